@@ -1,0 +1,64 @@
+//! The four kinds.
+
+use crate::{Artifact, Check, Description, Error, Field, Inputs, ReadingBuilder, Source};
+use serde::de::DeserializeOwned;
+
+/// Makes a reading of a source.
+pub trait Parser {
+    /// Parsed from the step's JSON; a mismatch answers `invalid-config` before `parse` is called. Use
+    /// [`serde_json::Value`] for "anything".
+    type Config: DeserializeOwned;
+
+    fn describe() -> Description;
+
+    /// # Errors
+    /// Whatever is wrong with the source, as a typed [`Error`].
+    fn parse(source: Source, config: Self::Config) -> Result<ReadingBuilder, Error>;
+}
+
+/// Finds fields in readings.
+pub trait Extractor {
+    /// Parsed from the step's JSON; a mismatch answers `invalid-config` before `extract` is called.
+    type Config: DeserializeOwned;
+
+    fn describe() -> Description;
+
+    /// Returns only its own fields; what is looked for and not there is a field without a value, not an error.
+    ///
+    /// # Errors
+    /// Whatever keeps the plugin from looking, as a typed [`Error`].
+    fn extract(inputs: Inputs, config: Self::Config) -> Result<Vec<Field>, Error>;
+}
+
+/// Judges what was found.
+pub trait Validator {
+    /// Parsed from the step's JSON; a mismatch answers `invalid-config` before `validate` is called.
+    type Config: DeserializeOwned;
+
+    fn describe() -> Description;
+
+    /// A document that breaks the rules is not an error: return failed checks.
+    ///
+    /// # Errors
+    /// Whatever keeps the plugin from judging, as a typed [`Error`].
+    fn validate(inputs: Inputs, config: Self::Config) -> Result<Vec<Check>, Error>;
+}
+
+/// Makes something new of what was found: a letter, a table, a merged object.
+pub trait Transformer {
+    /// Parsed from the step's JSON; a mismatch answers `invalid-config` before `transform` is called.
+    type Config: DeserializeOwned;
+
+    fn describe() -> Description;
+
+    /// # Errors
+    /// Whatever keeps the plugin from writing, as a typed [`Error`].
+    fn transform(inputs: Inputs, config: Self::Config) -> Result<Output, Error>;
+}
+
+/// What a transformer makes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    Json(serde_json::Value),
+    Artifact(Artifact),
+}
