@@ -1,6 +1,5 @@
 //! The contract's types and imports. The `wit` folder beside `src` is a copy of the platform's `wit/plugin.wit`; a test
 //! compares them.
-#![expect(clippy::all, reason = "generated")]
 
 wit_bindgen::generate!({
     path: "wit",

@@ -1,6 +1,6 @@
 //! How a page comes to its text.
 
-use crate::{Block, Error, Fragment, PageInfo, Span, TextRange};
+use crate::{Block, BlockKind, Error, Fragment, PageInfo, Span, TextRange};
 
 #[derive(Debug, Clone)]
 pub(super) struct Page {
@@ -12,7 +12,9 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(info: &PageInfo, blocks: &[Block]) -> Self {
+    /// # Errors
+    /// `failed` with the host's name of the rule that a block breaks, which the host answers as `invalid-output`.
+    pub(super) fn new(info: &PageInfo, blocks: &[Block]) -> Result<Self, Error> {
         let mut page = Self {
             info: info.clone(),
             text: String::new(),
@@ -23,9 +25,10 @@ impl Page {
             if index > 0 {
                 page.text.push('\n');
             }
+            check(block)?;
             page.push(block);
         }
-        page
+        Ok(page)
     }
 
     fn push(&mut self, block: &Block) {
@@ -33,7 +36,6 @@ impl Page {
         let start = self.text.len();
         let fragments = std::mem::take(&mut block.fragments);
         if let Some(table) = &mut block.table {
-            table.cells.sort_by_key(|cell| (cell.row, cell.column));
             let mut previous: Option<u32> = None;
             for cell in &mut table.cells {
                 if let Some(row) = previous {
@@ -81,4 +83,54 @@ fn range(start: usize, end: usize) -> TextRange {
         start: start as u32,
         end: end as u32,
     }
+}
+
+fn check(block: &Block) -> Result<(), Error> {
+    let broken = |rule: &str, what: &str| Err(Error::failed(rule, what));
+    if block
+        .confidence
+        .is_some_and(|confidence| !(0.0..=1.0).contains(&confidence))
+    {
+        return broken("confidence", "A confidence is 0 to 1.");
+    }
+    let Some(table) = &block.table else {
+        return match block.kind {
+            BlockKind::Table => broken(
+                "table-block",
+                "A block has a table if, and only if, its kind is `table`.",
+            ),
+            _ => Ok(()),
+        };
+    };
+    if block.kind != BlockKind::Table {
+        return broken(
+            "table-block",
+            "A block has a table if, and only if, its kind is `table`.",
+        );
+    }
+    if !block.text.is_empty() || !block.fragments.is_empty() {
+        return broken(
+            "table-text",
+            "A table's text comes from its cells; leave text and fragments empty.",
+        );
+    }
+    let mut before = None;
+    for cell in &table.cells {
+        let inside = |from: u32, span: u32, limit: u32| {
+            span > 0 && from.checked_add(span).is_some_and(|end| end <= limit)
+        };
+        if !inside(cell.row, cell.row_span, table.rows)
+            || !inside(cell.column, cell.column_span, table.columns)
+        {
+            return broken(
+                "cell-outside",
+                "A cell lies inside rows × columns and spans at least 1.",
+            );
+        }
+        if before.is_some_and(|before| before >= (cell.row, cell.column)) {
+            return broken("cell-order", "Cells come in reading order, one for each place.");
+        }
+        before = Some((cell.row, cell.column));
+    }
+    Ok(())
 }

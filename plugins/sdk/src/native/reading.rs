@@ -54,10 +54,11 @@ impl ReadingBuilder {
     /// Returns the number of the page.
     ///
     /// # Errors
-    /// None natively.
+    /// `failed` for a block that breaks a rule of the contract.
     pub fn add_page(&self, info: &PageInfo, blocks: &[Block]) -> Result<u32, Error> {
+        let page = Page::new(info, blocks)?;
         let pages = &mut self.0.borrow_mut().pages;
-        pages.push(Page::new(info, blocks));
+        pages.push(page);
         Ok(pages.len() as u32 - 1)
     }
 
@@ -90,7 +91,7 @@ impl Reading {
         };
         for text in pages {
             let blocks: Vec<Block> = text.lines().map(Block::paragraph).collect();
-            content.pages.push(Page::new(&PageInfo::digital(), &blocks));
+            content.pages.extend(Page::new(&PageInfo::digital(), &blocks));
         }
         Self(Rc::new(content))
     }
@@ -254,6 +255,37 @@ mod tests {
             assert_eq!(reading.slice(Span { page: 0, range })?, block.text);
         }
         Ok(())
+    }
+
+    #[test]
+    fn the_hosts_rules_hold_here_too() {
+        let rule = |block: Block| {
+            ReadingBuilder::new()
+                .add_page(&PageInfo::digital(), &[block])
+                .map_err(|error| error.code)
+        };
+        let cells = |places: &[(u32, u32)]| {
+            let cells = places
+                .iter()
+                .map(|(row, column)| crate::Cell::new(*row, *column, "x"))
+                .collect();
+            Block::table(Table {
+                rows: 2,
+                columns: 2,
+                cells,
+            })
+        };
+        assert_eq!(rule(cells(&[(0, 0), (1, 1)])), Ok(0));
+        assert_eq!(rule(cells(&[(1, 0), (0, 1)])), Err("cell-order".to_owned()));
+        assert_eq!(rule(cells(&[(0, 2)])), Err("cell-outside".to_owned()));
+        assert_eq!(
+            rule(Block::new(BlockKind::Table, "")),
+            Err("table-block".to_owned())
+        );
+        assert_eq!(
+            rule(Block::paragraph("x").with_confidence(1.5)),
+            Err("confidence".to_owned())
+        );
     }
 
     #[test]
