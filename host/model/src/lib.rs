@@ -1,1 +1,25 @@
+//! The words of docmill as types: ids, digests, readings, values, limits, definitions, plans, runs and failures.
+//!
+//! Pure: no time, no I/O, no async, no SQL, no HTTP, no wasmtime. Whatever needs the time takes it as an argument.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, expect(clippy::panic, reason = "a test that cannot go on panics"))]
 
+pub mod digest;
+pub mod duration;
+pub mod failure;
+pub mod id;
+pub mod limits;
+pub mod lookup;
+pub mod size;
+
+pub mod assemble;
+pub mod evidence;
+pub mod reading;
+pub mod search;
+pub mod simhash;
+pub mod value;
+
+pub mod definition;
+pub mod plan;
+pub mod plugin;
+pub mod run;

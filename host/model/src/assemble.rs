@@ -1,0 +1,609 @@
+//! A reading in the making: joins the texts of blocks into pages and gives everything its range.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::evidence::Broken;
+use crate::reading::{
+    Attachment, Block, BlockKind, Cell, Fragment, Image, Page, PageInfo, Reading, Rect, Table, TextRange,
+};
+
+/// A block as a parser writes it: texts without ranges.
+#[derive(Debug, Clone)]
+pub struct NewBlock {
+    /// What it is.
+    pub kind: BlockKind,
+    /// Its text; empty if there is a table or fragments.
+    pub text: String,
+    /// Words or lines with places; their texts, one after the other, are the block's.
+    pub fragments: Vec<NewFragment>,
+    /// Only for a table.
+    pub table: Option<NewTable>,
+    /// The number of an image that was added.
+    pub image: Option<u32>,
+    /// Its place.
+    pub region: Option<Rect>,
+    /// 0 to 1.
+    pub confidence: Option<f32>,
+}
+
+/// A word or line as a parser writes it.
+#[derive(Debug, Clone)]
+pub struct NewFragment {
+    /// With the blank that follows it.
+    pub text: String,
+    /// Its place.
+    pub region: Rect,
+    /// 0 to 1.
+    pub confidence: Option<f32>,
+}
+
+/// A table as a parser writes it.
+#[derive(Debug, Clone)]
+pub struct NewTable {
+    /// Number of rows.
+    pub rows: u32,
+    /// Number of columns.
+    pub columns: u32,
+    /// In reading order.
+    pub cells: Vec<NewCell>,
+}
+
+/// A cell as a parser writes it.
+#[derive(Debug, Clone)]
+pub struct NewCell {
+    /// From 0.
+    pub row: u32,
+    /// From 0.
+    pub column: u32,
+    /// At least 1.
+    pub row_span: u32,
+    /// At least 1.
+    pub column_span: u32,
+    /// Heads a row or a column.
+    pub header: bool,
+    /// Its text.
+    pub text: String,
+    /// Its place.
+    pub region: Option<Rect>,
+}
+
+/// Why something could not be added.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddError {
+    /// The reading outgrew its budget.
+    #[error("the reading is larger than the {budget} bytes that the step may use")]
+    Exhausted {
+        /// Bytes of host memory allowed.
+        budget: usize,
+    },
+    /// A rule of the contract is broken.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// A reading in the making.
+#[derive(Debug)]
+pub struct ReadingBuilder {
+    budget: usize,
+    used: usize,
+    language: Option<String>,
+    metadata: Vec<(String, String)>,
+    pages: Vec<Page>,
+    images: Vec<Arc<Image>>,
+    image_numbers: HashMap<Digest, u32>,
+    attachments: Vec<Arc<Attachment>>,
+}
+
+/// What a block, cell or fragment costs beside its text.
+const NODE_BYTES: usize = 128;
+
+impl ReadingBuilder {
+    /// An empty reading that may use `budget` bytes of host memory.
+    pub fn new(budget: usize) -> Self {
+        Self {
+            budget,
+            used: 0,
+            language: None,
+            metadata: Vec::new(),
+            pages: Vec::new(),
+            images: Vec::new(),
+            image_numbers: HashMap::new(),
+            attachments: Vec::new(),
+        }
+    }
+
+    /// Bytes of host memory that the reading uses, estimated from above.
+    pub const fn used(&self) -> usize {
+        self.used
+    }
+
+    fn charge(&mut self, bytes: usize) -> Result<(), AddError> {
+        self.used = self.used.saturating_add(bytes);
+        if self.used > self.budget {
+            return Err(AddError::Exhausted { budget: self.budget });
+        }
+        Ok(())
+    }
+
+    /// Sets the main language (BCP 47).
+    ///
+    /// # Errors
+    /// When it is no language tag, or the budget is spent.
+    pub fn set_language(&mut self, language: &str) -> Result<(), AddError> {
+        let fits = (2..=35).contains(&language.len())
+            && language
+                .split('-')
+                .all(|p| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()));
+        if !fits {
+            return Err(Broken::new(
+                "language-tag",
+                "language",
+                "not a BCP 47 tag such as `kk` or `ru-KZ`",
+            )
+            .into());
+        }
+        self.charge(language.len())?;
+        self.language = Some(language.to_owned());
+        Ok(())
+    }
+
+    /// Adds a name and a value.
+    ///
+    /// # Errors
+    /// When the name is empty or too long, or the budget is spent.
+    pub fn add_metadata(&mut self, name: &str, value: &str) -> Result<(), AddError> {
+        if name.is_empty() || name.len() > 200 {
+            return Err(Broken::new("metadata-name", "metadata", "a name has 1 to 200 bytes").into());
+        }
+        self.charge(NODE_BYTES + name.len() + value.len())?;
+        self.metadata.push((clean(name), clean(value)));
+        Ok(())
+    }
+
+    /// Adds a picture and gives its number; the same bytes give the same number.
+    ///
+    /// # Errors
+    /// When the media type is not allowed, or the budget is spent.
+    pub fn add_image(&mut self, image: Image) -> Result<u32, AddError> {
+        let digest = Digest::of(&image.data);
+        if let Some(number) = self.image_numbers.get(&digest) {
+            return Ok(*number);
+        }
+        if !["image/png", "image/jpeg", "image/tiff", "image/webp"].contains(&image.media_type.as_str()) {
+            let what = "image/png, image/jpeg, image/tiff or image/webp";
+            return Err(Broken::new("image-media-type", "add-image", what).into());
+        }
+        self.charge(NODE_BYTES + image.data.len())?;
+        let number = narrow(self.images.len());
+        self.images.push(Arc::new(image));
+        self.image_numbers.insert(digest, number);
+        Ok(number)
+    }
+
+    /// Adds a file inside the file.
+    ///
+    /// # Errors
+    /// When the budget is spent.
+    pub fn add_attachment(&mut self, attachment: Attachment) -> Result<(), AddError> {
+        self.charge(NODE_BYTES + attachment.name.len() + attachment.content.len())?;
+        self.attachments.push(Arc::new(attachment));
+        Ok(())
+    }
+
+    /// Joins a page's text, gives every part its range, and adds the page; returns its number.
+    ///
+    /// # Errors
+    /// When a block breaks a rule, or the budget is spent.
+    pub fn add_page(&mut self, mut info: PageInfo, blocks: Vec<NewBlock>) -> Result<u32, AddError> {
+        let number = narrow(self.pages.len());
+        let nodes: usize = blocks
+            .iter()
+            .map(|b| 1 + b.fragments.len() + b.table.as_ref().map_or(0, |t| t.cells.len()))
+            .sum();
+        let text_bytes: usize = blocks.iter().map(written_bytes).sum();
+        self.charge(
+            NODE_BYTES
+                .saturating_mul(nodes + 1)
+                .saturating_add(text_bytes.saturating_mul(3)),
+        )?;
+        info.label = info.label.map(|l| clean(&l));
+        info.warnings.truncate(64);
+        let mut text = String::with_capacity(text_bytes + blocks.len());
+        let mut placed = Vec::with_capacity(blocks.len());
+        for (index, block) in blocks.into_iter().enumerate() {
+            if index > 0 {
+                text.push('\n');
+            }
+            let at = format!("page {number}, block {index}");
+            placed.push(place(block, &mut text, &at, self.images.len())?);
+        }
+        if u32::try_from(text.len()).is_err() {
+            return Err(AddError::Exhausted { budget: self.budget });
+        }
+        self.pages.push(Page::new(info, text, placed));
+        Ok(number)
+    }
+
+    /// The finished reading, still without a key.
+    pub fn finish(self, source_media_type: &str) -> Reading {
+        Reading {
+            key: String::new(),
+            source_media_type: source_media_type.to_owned(),
+            language: self.language,
+            metadata: self.metadata,
+            pages: self.pages,
+            images: self.images,
+            attachments: self.attachments,
+        }
+    }
+}
+
+fn written_bytes(block: &NewBlock) -> usize {
+    block.text.len()
+        + block.fragments.iter().map(|f| f.text.len()).sum::<usize>()
+        + block
+            .table
+            .iter()
+            .flat_map(|t| &t.cells)
+            .map(|c| c.text.len() + 1)
+            .sum::<usize>()
+}
+
+fn place(block: NewBlock, text: &mut String, at: &str, images: usize) -> Result<Block, Broken> {
+    let start = narrow(text.len());
+    if let Some(image) = block.image
+        && usize::try_from(image).map_or(true, |n| n >= images)
+    {
+        return Err(Broken::new(
+            "image-number",
+            at,
+            "there is no image of that number; add it first",
+        ));
+    }
+    if (block.kind == BlockKind::Table) != block.table.is_some() {
+        return Err(Broken::new(
+            "table-block",
+            at,
+            "a block has a table if, and only if, its kind is `table`",
+        ));
+    }
+    let mut fragments = Vec::with_capacity(block.fragments.len());
+    let mut table = None;
+    match block.table {
+        Some(_) if !block.text.is_empty() || !block.fragments.is_empty() => {
+            return Err(Broken::new(
+                "table-text",
+                at,
+                "a table's text comes from its cells; leave text and fragments empty",
+            ));
+        }
+        Some(written) => table = Some(place_table(written, text, at)?),
+        None if block.fragments.is_empty() => push_clean(text, &block.text),
+        None => {
+            let joined = block.fragments.iter().map(|f| f.text.as_str());
+            if !block.text.is_empty() && !joined.flat_map(str::bytes).eq(block.text.bytes()) {
+                return Err(Broken::new(
+                    "fragment-text",
+                    at,
+                    "the fragments' texts, one after the other, are not the block's",
+                ));
+            }
+            for (index, fragment) in block.fragments.into_iter().enumerate() {
+                let from = narrow(text.len());
+                push_clean(text, &fragment.text);
+                fragments.push(Fragment {
+                    range: TextRange {
+                        start: from,
+                        end: narrow(text.len()),
+                    },
+                    region: region(fragment.region, || format!("{at}, fragment {index}"))?,
+                    confidence: confidence(fragment.confidence, || format!("{at}, fragment {index}"))?,
+                });
+            }
+        }
+    }
+    Ok(Block {
+        kind: block.kind,
+        range: TextRange {
+            start,
+            end: narrow(text.len()),
+        },
+        fragments,
+        table,
+        image: block.image,
+        region: block.region.map(|r| region(r, || at.to_owned())).transpose()?,
+        confidence: confidence(block.confidence, || at.to_owned())?,
+    })
+}
+
+fn place_table(table: NewTable, text: &mut String, at: &str) -> Result<Table, Broken> {
+    let mut cells: Vec<Cell> = Vec::with_capacity(table.cells.len());
+    // The last row (exclusive) that a cell covers, by column: enough to see overlaps when cells come in reading order.
+    let mut covered: HashMap<u32, u32> = HashMap::new();
+    let mut before: Option<(u32, u32)> = None;
+    let mut area = 0_u64;
+    for (index, cell) in table.cells.into_iter().enumerate() {
+        let place = || format!("{at}, cell {index} (row {}, column {})", cell.row, cell.column);
+        let bottom = cell.row.checked_add(cell.row_span).filter(|b| *b <= table.rows);
+        let right = cell
+            .column
+            .checked_add(cell.column_span)
+            .filter(|r| *r <= table.columns);
+        let (Some(bottom), Some(right), true, true) =
+            (bottom, right, cell.row_span > 0, cell.column_span > 0)
+        else {
+            return Err(Broken::new(
+                "cell-outside",
+                &place(),
+                "a cell lies inside rows × columns and spans at least 1",
+            ));
+        };
+        if before.is_some_and(|last| last >= (cell.row, cell.column)) {
+            return Err(Broken::new(
+                "cell-order",
+                &place(),
+                "cells come in reading order, one for each place",
+            ));
+        }
+        area = area.saturating_add(u64::from(cell.column_span));
+        if area > 4_000_000 {
+            return Err(Broken::new(
+                "table-size",
+                &place(),
+                "a table has at most 4 000 000 places",
+            ));
+        }
+        for column in cell.column..right {
+            if covered
+                .insert(column, bottom)
+                .is_some_and(|until| until > cell.row)
+            {
+                return Err(Broken::new("cell-overlap", &place(), "two cells cover one place"));
+            }
+        }
+        match before {
+            Some((row, _)) if row == cell.row => text.push('\t'),
+            Some(_) => text.push('\n'),
+            None => {}
+        }
+        before = Some((cell.row, cell.column));
+        let start = narrow(text.len());
+        push_clean(text, &cell.text);
+        cells.push(Cell {
+            row: cell.row,
+            column: cell.column,
+            row_span: cell.row_span,
+            column_span: cell.column_span,
+            header: cell.header,
+            range: TextRange {
+                start,
+                end: narrow(text.len()),
+            },
+            region: cell.region.map(|r| region(r, place)).transpose()?,
+        });
+    }
+    Ok(Table {
+        rows: table.rows,
+        columns: table.columns,
+        cells,
+    })
+}
+
+/// Rounding of fractions may leave a hair's breadth outside the page.
+const TOLERANCE: f32 = 0.002;
+
+/// The region, brought inside the page if it is outside by rounding alone.
+pub(crate) fn region(r: Rect, at: impl FnOnce() -> String) -> Result<Rect, Broken> {
+    let inside = |x: f32| (-TOLERANCE..=1.0 + TOLERANCE).contains(&x);
+    if [r.left, r.top, r.right, r.bottom].into_iter().all(inside) && r.left < r.right && r.top < r.bottom {
+        let clamp = |x: f32| x.clamp(0.0, 1.0);
+        return Ok(Rect {
+            left: clamp(r.left),
+            top: clamp(r.top),
+            right: clamp(r.right),
+            bottom: clamp(r.bottom),
+        });
+    }
+    Err(Broken::new(
+        "region",
+        &at(),
+        "a region has 0 ≤ left < right ≤ 1 and 0 ≤ top < bottom ≤ 1",
+    ))
+}
+
+/// The confidence, if it is one.
+pub(crate) fn confidence(value: Option<f32>, at: impl FnOnce() -> String) -> Result<Option<f32>, Broken> {
+    match value {
+        Some(c) if !(0.0..=1.0).contains(&c) => {
+            Err(Broken::new("confidence", &at(), "a confidence is 0 to 1"))
+        }
+        other => Ok(other),
+    }
+}
+
+/// Text without U+0000, which PostgreSQL cannot keep.
+pub(crate) fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn push_clean(to: &mut String, text: &str) {
+    if text.contains('\0') {
+        to.push_str(&clean(text));
+    } else {
+        to.push_str(text);
+    }
+}
+
+/// Lengths are checked against `u32` before a page is kept.
+fn narrow(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::{TextOrigin, TextSpan};
+
+    fn info() -> PageInfo {
+        PageInfo {
+            label: None,
+            size: None,
+            origin: TextOrigin::Digital,
+            warnings: vec![],
+        }
+    }
+
+    fn block(kind: BlockKind, text: &str) -> NewBlock {
+        NewBlock {
+            kind,
+            text: text.into(),
+            fragments: vec![],
+            table: None,
+            image: None,
+            region: None,
+            confidence: None,
+        }
+    }
+
+    fn cell(row: u32, column: u32, text: &str) -> NewCell {
+        NewCell {
+            row,
+            column,
+            row_span: 1,
+            column_span: 1,
+            header: false,
+            text: text.into(),
+            region: None,
+        }
+    }
+
+    fn table(rows: u32, columns: u32, cells: Vec<NewCell>) -> NewBlock {
+        NewBlock {
+            table: Some(NewTable { rows, columns, cells }),
+            ..block(BlockKind::Table, "")
+        }
+    }
+
+    fn rule(result: Result<u32, AddError>) -> String {
+        match result {
+            Err(AddError::Broken(broken)) => broken.rule.to_owned(),
+            Err(AddError::Exhausted { .. }) => "exhausted".to_owned(),
+            Ok(_) => "ok".to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_range_is_its_text() {
+        let mut builder = ReadingBuilder::new(1 << 20);
+        let rect = Rect {
+            left: 0.1,
+            top: 0.1,
+            right: 0.2,
+            bottom: 0.2,
+        };
+        let fragments = ["Счёт ", "№\u{0}5"].map(|t| NewFragment {
+            text: t.into(),
+            region: rect,
+            confidence: None,
+        });
+        let words = NewBlock {
+            fragments: fragments.into(),
+            ..block(BlockKind::Paragraph, "")
+        };
+        let cells = vec![cell(0, 0, "a"), cell(0, 1, "б"), cell(1, 1, "в")];
+        let added = builder.add_page(
+            info(),
+            vec![block(BlockKind::Title, "Ta"), words, table(2, 2, cells)],
+        );
+        assert_eq!(added, Ok(0));
+        let reading = builder.finish("text/plain");
+        let page = &reading.pages[0];
+        assert_eq!(page.text, "Ta\nСчёт №\u{fffd}5\na\tб\nв");
+        let slice = |range| reading.slice(TextSpan { page: 0, range });
+        assert_eq!(slice(page.blocks[1].fragments[1].range), Some("№\u{fffd}5"));
+        let cells = &page.blocks[2]
+            .table
+            .as_ref()
+            .map(|t| t.cells.clone())
+            .unwrap_or_default();
+        assert_eq!(
+            cells.iter().filter_map(|c| slice(c.range)).collect::<Vec<_>>(),
+            ["a", "б", "в"]
+        );
+        assert_eq!(page.regions(page.blocks[1].range), [rect]);
+    }
+
+    #[test]
+    fn broken_rules_are_named() {
+        let mut b = ReadingBuilder::new(1 << 20);
+        let overlap = table(
+            2,
+            1,
+            vec![
+                NewCell {
+                    row_span: 2,
+                    ..cell(0, 0, "")
+                },
+                cell(1, 0, ""),
+            ],
+        );
+        assert_eq!(rule(b.add_page(info(), vec![overlap])), "cell-overlap");
+        assert_eq!(
+            rule(b.add_page(info(), vec![table(1, 1, vec![cell(0, 1, "")])])),
+            "cell-outside"
+        );
+        assert_eq!(
+            rule(b.add_page(info(), vec![table(1, 2, vec![cell(0, 1, ""), cell(0, 0, "")])])),
+            "cell-order"
+        );
+        assert_eq!(
+            rule(b.add_page(info(), vec![block(BlockKind::Table, "x")])),
+            "table-block"
+        );
+        let huge = NewCell {
+            column_span: 4_294_967_295,
+            ..cell(0, 0, "")
+        };
+        assert_eq!(
+            rule(b.add_page(info(), vec![table(1, u32::MAX, vec![huge])])),
+            "table-size"
+        );
+        let nan = NewBlock {
+            confidence: Some(f32::NAN),
+            ..block(BlockKind::Code, "x")
+        };
+        assert_eq!(rule(b.add_page(info(), vec![nan])), "confidence");
+        let flat = Rect {
+            left: 0.5,
+            top: 0.5,
+            right: 0.5,
+            bottom: 0.6,
+        };
+        assert_eq!(
+            rule(b.add_page(
+                info(),
+                vec![NewBlock {
+                    region: Some(flat),
+                    ..block(BlockKind::Code, "x")
+                }]
+            )),
+            "region"
+        );
+        assert_eq!(
+            rule(b.add_page(
+                info(),
+                vec![NewBlock {
+                    image: Some(0),
+                    ..block(BlockKind::Figure, "")
+                }]
+            )),
+            "image-number"
+        );
+        assert_eq!(
+            rule(ReadingBuilder::new(100).add_page(info(), vec![block(BlockKind::Code, "x")])),
+            "exhausted"
+        );
+    }
+}

@@ -1,0 +1,556 @@
+//! A pipeline as written: YAML or JSON, read strictly. What can be judged from the text alone is judged here (names,
+//! references between steps, cycles); plugins, schemas and expressions are judged in the `pipeline` crate.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::duration::Span;
+use crate::limits::LimitsSpec;
+use crate::lookup::MAX_LOOKUPS;
+use crate::plugin::{PluginRef, is_name};
+
+/// Most steps that a pipeline may have.
+pub const MAX_STEPS: usize = 64;
+/// Longest definition, in bytes.
+pub const MAX_DEFINITION_BYTES: usize = 256 * 1024;
+
+/// A pipeline as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// Lower-case letters, digits and dashes.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Inputs by role. None written: one file, role `file`, of any type.
+    #[serde(default = "one_file")]
+    pub inputs: BTreeMap<String, InputSpec>,
+    /// JSON Schema of the run's parameters, an object. None: any object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<Json>,
+    /// Values by which runs are found again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<LookupSpec>,
+    /// When a run counts as safe.
+    #[serde(default)]
+    pub durability: Durability,
+    /// What is kept of a run.
+    #[serde(default)]
+    pub retain: Retain,
+    /// How fields of several steps that share a path are merged.
+    #[serde(default)]
+    pub merge: Merge,
+    /// In order, unless `needs` says otherwise.
+    pub steps: Vec<StepSpec>,
+    /// Of the whole run (`timeout`) and of each step.
+    #[serde(default)]
+    pub limits: LimitsSpec,
+    /// What the run answers beside fields and checks; `${…}` inside strings are expressions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Json>,
+}
+
+fn one_file() -> BTreeMap<String, InputSpec> {
+    BTreeMap::from([("file".to_owned(), InputSpec::default())])
+}
+
+/// What a role takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InputSpec {
+    /// What kind of input.
+    pub kind: InputKind,
+    /// Media types of files; `*/*` takes all.
+    pub accept: Vec<String>,
+    /// At least so many.
+    pub min: u32,
+    /// At most so many.
+    pub max: u32,
+}
+
+impl Default for InputSpec {
+    fn default() -> Self {
+        Self {
+            kind: InputKind::File,
+            accept: vec!["*/*".to_owned()],
+            min: 1,
+            max: 1,
+        }
+    }
+}
+
+/// What kind of input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    /// Bytes that a parser reads.
+    File,
+    /// A document that the tenant has already, by its id.
+    Document,
+    /// A text.
+    Text,
+    /// A JSON object.
+    Record,
+}
+
+/// A named value by which runs are found again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LookupSpec {
+    /// Lower-case letters, digits, dashes.
+    pub name: String,
+    /// `${ params.fio }`
+    pub value: String,
+}
+
+/// When a run counts as safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// One commit, with the result, before the answer.
+    #[default]
+    Result,
+    /// The run is written before work starts.
+    Accepted,
+}
+
+/// What is kept of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retain {
+    /// Nothing; the answer is all there is.
+    None,
+    /// Document, pages, fields, checks, timings, usage.
+    #[default]
+    Result,
+    /// Also the steps' logs and outputs.
+    Debug,
+}
+
+/// What becomes of fields that share a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Merge {
+    /// The one with the highest confidence; of equals, the earlier step's.
+    #[default]
+    Confidence,
+    /// The earliest step's.
+    First,
+    /// The latest step's.
+    Last,
+}
+
+/// One plugin use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepSpec {
+    /// Letters, digits and `_`: expressions say `steps.ID`.
+    pub id: String,
+    /// `docmill/pdf@1`
+    #[serde(rename = "use")]
+    pub plugin: PluginRef,
+    /// The plugin's configuration; `${…}` inside strings are expressions.
+    #[serde(default = "empty_object")]
+    pub with: Json,
+    /// For a parser: the role whose file it reads. None: the first file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// Ids of the steps that must be over first. None: the step before; empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Vec<String>>,
+    /// An expression; the step is skipped unless it is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// An expression that gives a list; the step runs once for each `item`, results are joined in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<String>,
+    /// Further attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Of one attempt; the same as `limits.timeout`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// What becomes of the run when the step fails.
+    #[serde(default)]
+    pub on_error: OnError,
+    /// What one attempt may use.
+    #[serde(default)]
+    pub limits: LimitsSpec,
+}
+
+fn empty_object() -> Json {
+    Json::Object(serde_json::Map::new())
+}
+
+/// Further attempts of a step that failed with something that may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// All attempts, the first included; 1 to 10.
+    pub attempts: u32,
+    /// Before the second attempt; doubles each time, plus or minus a fifth.
+    #[serde(default = "default_backoff")]
+    pub backoff: Span,
+    /// Also when the plugin itself failed or trapped, which is seldom cured by trying again.
+    #[serde(default)]
+    pub any_failure: bool,
+}
+
+const fn default_backoff() -> Span {
+    Span::millis(500)
+}
+
+/// What becomes of the run when a step fails.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// The run fails.
+    #[default]
+    Fail,
+    /// The step counts as skipped; its failure is kept.
+    Skip,
+    /// Another plugin takes its place.
+    Fallback(Fallback),
+}
+
+/// What takes a failed step's place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Fallback {
+    /// A plugin with the same configuration.
+    Plugin(PluginRef),
+    /// A plugin with its own configuration.
+    Configured {
+        /// Which plugin.
+        #[serde(rename = "use")]
+        plugin: PluginRef,
+        /// Its configuration.
+        #[serde(default = "empty_object")]
+        with: Json,
+    },
+}
+
+impl Fallback {
+    /// Which plugin.
+    pub const fn plugin(&self) -> &PluginRef {
+        match self {
+            Self::Plugin(plugin) | Self::Configured { plugin, .. } => plugin,
+        }
+    }
+}
+
+/// A rule that a definition breaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{at}: {message}")]
+pub struct Problem {
+    /// Where: `steps.checks.with.rules`.
+    pub at: String,
+    /// What is wrong and what to write instead.
+    pub message: String,
+    /// In the expression, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// In the expression, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+}
+
+impl Problem {
+    /// A problem without a place inside an expression.
+    pub fn new(at: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            at: at.into(),
+            message: message.into(),
+            line: None,
+            column: None,
+        }
+    }
+}
+
+impl Definition {
+    /// Reads YAML or JSON (which is YAML) and judges what the text alone tells.
+    ///
+    /// # Errors
+    /// Every rule that is broken, with place and fix.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        if text.len() > MAX_DEFINITION_BYTES {
+            return Err(vec![Problem::new(
+                "definition",
+                format!("is larger than {MAX_DEFINITION_BYTES} bytes"),
+            )]);
+        }
+        if text.contains('\0') {
+            return Err(vec![Problem::new("definition", "contains U+0000; remove it")]);
+        }
+        // YAML's own value type first: it refuses keys that stand twice and knows lines and columns.
+        let yaml: serde_norway::Value = serde_norway::from_str(text).map_err(|error| {
+            let place = error.location();
+            vec![Problem {
+                at: "definition".to_owned(),
+                message: error.to_string(),
+                line: place.as_ref().and_then(|l| u32::try_from(l.line()).ok()),
+                column: place.as_ref().and_then(|l| u32::try_from(l.column()).ok()),
+            }]
+        })?;
+        let json = serde_json::to_value(yaml)
+            .map_err(|error| vec![Problem::new("definition", format!("is not like JSON: {error}"))])?;
+        let definition: Self = serde_path_to_error::deserialize(json).map_err(|error| {
+            let path = error.path().to_string();
+            vec![Problem::new(
+                if path == "." {
+                    "definition".to_owned()
+                } else {
+                    path
+                },
+                error.inner().to_string(),
+            )]
+        })?;
+        let problems = definition.problems();
+        if problems.is_empty() {
+            Ok(definition)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The ids that a step waits for.
+    pub fn needs(&self, index: usize) -> Vec<&str> {
+        let Some(step) = self.steps.get(index) else {
+            return Vec::new();
+        };
+        match (
+            &step.needs,
+            index.checked_sub(1).and_then(|before| self.steps.get(before)),
+        ) {
+            (Some(needs), _) => needs.iter().map(String::as_str).collect(),
+            (None, Some(before)) => vec![before.id.as_str()],
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Everything that is wrong with the text alone.
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut say = |at: String, message: String| problems.push(Problem::new(at, message));
+        if !is_name(&self.name) {
+            say(
+                "name".into(),
+                "write 1 to 60 lower-case letters, digits and dashes, beginning with a letter".into(),
+            );
+        }
+        if self.steps.is_empty() || self.steps.len() > MAX_STEPS {
+            say(
+                "steps".into(),
+                format!(
+                    "a pipeline has 1 to {MAX_STEPS} steps, this one has {}",
+                    self.steps.len()
+                ),
+            );
+        }
+        for (role, spec) in &self.inputs {
+            if !is_word(role) {
+                say(
+                    format!("inputs.{role}"),
+                    "a role is a word of letters, digits and `_`".into(),
+                );
+            }
+            if spec.max == 0 || spec.min > spec.max || spec.max > 1_000 {
+                say(
+                    format!("inputs.{role}"),
+                    "write 0 ≤ min ≤ max and 1 ≤ max ≤ 1000".into(),
+                );
+            }
+            if let Some(bad) = spec.accept.iter().find(|a| !a.contains('/')) {
+                say(
+                    format!("inputs.{role}.accept"),
+                    format!("'{bad}' is not a media type such as application/pdf"),
+                );
+            }
+        }
+        if self.lookups.len() > MAX_LOOKUPS {
+            say(
+                "lookups".into(),
+                format!("a pipeline has at most {MAX_LOOKUPS} look-ups"),
+            );
+        }
+        let mut names = BTreeSet::new();
+        for lookup in &self.lookups {
+            if !is_word(&lookup.name) || !names.insert(&lookup.name) {
+                say(
+                    format!("lookups.{}", lookup.name),
+                    "a look-up's name is a word, used once".into(),
+                );
+            }
+        }
+        let mut ids = BTreeSet::new();
+        for step in &self.steps {
+            let at = format!("steps.{}", step.id);
+            if !is_word(&step.id) {
+                say(
+                    at.clone(),
+                    "a step's id is a word of letters, digits and `_`, at most 60".into(),
+                );
+            }
+            if !ids.insert(step.id.as_str()) {
+                say(at.clone(), "another step has this id; ids are unique".into());
+            }
+            if !step.with.is_object() {
+                say(format!("{at}.with"), "the configuration is an object".into());
+            }
+            if step.retry.is_some_and(|r| !(1..=10).contains(&r.attempts)) {
+                say(format!("{at}.retry.attempts"), "write 1 to 10".into());
+            }
+            if let Some(role) = step.input.as_ref().filter(|r| !self.inputs.contains_key(*r)) {
+                say(format!("{at}.input"), format!("there is no input '{role}'"));
+            }
+        }
+        for step in &self.steps {
+            for need in step.needs.iter().flatten().filter(|n| !ids.contains(n.as_str())) {
+                say(
+                    format!("steps.{}.needs", step.id),
+                    format!("there is no step '{need}'"),
+                );
+            }
+        }
+        if let Some(cycle) = self.cycle() {
+            say(
+                format!("steps.{}.needs", cycle.first().copied().unwrap_or_default()),
+                format!("the steps wait for each other: {}", cycle.join(" → ")),
+            );
+        }
+        problems
+    }
+
+    /// A cycle among the steps, if there is one, its first step again at the end.
+    fn cycle(&self) -> Option<Vec<&str>> {
+        let needs: BTreeMap<&str, Vec<&str>> = self
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (s.id.as_str(), self.needs(i)))
+            .collect();
+        let mut open: BTreeMap<&str, BTreeSet<&str>> = needs
+            .iter()
+            .map(|(id, n)| (*id, n.iter().copied().collect()))
+            .collect();
+        // Take away steps that wait for nothing any more; what stays waits in a circle.
+        while let Some(free) = open
+            .iter()
+            .find(|(_, n)| !n.iter().any(|id| open.contains_key(id)))
+            .map(|(id, _)| *id)
+        {
+            open.remove(free);
+        }
+        let mut walk = vec![*open.keys().next()?];
+        loop {
+            let last = walk.last()?;
+            let next = *needs.get(last)?.iter().find(|id| open.contains_key(*id))?;
+            let seen = walk.iter().position(|id| *id == next);
+            walk.push(next);
+            if let Some(from) = seen {
+                return Some(walk.split_off(from));
+            }
+        }
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    (1..=60).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(text: &str) -> Vec<String> {
+        Definition::parse(text)
+            .err()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|p| format!("{}: {}", p.at, p.message))
+            .collect()
+    }
+
+    #[test]
+    fn reads_the_design_example() {
+        let text = r#"
+name: invoice
+inputs: { file: { accept: [application/pdf, image/png] } }
+params: { type: object, properties: { supplier: { type: string } } }
+lookups: [ { name: supplier, value: "${ params.supplier }" } ]
+durability: result
+steps:
+  - { id: parse, use: docmill/pdf@1 }
+  - { id: fields, use: acme/invoice-fields@^2.1, with: { currency: "${ params.currency }" }, retry: { attempts: 3, backoff: 500ms } }
+  - { id: lines, use: acme/line-items@1, for_each: "${ reading.pages }", when: "reading.pages.size() > 1" }
+  - { id: checks, use: docmill/rules@1, with: {}, on_error: { fallback: docmill/rules-lite@1 } }
+limits: { timeout: 30s, memory: 256MiB }
+output: { total: "${ fields.total.value }" }
+"#;
+        let definition = Definition::parse(text).unwrap_or_else(|p| panic!("{p:?}"));
+        assert_eq!(definition.needs(3), ["lines"]);
+        let json = serde_json::to_string(&definition).unwrap_or_default();
+        assert_eq!(Definition::parse(&json), Ok(definition));
+    }
+
+    #[test]
+    fn a_cycle_is_named() {
+        let text =
+            "{name: a, steps: [{id: x, use: a/b@1, needs: [z]}, {id: y, use: a/b@1}, {id: z, use: a/b@1}]}";
+        let found = places(text);
+        assert!(found.iter().any(|p| p.contains("x → z → y → x")), "{found:?}");
+        assert!(
+            places("{name: a, steps: [{id: x, use: a/b@1, needs: [x]}]}")
+                .iter()
+                .any(|p| p.contains("x → x"))
+        );
+    }
+
+    #[test]
+    fn refusals_name_the_place() {
+        for (text, at) in [
+            ("{name: A, steps: [{id: x, use: a/b@1}]}", "name"),
+            ("{name: a, steps: []}", "steps"),
+            (
+                "{name: a, steps: [{id: x, use: a/b@1, needs: [q]}]}",
+                "steps.x.needs",
+            ),
+            (
+                "{name: a, steps: [{id: x, use: a/b@1}, {id: x, use: a/b@1}]}",
+                "steps.x",
+            ),
+            (
+                "{name: a, steps: [{id: x, use: a/b@1, input: q}]}",
+                "steps.x.input",
+            ),
+            (
+                "{name: a, steps: [{id: x, use: a/b@1, retry: {attempts: 0}}]}",
+                "steps.x.retry.attempts",
+            ),
+            ("{name: a, steps: [{id: x, use: a/b}]}", "steps[0].use"),
+            ("{name: a, stepz: []}", "stepz"),
+            ("{name: a, steps: [{id: x, use: a/b@1, with: 3}]}", "steps.x.with"),
+            ("name: [", "definition"),
+            ("name: \u{0}", "definition"),
+        ] {
+            assert!(
+                places(text).iter().any(|p| p.starts_with(&format!("{at}: "))),
+                "{text}: {:?}",
+                places(text)
+            );
+        }
+        // An alias bomb is refused by the reader, not expanded.
+        let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for (before, name) in ('a'..'z').zip('b'..='z') {
+            bomb.push_str(&format!(
+                "{name}: &{name} [*{before},*{before},*{before},*{before},*{before},*{before}]\n"
+            ));
+        }
+        assert!(!places(&bomb).is_empty());
+    }
+}

@@ -1,0 +1,234 @@
+//! Failures: every stable code on one page, with its HTTP status and whether a retry can help.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal;)*) => {
+        /// A stable code. Its page (`/errors/{code}`) tells cause and fix.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The stable word.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+
+            /// The HTTP status (RFC 9110) with which it is answered.
+            pub const fn status(self) -> u16 {
+                match self {
+                    $(Self::$name => $status,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    // Requests.
+    /// No credentials, or not valid ones.
+    Unauthenticated = "unauthenticated", 401;
+    /// Not there, or not for the caller.
+    NotFound = "not-found", 404;
+    /// The path is there, the method is not.
+    MethodNotAllowed = "method-not-allowed", 405;
+    /// The request cannot be read.
+    MalformedRequest = "malformed-request", 400;
+    /// The body is empty.
+    EmptyBody = "empty-body", 400;
+    /// The body ended before it was whole.
+    TruncatedBody = "truncated-body", 400;
+    /// The body is larger than allowed.
+    BodyTooLarge = "body-too-large", 413;
+    /// The request's own media type is not one that the route reads.
+    UnsupportedMediaType = "unsupported-media-type", 415;
+    /// The same thing exists with other content.
+    Conflict = "conflict", 409;
+    /// Too many requests at once.
+    Overloaded = "overloaded", 503;
+    /// The request took longer than it may.
+    RequestTimeout = "request-timeout", 504;
+
+    // Inputs of a run.
+    /// No pipeline of that name.
+    UnknownPipeline = "unknown-pipeline", 404;
+    /// The pipeline does not take documents of this media type.
+    InputNotAccepted = "input-not-accepted", 415;
+    /// A role that the pipeline needs has no input.
+    MissingInput = "missing-input", 422;
+    /// More inputs for one role than the pipeline takes.
+    DuplicateInput = "duplicate-input", 422;
+    /// A role that the pipeline does not have.
+    UnknownInput = "unknown-input", 422;
+    /// The params do not fit the pipeline's schema.
+    InvalidParams = "invalid-params", 422;
+
+    // Definitions and plugins.
+    /// The definition breaks a rule; each problem is listed with step and fix.
+    InvalidDefinition = "invalid-definition", 422;
+    /// No such plugin or no version that fits.
+    UnknownPlugin = "unknown-plugin", 422;
+    /// The bytes are no component that docmill can run.
+    InvalidComponent = "invalid-component", 422;
+    /// The component does not compile within its limits.
+    CompileFailed = "compile-failed", 422;
+    /// The version exists with other bytes; versions never change.
+    VersionExists = "version-exists", 409;
+
+    // What a plugin said.
+    /// The plugin does not handle this kind of input.
+    Unsupported = "unsupported-input", 422;
+    /// The input is broken, encrypted or empty.
+    InvalidInput = "invalid-input", 422;
+    /// The step's configuration is wrong.
+    InvalidConfig = "invalid-config", 422;
+    /// Something that the plugin needs is away for now.
+    PluginUnavailable = "plugin-unavailable", 503;
+    /// The host refused a capability.
+    Denied = "denied", 403;
+    /// A budget or quota is spent.
+    Exhausted = "exhausted", 429;
+    /// A fault of the plugin that it reported itself.
+    PluginFailed = "plugin-failed", 502;
+
+    // What became of a plugin.
+    /// The plugin trapped: a panic, an unreachable instruction, an access outside its memory.
+    Trap = "trap", 502;
+    /// The wall time of the step or the run is over.
+    Timeout = "timeout", 504;
+    /// The guest used more CPU time than it may.
+    CpuLimit = "cpu-limit", 502;
+    /// The guest asked for more memory than it may have.
+    MemoryLimit = "memory-limit", 502;
+    /// The guest asked for larger tables than it may have.
+    TableLimit = "table-limit", 502;
+    /// The component has more instances, memories or tables than it may.
+    InstanceLimit = "instance-limit", 502;
+    /// The guest's stack is full: endless recursion, most often.
+    StackOverflow = "stack-overflow", 502;
+    /// The host memory held for the guest is at its limit.
+    HostMemoryLimit = "host-memory-limit", 502;
+    /// The output is larger than it may be.
+    OutputLimit = "output-limit", 502;
+    /// The guest holds more handles than it may.
+    HandleLimit = "handle-limit", 502;
+    /// The guest made more host calls, or moved more bytes by them, than it may.
+    HostCallLimit = "host-call-limit", 502;
+    /// The output breaks a rule of the contract.
+    InvalidOutput = "invalid-output", 502;
+    /// An expression of the definition failed on these values.
+    ExpressionFailed = "expression-failed", 422;
+    /// A step was left out because one that it needs failed.
+    Cancelled = "cancelled", 409;
+    /// The host was told to stop before the run was done.
+    Interrupted = "interrupted", 503;
+
+    // The platform's own.
+    /// PostgreSQL does not answer.
+    StoreUnavailable = "store-unavailable", 503;
+    /// The blob store does not answer.
+    BlobUnavailable = "blob-unavailable", 503;
+    /// No space is left for blobs.
+    StorageFull = "storage-full", 507;
+    /// A fault of docmill.
+    Internal = "internal", 500;
+}
+
+impl Code {
+    /// Whether the same call can succeed later.
+    pub const fn transient(self) -> bool {
+        matches!(
+            self,
+            Self::PluginUnavailable
+                | Self::Overloaded
+                | Self::StoreUnavailable
+                | Self::BlobUnavailable
+                | Self::RequestTimeout
+                | Self::Interrupted
+        )
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Code {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|c| c.as_str() == text)
+            .ok_or_else(|| format!("'{text}' is not a code"))
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// What went wrong, for a program (`code`, `reason`) and for a person (`message`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message} ({code})")]
+pub struct Failure {
+    /// The stable code.
+    pub code: Code,
+    /// The plugin's own code, where a plugin said so: `encrypted`, `damaged`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What is wrong and what to do about it; holds no document text and no secret.
+    pub message: String,
+    /// The step's id in the definition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// `namespace/name@version`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// Not before that many milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u32>,
+}
+
+impl Failure {
+    /// A failure without step or plugin.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: None,
+            message: message.into(),
+            step: None,
+            plugin: None,
+            retry_after_ms: None,
+        }
+    }
+
+    /// The same, of a step.
+    #[must_use]
+    pub fn in_step(mut self, step: &str) -> Self {
+        self.step.get_or_insert_with(|| step.to_owned());
+        self
+    }
+}

@@ -1,0 +1,91 @@
+//! What one call of a plugin may use. Every limit has its unit in its name or type, a default here and a test in which
+//! a guest runs into it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::duration::Span;
+use crate::size::ByteSize;
+
+/// Limits of one call of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Wall time of one attempt, host calls included.
+    pub timeout: Span,
+    /// CPU time of the guest's own code.
+    pub cpu: Span,
+    /// All linear memories of all instances of the component together.
+    pub memory: ByteSize,
+    /// Entries of all tables of all instances of the component together.
+    pub table_elements: u64,
+    /// Instances, memories and tables (each) that the component may create.
+    pub instances: u32,
+    /// Bytes of the guest's stack.
+    pub stack: ByteSize,
+    /// Host memory held for the guest: readings in the making, values that cross the boundary, buffers.
+    pub host_memory: ByteSize,
+    /// What the call returns, serialised.
+    pub output: ByteSize,
+    /// What the guest may log; the rest is dropped and counted.
+    pub log: ByteSize,
+    /// Handles that the guest holds at once.
+    pub handles: u32,
+    /// Host calls in one call.
+    pub host_calls: u64,
+    /// Bytes that host calls hand over and take, all together.
+    pub host_call_bytes: ByteSize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            timeout: Span::seconds(30),
+            cpu: Span::seconds(20),
+            memory: ByteSize::mib(256),
+            table_elements: 100_000,
+            instances: 64,
+            stack: ByteSize::kib(512),
+            host_memory: ByteSize::mib(128),
+            output: ByteSize::mib(32),
+            log: ByteSize::kib(64),
+            handles: 1_024,
+            host_calls: 5_000_000,
+            host_call_bytes: ByteSize::mib(1_024),
+        }
+    }
+}
+
+/// What a pipeline or a step says about limits; what it leaves out comes from the next level up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsSpec {
+    /// See [`Limits::timeout`]. On a pipeline: of the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// See [`Limits::cpu`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Span>,
+    /// See [`Limits::memory`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
+    /// See [`Limits::output`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<ByteSize>,
+    /// See [`Limits::log`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<ByteSize>,
+}
+
+impl LimitsSpec {
+    /// `base` with what this says, never more than `ceiling` has.
+    pub fn apply(&self, base: Limits, ceiling: &Limits) -> Limits {
+        Limits {
+            timeout: self.timeout.unwrap_or(base.timeout).min(ceiling.timeout),
+            cpu: self.cpu.unwrap_or(base.cpu).min(ceiling.cpu),
+            memory: self.memory.unwrap_or(base.memory).min(ceiling.memory),
+            output: self.output.unwrap_or(base.output).min(ceiling.output),
+            log: self.log.unwrap_or(base.log).min(ceiling.log),
+            ..base
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! A plan: the definition with every plugin pinned to a digest. A run executes one plan, for ever.
+
+use serde::{Deserialize, Serialize};
+
+use crate::definition::Definition;
+use crate::plugin::PinnedPlugin;
+
+/// The definition with every plugin pinned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// As written.
+    pub definition: Definition,
+    /// One for each step of the definition, in the same order.
+    pub steps: Vec<PinnedStep>,
+}
+
+/// What a step uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PinnedStep {
+    /// The plugin.
+    pub plugin: PinnedPlugin,
+    /// What takes its place when it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<PinnedPlugin>,
+    /// Default values of the configuration, from the plugin's schema, which the step's own go over.
+    #[serde(default)]
+    pub defaults: serde_json::Value,
+    /// The same for the fallback.
+    #[serde(default)]
+    pub fallback_defaults: serde_json::Value,
+    /// JSON Schema of the configuration: checked again when expressions have been filled in.
+    #[serde(default)]
+    pub config_schema: serde_json::Value,
+    /// The same for the fallback.
+    #[serde(default)]
+    pub fallback_config_schema: serde_json::Value,
+}
