@@ -51,8 +51,12 @@ codes! {
     BodyTooLarge = "body-too-large", 413;
     /// The request's own media type is not one that the route reads.
     UnsupportedMediaType = "unsupported-media-type", 415;
+    /// The body comes too slowly.
+    SlowBody = "slow-body", 408;
     /// The same thing exists with other content.
     Conflict = "conflict", 409;
+    /// The thing is not the version that the client names.
+    PreconditionFailed = "precondition-failed", 412;
     /// Too many requests at once.
     Overloaded = "overloaded", 503;
     /// The request took longer than it may.
