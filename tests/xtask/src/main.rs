@@ -1,1 +1,152 @@
-fn main(){}
+//! `cargo xtask COMMAND`: everything that a developer or CI does, with nothing prepared but rustup.
+#![forbid(unsafe_code)]
+
+mod plugins;
+mod process;
+mod setup;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use process::run;
+
+const HELP: &str = "\
+cargo xtask COMMAND [ARGUMENTS]
+
+  demo [--stay] [--json]   set up what is missing, build, and run docmill on sample documents
+  test [FILTER]            every test: host, plugins, integration over a real PostgreSQL
+  lint                     rustfmt and clippy, warnings are errors
+  build                    first-party plugins and the `docmill` binary (debug)
+  plugins                  first-party plugins alone, into plugins/dist/
+  examples                 the JavaScript example plugins, into plugins/dist/examples/
+  bench [NAME…] [--json FILE]   the benchmarks (release build)
+  sqlx                     check every SQL statement again and write host/store/.sqlx
+";
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let root = root()?;
+    match command.as_str() {
+        "demo" => demo(&root, &rest),
+        "test" => test(&root, &rest),
+        "lint" => lint(&root),
+        "build" => build(&root),
+        "plugins" => setup::wasm_target().and_then(|()| plugins::build(&root)),
+        "examples" => setup::node().and_then(|()| plugins::examples(&root)),
+        "bench" => bench(&root, &rest),
+        "sqlx" => sqlx(&root),
+        "" | "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => bail!("there is no command '{other}'\n\n{HELP}"),
+    }
+}
+
+/// The repository's root: two levels above this crate.
+fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors()
+        .nth(2)
+        .map(Path::to_owned)
+        .context("this crate lies in tests/xtask")
+}
+
+fn cargo(root: &Path) -> std::process::Command {
+    let mut command = process::command(std::env::var("CARGO").as_deref().unwrap_or("cargo"));
+    command.current_dir(root);
+    command
+}
+
+fn build(root: &Path) -> Result<()> {
+    setup::wasm_target()?;
+    plugins::build(root)?;
+    process::step("building docmill (the first time takes some minutes)");
+    run(cargo(root).args(["build", "--package", "docmill-server"]))
+}
+
+fn demo(root: &Path, arguments: &[String]) -> Result<()> {
+    setup::wasm_target()?;
+    setup::postgresql()?;
+    build(root)?;
+    let binary = root.join("target/debug/docmill");
+    process::become_program(process::command(binary).arg("demo").args(arguments))
+}
+
+fn test(root: &Path, arguments: &[String]) -> Result<()> {
+    setup::wasm_target()?;
+    setup::postgresql()?;
+    setup::redis();
+    setup::node()?;
+    plugins::build(root)?;
+    plugins::examples(root)?;
+    process::step("testing the plugins' logic");
+    run(cargo(root)
+        .current_dir(root.join("plugins"))
+        .args(["test", "--workspace", "--quiet"])
+        .args(arguments))?;
+    process::step("testing the host, with a real PostgreSQL");
+    run(cargo(root).args(["test", "--workspace"]).args(arguments))
+}
+
+fn lint(root: &Path) -> Result<()> {
+    setup::wasm_target()?;
+    for place in [root.to_owned(), root.join("plugins")] {
+        run(cargo(root).current_dir(&place).args(["fmt", "--all", "--check"]))?;
+        run(cargo(root).current_dir(&place).args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]))?;
+    }
+    Ok(())
+}
+
+fn bench(root: &Path, arguments: &[String]) -> Result<()> {
+    setup::wasm_target()?;
+    setup::postgresql()?;
+    plugins::build(root)?;
+    process::step("building the benchmarks, optimised");
+    run(cargo(root).args([
+        "build",
+        "--release",
+        "--package",
+        "docmill-bench",
+        "--package",
+        "docmill-server",
+    ]))?;
+    run(process::command(root.join("target/release/docmill-bench"))
+        .current_dir(root)
+        .args(arguments))
+}
+
+/// Statements are checked against a database that the migrations made; what the compiler learns there is committed, so
+/// that a build needs no database.
+fn sqlx(root: &Path) -> Result<()> {
+    setup::postgresql()?;
+    process::step("checking every SQL statement");
+    run(cargo(root).args([
+        "run",
+        "--quiet",
+        "--package",
+        "docmill-harness",
+        "--bin",
+        "prepare-sqlx",
+    ]))
+}

@@ -1,0 +1,64 @@
+//! Building plugins: components into `plugins/dist/`, from where the binary embeds them.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::process::{command, run, step};
+use crate::setup::WASM;
+
+/// Builds every crate of the plugins' workspace that makes a component.
+pub fn build(root: &Path) -> Result<()> {
+    step("building the first-party plugins");
+    let place = root.join("plugins");
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    // Each plugin is linked whole by one thread at the end, so several at once pay even on two cores.
+    run(command(cargo).current_dir(&place).args([
+        "build",
+        "--release",
+        "--locked",
+        "--workspace",
+        "--target",
+        WASM,
+    ]))?;
+    let dist = place.join("dist");
+    fs::create_dir_all(&dist)?;
+    for built in place.join("target").join(WASM).join("release").read_dir()? {
+        let built = built?.path();
+        if built.extension().is_some_and(|e| e == "wasm") {
+            let name = built
+                .file_stem()
+                .and_then(|n| n.to_str())
+                .context("a component has a readable name")?;
+            copy_if_changed(
+                &built,
+                &dist.join(format!("{}.wasm", name.trim_start_matches("docmill_"))),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Builds the example plugins that are written in JavaScript.
+pub fn examples(root: &Path) -> Result<()> {
+    step("building the JavaScript example plugins");
+    let place = root.join("plugins/examples/js");
+    if !place.join("node_modules").is_dir() {
+        run(command("npm")
+            .current_dir(&place)
+            .args(["ci", "--no-audit", "--no-fund", "--silent"]))?;
+    }
+    run(command("npm")
+        .current_dir(&place)
+        .args(["run", "--silent", "build"]))
+}
+
+/// An unchanged file keeps its time, so that cargo need not build the host again.
+fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
+    let bytes = fs::read(from)?;
+    if fs::read(to).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    fs::write(to, bytes).with_context(|| format!("cannot write {}", to.display()))
+}
