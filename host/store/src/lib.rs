@@ -1,1 +1,39 @@
+//! What the platform keeps, in PostgreSQL. The only crate with SQL.
+//!
+//! A [`Store`] is a pool of connections that act as the role `docmill_app`, which owns nothing and passes no row-level
+//! security. Every method that touches a tenant's rows takes the tenant first and works inside a [`tenant::TenantTx`];
+//! the few that work across tenants call a function of the database that was written for that one purpose.
+//!
+//! Methods are grouped by what they are about: [`who`], [`plugin`], [`pipeline`], [`document`], [`run`].
+#![cfg_attr(
+    test,
+    expect(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        reason = "a test that cannot go on panics"
+    )
+)]
 
+pub mod connect;
+pub mod error;
+pub mod tenant;
+
+pub mod document;
+pub mod pipeline;
+pub mod plugin;
+pub mod run;
+pub mod who;
+
+pub mod embedded;
+
+pub use connect::{Settings, Store, migrate};
+pub use error::StoreError;
+
+/// Some rows of many, and where to go on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Page<T, C> {
+    /// Newest first.
+    pub items: Vec<T>,
+    /// Pass it to get the rows that follow; none: these were the last.
+    pub next: Option<C>,
+}

@@ -1,1 +1,1 @@
-
+//! What tests need around them: a real PostgreSQL, one database per test.

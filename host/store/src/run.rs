@@ -1,0 +1,192 @@
+//! Runs: written by one statement, read back whole, found again by what they were about.
+
+use docmill_model::failure::{Code, Failure};
+use docmill_model::id::{ArtifactId, DocumentId, ReadingId, RunId, SourceId, TenantId};
+use docmill_model::run::{ArtifactRecord, Lookup, Millis, RunHead, RunOutcome, Status};
+use docmill_model::value::Verdict;
+use serde::Serialize;
+
+use crate::Page;
+use crate::connect::Store;
+use crate::document::NewDocument;
+use crate::error::StoreError;
+
+/// A finished run with everything that is to be kept of it. What `retain: result` leaves out (logs of attempts that
+/// succeeded) is left out here, whatever the outcome holds.
+#[derive(Debug, Clone, Copy)]
+pub struct RunCommit<'a> {
+    /// What was known before work started.
+    pub head: &'a RunHead,
+    /// What it came to. Each reading belongs to a source among `documents` or to one that the tenant has already.
+    pub outcome: &'a RunOutcome,
+    /// Documents that came with the request; not those that the tenant had before.
+    pub documents: &'a [NewDocument],
+}
+
+/// A run as it is kept.
+#[derive(Debug, Clone)]
+pub struct StoredRun {
+    /// What was known before work started.
+    pub head: RunHead,
+    /// None while it is running. Its `readings` are empty: `readings` below names them.
+    pub outcome: Option<RunOutcome>,
+    /// What citations point to.
+    pub readings: Vec<ReadingRef>,
+}
+
+/// A reading that a run used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReadingRef {
+    /// The name by which the run's citations know it.
+    pub key: String,
+    /// The reading; made by an earlier run if the same parser had read the same bytes before.
+    pub id: ReadingId,
+    /// Of which source.
+    pub source: SourceId,
+    /// Of which document.
+    pub document: DocumentId,
+    /// `namespace/name@version`
+    pub plugin: String,
+    /// Number of pages.
+    pub pages: u32,
+}
+
+/// A run as lists show it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunSummary {
+    /// Its id.
+    pub id: RunId,
+    /// The pipeline's name, as it was then.
+    pub pipeline: String,
+    /// Which version of it, from 1.
+    pub version_number: i32,
+    /// Where it stands.
+    pub status: Status,
+    /// The judgement over its checks.
+    pub verdict: Option<Verdict>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// When it was admitted.
+    pub created_at: Millis,
+    /// When work ended.
+    pub finished_at: Option<Millis>,
+    /// Values by which it is found.
+    pub lookups: Vec<Lookup>,
+    /// Documents among its inputs.
+    pub documents: Vec<DocumentId>,
+}
+
+/// Which runs.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this pipeline, by name.
+    pub pipeline: Option<String>,
+    /// In this state.
+    pub status: Option<Status>,
+    /// With this verdict.
+    pub verdict: Option<Verdict>,
+    /// Failed with this code.
+    pub error: Option<Code>,
+    /// Over this document.
+    pub document: Option<DocumentId>,
+    /// Name and value: with all of these look-ups. Order of words, case and ё/е do not matter.
+    pub lookups: Vec<(String, String)>,
+    /// Admitted at this time or later.
+    pub since: Option<Millis>,
+    /// Admitted before this time.
+    pub until: Option<Millis>,
+    /// The last run seen.
+    pub cursor: Option<RunId>,
+    /// At most so many; 0 means 50, more than 200 means 200.
+    pub limit: u32,
+}
+
+impl Store {
+    /// Writes a finished run with all that belongs to it: one statement, one round trip, one commit. When this returns
+    /// `Ok`, the run is durable.
+    ///
+    /// # Errors
+    /// When the database does not answer: then the run may or may not be there, and the same call again is safe
+    /// (`Conflict` means that it was).
+    pub async fn commit_run(&self, tenant: TenantId, commit: &RunCommit<'_>) -> Result<(), StoreError> {
+        let _ = (tenant, commit);
+        todo!()
+    }
+
+    /// Writes a run before work starts (`durability: accepted`).
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn accept_run(
+        &self,
+        tenant: TenantId,
+        head: &RunHead,
+        documents: &[NewDocument],
+    ) -> Result<(), StoreError> {
+        let _ = (tenant, head, documents);
+        todo!()
+    }
+
+    /// Finishes a run that was accepted, if it is still running. `commit.documents` was written when it was accepted and is
+    /// not looked at.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the run is finished already (it was given up as lost);
+    /// [`StoreError::NotFound`] when it was never accepted.
+    pub async fn finish_accepted_run(
+        &self,
+        tenant: TenantId,
+        commit: &RunCommit<'_>,
+    ) -> Result<(), StoreError> {
+        let _ = (tenant, commit);
+        todo!()
+    }
+
+    /// Fails accepted runs of all tenants that were admitted before `older_than` and never finished, with
+    /// [`Code::Interrupted`]; the number of them. A host that is alive finishes its runs within their deadline, so
+    /// `older_than` is now minus the longest deadline that the platform grants, or now when the only host starts.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_lost_runs(&self, older_than: Millis) -> Result<u64, StoreError> {
+        let _ = older_than;
+        todo!()
+    }
+
+    /// A run with everything that is kept of it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn get_run(&self, tenant: TenantId, run: RunId) -> Result<Option<StoredRun>, StoreError> {
+        let _ = (tenant, run);
+        todo!()
+    }
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] when a look-up has no letter and no digit.
+    pub async fn list_runs(
+        &self,
+        tenant: TenantId,
+        filter: &RunFilter,
+    ) -> Result<Page<RunSummary, RunId>, StoreError> {
+        let _ = (tenant, filter);
+        todo!()
+    }
+
+    /// What is known of an artifact; its bytes are in the blob store under its digest.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn get_artifact(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        artifact: ArtifactId,
+    ) -> Result<Option<ArtifactRecord>, StoreError> {
+        let _ = (tenant, run, artifact);
+        todo!()
+    }
+}
