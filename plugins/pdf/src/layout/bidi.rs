@@ -1,0 +1,92 @@
+//! Lines of right-to-left scripts, which are drawn left to right as they look, into the order in which they are read.
+
+use super::Word;
+
+fn is_right_to_left(ch: char) -> bool {
+    matches!(ch, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}')
+}
+
+/// Puts the words of a line (left to right as seen) into reading order and their letters too. Other lines stay.
+pub fn to_reading_order(words: &mut [Word]) {
+    let (mut right_to_left, mut others) = (0_usize, 0_usize);
+    for ch in words
+        .iter()
+        .flat_map(|word| word.text.chars())
+        .filter(|ch| ch.is_alphabetic())
+    {
+        if is_right_to_left(ch) {
+            right_to_left += 1
+        } else {
+            others += 1
+        }
+    }
+    if right_to_left == 0 {
+        return;
+    }
+    for word in words
+        .iter_mut()
+        .filter(|word| word.text.chars().any(is_right_to_left))
+    {
+        word.text = word.text.chars().rev().map(mirrored).collect();
+    }
+    if right_to_left >= others {
+        words.reverse();
+        reverse_runs(words, |word| !word.text.chars().any(is_right_to_left));
+    } else {
+        reverse_runs(words, |word| word.text.chars().any(is_right_to_left));
+    }
+}
+
+/// Turns every run of words of one kind around.
+fn reverse_runs(words: &mut [Word], kind: impl Fn(&Word) -> bool) {
+    for run in words.chunk_by_mut(|a, b| kind(a) && kind(b)) {
+        if run.first().is_some_and(&kind) {
+            run.reverse();
+        }
+    }
+}
+
+fn mirrored(ch: char) -> char {
+    match ch {
+        '(' => ')',
+        ')' => '(',
+        '[' => ']',
+        ']' => '[',
+        '«' => '»',
+        '»' => '«',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::glyph::Area;
+
+    fn ordered(seen: &[&str]) -> Vec<String> {
+        let mut words: Vec<Word> = seen
+            .iter()
+            .map(|text| Word {
+                text: (*text).to_owned(),
+                area: Area::default(),
+                size: 10.0,
+                bold: false,
+            })
+            .collect();
+        to_reading_order(&mut words);
+        words.into_iter().map(|word| word.text).collect()
+    }
+
+    #[test]
+    fn hebrew_is_read_from_the_right_and_its_latin_from_the_left() {
+        assert_eq!(
+            ordered(&["םלוע", "Visual", "Studio", "םולש"]),
+            ["שלום", "Visual", "Studio", "עולם"]
+        );
+    }
+
+    #[test]
+    fn cyrillic_stays() {
+        assert_eq!(ordered(&["Счёт", "№", "12"]), ["Счёт", "№", "12"]);
+    }
+}

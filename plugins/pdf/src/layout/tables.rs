@@ -1,0 +1,209 @@
+//! The detector's grids, filled with exactly the characters that stand in their cells.
+
+use super::{join, rows};
+use crate::document::{Block, BlockKind, Cell, Table};
+use crate::glyph::{Area, Frame, Glyph};
+use crate::read::{CellBox, TableBox};
+
+/// A table with its place among the rows.
+#[derive(Debug, Clone)]
+pub struct TableDraft {
+    pub area: Area,
+    rows: u32,
+    columns: u32,
+    cells: Vec<CellDraft>,
+}
+
+#[derive(Debug, Clone)]
+struct CellDraft {
+    row: u32,
+    column: u32,
+    row_span: u32,
+    column_span: u32,
+    area: Area,
+    text: String,
+    bold: bool,
+}
+
+/// A grid whose cells hold more characters than this on average is a page's frame or a layout of columns.
+const CELL_CHARACTERS_MAX: usize = 220;
+
+/// Takes the tables' characters out of the page's.
+pub fn take(glyphs: &mut Vec<Glyph>, boxes: Vec<TableBox>, frame: Frame) -> Vec<TableDraft> {
+    let mut tables = Vec::new();
+    for table in boxes {
+        let grid = upright(table, frame);
+        if let Some((draft, rest)) = fill(&grid, glyphs) {
+            *glyphs = rest;
+            tables.push(draft);
+        }
+    }
+    tables
+}
+
+fn upright(table: TableBox, frame: Frame) -> TableBox {
+    let turned = |cell: CellBox| CellBox {
+        area: frame.upright(cell.area),
+        ..cell
+    };
+    let rows = table
+        .rows
+        .into_iter()
+        .map(|row| row.into_iter().map(|cell| cell.map(turned)).collect())
+        .collect();
+    TableBox { rows, ..table }
+}
+
+/// The table and the characters outside it; none if the grid is no table.
+fn fill(grid: &TableBox, glyphs: &[Glyph]) -> Option<(TableDraft, Vec<Glyph>)> {
+    let columns = grid.rows.iter().map(Vec::len).max().unwrap_or(0);
+    if grid.rows.len() < 2 || columns < 2 {
+        return None;
+    }
+    let mut places: Vec<(usize, usize, Area)> = Vec::new();
+    for (row, cells) in grid.rows.iter().enumerate() {
+        for (column, cell) in cells.iter().enumerate() {
+            // An empty cell of a grid without lines has the whole table's box.
+            if let Some(cell) = cell.as_ref().filter(|cell| !cell.text.trim().is_empty()) {
+                places.push((row, column, cell.area));
+            }
+        }
+    }
+    let whole = Area::around(places.iter().map(|(_, _, area)| *area))?;
+    let (mut inside, mut rest): (Vec<Glyph>, Vec<Glyph>) = glyphs
+        .iter()
+        .partition(|glyph| whole.contains(glyph.area.centre()));
+    let before = inside.len();
+    // Cells may overlap: a character belongs to the smallest around it.
+    places.sort_by(|a, b| (a.2.width() * a.2.height()).total_cmp(&(b.2.width() * b.2.height())));
+    let mut cells = Vec::new();
+    for (row, column, area) in places {
+        let (own, others) = inside
+            .into_iter()
+            .partition(|glyph: &Glyph| area.contains(glyph.area.centre()));
+        inside = others;
+        let Some((text, tight, bold)) = cell_text(own) else {
+            continue;
+        };
+        let (row_span, column_span) = spans(grid, row, column, area);
+        let area = if grid.ruled { area } else { tight };
+        cells.push(CellDraft {
+            row: row as u32,
+            column: column as u32,
+            row_span,
+            column_span,
+            area,
+            text,
+            bold,
+        });
+    }
+    let characters = before - inside.len();
+    rest.extend(inside);
+    cells.sort_by_key(|cell| (cell.row, cell.column));
+    let is_table = cells.len() >= 3 && characters <= cells.len() * CELL_CHARACTERS_MAX && has_columns(&cells);
+    let draft = TableDraft {
+        area: whole,
+        rows: grid.rows.len() as u32,
+        columns: columns as u32,
+        cells,
+    };
+    is_table.then_some((draft, rest))
+}
+
+/// At least two columns have text.
+fn has_columns(cells: &[CellDraft]) -> bool {
+    let first = cells.first().map(|cell| cell.column);
+    cells.iter().any(|cell| Some(cell.column) != first)
+}
+
+fn cell_text(glyphs: Vec<Glyph>) -> Option<(String, Area, bool)> {
+    let rows = rows::rows(glyphs);
+    let area = Area::around(rows.iter().map(|row| row.area))?;
+    let bold = rows.iter().flat_map(|row| &row.words).all(|word| word.bold);
+    Some((join::one_line(rows), area, bold))
+}
+
+/// How many rows and columns the cell covers: the empty places that its box reaches into.
+fn spans(grid: &TableBox, row: usize, column: usize, area: Area) -> (u32, u32) {
+    let column_left = |column: usize| {
+        grid.rows
+            .iter()
+            .filter_map(|row| row.get(column)?.as_ref())
+            .map(|cell| cell.area.left)
+            .reduce(f32::max)
+    };
+    let row_top = |row: usize| {
+        grid.rows
+            .get(row)?
+            .iter()
+            .flatten()
+            .map(|cell| cell.area.top)
+            .reduce(f32::max)
+    };
+    let is_free = |row: usize, column: usize| {
+        grid.rows
+            .get(row)
+            .is_some_and(|row| matches!(row.get(column), Some(None)))
+    };
+    if !grid.ruled {
+        return (1, 1);
+    }
+    let mut columns = 1;
+    while is_free(row, column + columns)
+        && column_left(column + columns).is_some_and(|left| left < area.right - 1.0)
+    {
+        columns += 1;
+    }
+    let mut rows = 1;
+    while (column..column + columns).all(|column| is_free(row + rows, column))
+        && row_top(row + rows).is_some_and(|top| top < area.bottom - 1.0)
+    {
+        rows += 1;
+    }
+    (rows as u32, columns as u32)
+}
+
+/// Whether the first row names the columns: it holds no numbers while the rows below do, or it alone is bold.
+fn has_header(cells: &[CellDraft]) -> bool {
+    let (head, body): (Vec<&CellDraft>, Vec<&CellDraft>) = cells.iter().partition(|cell| cell.row == 0);
+    if head.len() < 2 || body.is_empty() {
+        return false;
+    }
+    let is_number = |cell: &&CellDraft| {
+        let digits = cell.text.chars().filter(char::is_ascii_digit).count();
+        digits > 0 && digits * 2 >= cell.text.chars().filter(|ch| ch.is_alphanumeric()).count()
+    };
+    let head_has_numbers = head.iter().any(is_number);
+    let stands_out = head.iter().all(|cell| cell.bold) && !body.iter().all(|cell| cell.bold);
+    !head_has_numbers && (stands_out || body.iter().any(is_number))
+}
+
+impl TableDraft {
+    pub fn block(self, frame: Frame) -> Block {
+        let has_header = has_header(&self.cells);
+        let cells = self
+            .cells
+            .into_iter()
+            .map(|cell| Cell {
+                row: cell.row,
+                column: cell.column,
+                row_span: cell.row_span,
+                column_span: cell.column_span,
+                header: has_header && cell.row == 0,
+                text: cell.text,
+                region: frame.fractions(cell.area),
+            })
+            .collect();
+        let table = Table {
+            rows: self.rows,
+            columns: self.columns,
+            cells,
+        };
+        Block {
+            kind: BlockKind::Table,
+            fragments: Vec::new(),
+            table: Some(table),
+            region: frame.fractions(self.area),
+        }
+    }
+}
