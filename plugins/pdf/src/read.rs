@@ -70,14 +70,14 @@ pub fn open(bytes: Vec<u8>) -> Result<Pdf, PdfError> {
     }
     match (pdf.flattened_page_count(), has_header) {
         (0, false) => Err(PdfError::NotPdf),
-        (0, true) if has_page_tree(&pdf) => Err(PdfError::NoPages),
+        (0, true) if has_empty_page_tree(&pdf) => Err(PdfError::NoPages),
         (0, true) => Err(PdfError::Damaged("its page tree is lost")),
         _ => Ok(pdf),
     }
 }
 
-/// Whether the catalogue names a page tree that can be read, though it may be empty.
-fn has_page_tree(pdf: &Pdf) -> bool {
+/// Whether the catalogue names a page tree that says it is empty.
+fn has_empty_page_tree(pdf: &Pdf) -> bool {
     let catalogue = pdf
         .xref()
         .trailer
@@ -87,7 +87,10 @@ fn has_page_tree(pdf: &Pdf) -> bool {
         .as_ref()
         .and_then(|root| root.as_dict()?.get("Pages"))
         .and_then(|tree| pdf.resolve(tree).ok());
-    tree.is_some_and(|tree| tree.as_dict().is_some_and(|tree| tree.get("Kids").is_some()))
+    tree.is_some_and(|tree| {
+        tree.as_dict()
+            .is_some_and(|tree| tree.get_array("Kids").is_some_and(<[_]>::is_empty))
+    })
 }
 
 /// Reads the pages in order, a batch at a time, so that only one batch's characters are in memory.

@@ -1,5 +1,7 @@
 //! Rows of a region to blocks: paragraphs, headings, list items, labels with their values.
 
+use std::collections::HashMap;
+
 use super::{Item, Row, Stats, join};
 use crate::document::{Block, BlockKind};
 use crate::glyph::{Area, Frame};
@@ -27,7 +29,7 @@ pub fn blocks(items: Vec<Item>, frame: Frame, page: usize, stats: &Stats) -> Vec
     };
     let region = Region {
         area: Area::around(rows().map(|row| row.area)).unwrap_or_default(),
-        step: usual_step(rows()),
+        steps: usual_steps(rows()),
     };
     let starts = starts(&items, &region);
     let mut blocks: Vec<Block> = Vec::new();
@@ -58,8 +60,7 @@ pub fn blocks(items: Vec<Item>, frame: Frame, page: usize, stats: &Stats) -> Vec
 
 struct Region {
     area: Area,
-    /// Between baselines, in points.
-    step: f32,
+    steps: HashMap<i32, f32>,
 }
 
 impl Region {
@@ -69,21 +70,32 @@ impl Region {
     }
 }
 
-fn usual_step<'a>(rows: impl Iterator<Item = &'a Row>) -> f32 {
-    let mut steps = Vec::new();
+/// The usual step between the baselines of rows of each size (in half points).
+fn usual_steps<'a>(rows: impl Iterator<Item = &'a Row>) -> HashMap<i32, f32> {
+    let mut steps: HashMap<i32, Vec<f32>> = HashMap::new();
     let mut last: Option<&Row> = None;
     for row in rows {
-        if let Some(last) = last {
+        if let Some(last) = last.filter(|last| half_points(last.size) == half_points(row.size)) {
             let step = row.baseline - last.baseline;
             if step > row.size * 0.7 && step < row.size * 2.2 {
-                steps.push(step);
+                steps.entry(half_points(row.size)).or_default().push(step);
             }
         }
         last = Some(row);
     }
-    steps.sort_by(f32::total_cmp);
-    // The lower half: single-spaced lines, not the steps between paragraphs.
-    steps.get(steps.len() / 3).copied().unwrap_or(0.0)
+    let usual = |mut steps: Vec<f32>| {
+        steps.sort_by(f32::total_cmp);
+        // Below the middle: single-spaced lines, not the steps between paragraphs.
+        steps.get(steps.len() / 3).copied()
+    };
+    steps
+        .into_iter()
+        .filter_map(|(size, steps)| Some((size, usual(steps)?)))
+        .collect()
+}
+
+fn half_points(size: f32) -> i32 {
+    (size * 2.0).round() as i32
 }
 
 /// What a row says about itself.
@@ -113,7 +125,9 @@ fn starts(items: &[Item], region: &Region) -> Vec<Start> {
         };
         let line = join::line(row);
         let neighbours = [index.checked_sub(1).and_then(row_at), row_at(index + 1)];
-        let in_prose = !line.contains('\t') && region.fills(row) && neighbours.iter().flatten().any(|other| region.fills(other));
+        let in_prose = !line.contains('\t')
+            && region.fills(row)
+            && neighbours.iter().flatten().any(|other| region.fills(other));
         starts.push(if is_list_start {
             Start::Listed(row.area.left)
         } else if is_key_value(&line) && !in_prose {
@@ -138,11 +152,10 @@ impl Group {
     fn takes(&self, row: &Row, start: Start, region: &Region) -> bool {
         let Some(last) = self.rows.last() else { return true };
         let step = row.baseline - last.baseline;
-        let usual = if region.step > 0.0 {
-            region.step.max(last.size * 0.9)
-        } else {
-            last.size * 1.2
-        };
+        let usual = region
+            .steps
+            .get(&half_points(last.size))
+            .map_or(last.size * 1.2, |step| step.max(last.size * 0.9));
         let is_near = step <= usual.max(row.size * 1.15) * PARAGRAPH_STEP && step > -row.size;
         let same_size = row.size < last.size * 1.12 && row.size > last.size * 0.88;
         if !is_near || !same_size {

@@ -1,5 +1,7 @@
 //! The detector's grids, filled with exactly the characters that stand in their cells.
 
+use std::collections::BTreeMap;
+
 use super::{join, rows};
 use crate::document::{Block, BlockKind, Cell, Table};
 use crate::glyph::{Area, Frame, Glyph};
@@ -97,6 +99,9 @@ fn fill(grid: &TableBox, glyphs: &[Glyph]) -> Option<(TableDraft, Vec<Glyph>)> {
             bold,
         });
     }
+    if grid.ruled {
+        inside = fill_open_places(&mut cells, inside);
+    }
     let characters = before - inside.len();
     rest.extend(inside);
     cells.sort_by_key(|cell| (cell.row, cell.column));
@@ -108,6 +113,61 @@ fn fill(grid: &TableBox, glyphs: &[Glyph]) -> Option<(TableDraft, Vec<Glyph>)> {
         cells,
     };
     is_table.then_some((draft, rest))
+}
+
+/// A table's outer columns often lack their outer line, so the detector sees no cell there: what stands in a free place,
+/// level with a row and below a column's head, is its cell. Returns what stands in no place.
+fn fill_open_places(cells: &mut Vec<CellDraft>, glyphs: Vec<Glyph>) -> Vec<Glyph> {
+    let single = |cell: &&CellDraft| cell.row_span == 1 && cell.column_span == 1;
+    let bands = |key: fn(&CellDraft) -> u32, extent: fn(Area) -> (f32, f32)| {
+        let mut bands: BTreeMap<u32, (f32, f32)> = BTreeMap::new();
+        for cell in cells.iter().filter(single) {
+            let (low, high) = extent(cell.area);
+            let band = bands.entry(key(cell)).or_insert((low, high));
+            *band = (band.0.min(low), band.1.max(high));
+        }
+        bands
+    };
+    let rows = bands(|cell| cell.row, |area| (area.top, area.bottom));
+    let columns = bands(|cell| cell.column, |area| (area.left, area.right));
+    let find = |bands: &BTreeMap<u32, (f32, f32)>, at: f32| {
+        bands
+            .iter()
+            .find(|(_, (low, high))| at >= *low && at < *high)
+            .map(|(index, _)| *index)
+    };
+    let covered = |row: u32, column: u32| {
+        cells.iter().any(|cell| {
+            (cell.row..cell.row + cell.row_span).contains(&row)
+                && (cell.column..cell.column + cell.column_span).contains(&column)
+        })
+    };
+    let mut open: BTreeMap<(u32, u32), Vec<Glyph>> = BTreeMap::new();
+    let mut rest = Vec::new();
+    for glyph in glyphs {
+        let (x, y) = glyph.area.centre();
+        match find(&rows, y)
+            .zip(find(&columns, x))
+            .filter(|(row, column)| !covered(*row, *column))
+        {
+            Some(place) => open.entry(place).or_default().push(glyph),
+            None => rest.push(glyph),
+        }
+    }
+    for ((row, column), glyphs) in open {
+        if let Some((text, area, bold)) = cell_text(glyphs) {
+            cells.push(CellDraft {
+                row,
+                column,
+                row_span: 1,
+                column_span: 1,
+                area,
+                text,
+                bold,
+            });
+        }
+    }
+    rest
 }
 
 /// At least two columns have text.
