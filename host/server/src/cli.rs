@@ -1,0 +1,235 @@
+//! The command line, on one page.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use docmill_model::plugin::Kind;
+
+use crate::exit;
+
+/// Document pipelines out of sandboxed WebAssembly plugins.
+///
+/// docmill reads what you give it, shows where every value came from, and answers with fields, checks and a verdict.
+/// Without any settings everything is embedded: a private PostgreSQL, files in a directory, plugins and pipelines inside
+/// this binary. `docmill demo` shows it; `docmill run YOUR.pdf` reads your own document.
+#[derive(Debug, Parser)]
+#[command(name = "docmill", version, after_long_help = exit::HELP, propagate_version = true)]
+pub struct Arguments {
+    /// Settings file [default: ./docmill.toml if it exists].
+    #[arg(long, global = true, value_name = "FILE", env = "DOCMILL_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where embedded data lives [setting: data_dir].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Talk to this server instead of an embedded one; needs DOCMILL_KEY.
+    #[arg(long, global = true, value_name = "URL", env = "DOCMILL_URL")]
+    pub url: Option<String>,
+    /// An API key for --url.
+    #[arg(long, global = true, value_name = "KEY", env = "DOCMILL_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run sample documents of four formats through example pipelines and compare the results with the truth.
+    Demo(Demo),
+    /// Serve everything embedded, and reload plugins (*.wasm) and pipelines (*.yaml) of a directory when they change.
+    Dev(Dev),
+    /// Serve HTTP with the settings of docmill.toml and DOCMILL_*.
+    Serve(Serve),
+    /// Bring the database's schema up to date and exit.
+    Migrate,
+    /// Make, build, check and publish plugins.
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Save, show and check pipelines.
+    #[command(subcommand)]
+    Pipeline(Pipeline),
+    /// Run a document through a pipeline and show the result.
+    Run(Run),
+    /// Look at runs that are kept.
+    #[command(subcommand)]
+    Runs(Runs),
+    /// Make API keys.
+    #[command(subcommand)]
+    Key(Key),
+    /// Look at settings.
+    #[command(subcommand)]
+    Config(Config),
+    /// Compile one component, under limits (used by docmill itself).
+    #[command(name = "__compile", hide = true)]
+    Compile,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Keep serving afterwards.
+    #[arg(long)]
+    pub stay: bool,
+    /// One JSON object per document instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// All sample documents instead of four.
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// The directory to watch.
+    #[arg(default_value = ".")]
+    pub directory: PathBuf,
+    /// Where to listen [setting: listen].
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen [setting: listen].
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Plugin {
+    /// Write a plugin project that builds and passes its own test at once.
+    New {
+        /// The plugin's name: `invoice-fields`, or `acme/invoice-fields`.
+        name: String,
+        /// What it does.
+        #[arg(long, value_parser = parse_kind, value_name = "parser|extractor|validator|transformer")]
+        kind: Kind,
+        /// The language to write it in.
+        #[arg(long, value_enum, default_value_t = Language::Rust)]
+        lang: Language,
+    },
+    /// Build the plugin project of a directory to a component, and check it.
+    Build {
+        #[arg(default_value = ".")]
+        directory: PathBuf,
+    },
+    /// Check a component: imports, exports, contract version, description, configuration schema.
+    Check {
+        /// The component (.wasm).
+        file: PathBuf,
+        /// The report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Publish a component under the name and version that it says it has.
+    Push {
+        /// The component (.wasm).
+        file: PathBuf,
+    },
+    /// List plugins.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a plugin: versions, what it imports, its configuration.
+    Show {
+        /// `namespace/name`
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    Rust,
+    Js,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Pipeline {
+    /// Check a definition (YAML or JSON) and save it as a new version.
+    Apply { file: PathBuf },
+    /// Show a pipeline's newest definition.
+    Show {
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// List pipelines.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check a definition without saving it.
+    Validate { file: PathBuf },
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The document; `-` reads standard input.
+    pub file: PathBuf,
+    /// The pipeline [default: `read`, which shows a document's text, tables and labelled values].
+    #[arg(long, short, default_value = "read")]
+    pub pipeline: String,
+    /// A parameter of the run, as in `--param fio="Семёнов Пётр"`; JSON values are understood.
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub params: Vec<String>,
+    /// The document's media type, if neither its bytes nor its name tell.
+    #[arg(long, value_name = "TYPE")]
+    pub media_type: Option<String>,
+    /// The whole answer as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Runs {
+    /// Newest first.
+    List {
+        /// Only of this pipeline.
+        #[arg(long)]
+        pipeline: Option<String>,
+        /// running, succeeded or failed.
+        #[arg(long)]
+        status: Option<String>,
+        /// pass, fail or undecided.
+        #[arg(long)]
+        verdict: Option<String>,
+        /// By a look-up, as in `--lookup fio="Семенов Петр"`.
+        #[arg(long = "lookup", value_name = "NAME=VALUE")]
+        lookups: Vec<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// One run with its fields, checks and steps.
+    Show {
+        /// `run_…`
+        id: String,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make another API key; it is printed once.
+    Create {
+        /// What it is for.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Every setting with its value and where it came from; secrets are not shown.
+    Show {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn parse_kind(text: &str) -> Result<Kind, String> {
+    text.parse()
+}

@@ -1,0 +1,149 @@
+//! The command line as a client of the HTTP API: of a server that `--url` names, or of a platform started inside this
+//! process, which then answers on a loopback port of its own. One path for both.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use docmill_model::failure::{Code, Failure};
+use serde_json::Value as Json;
+
+use crate::cli::Arguments;
+use crate::commands::load_config;
+use crate::platform::Platform;
+
+/// A connection to the API.
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    key: String,
+    /// The platform inside this process, if there is one; it ends with the client.
+    platform: Option<Platform>,
+}
+
+/// One file of a multipart body.
+pub struct Upload {
+    pub name: String,
+    pub media_type: Option<String>,
+    pub bytes: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to `--url`, or starts an embedded platform.
+    pub async fn open(arguments: &Arguments) -> Result<Self> {
+        if let Some(url) = &arguments.url {
+            let key = arguments.key.clone().context("--url needs an API key: set DOCMILL_KEY or --key")?;
+            return Self::new(url.trim_end_matches('/').to_owned(), key, None);
+        }
+        let platform = Platform::embedded(load_config(arguments, &[])?, crate::platform::Listen::AnyPort).await?;
+        Self::of(platform)
+    }
+
+    /// A client of a platform that this process has started.
+    pub fn of(platform: Platform) -> Result<Self> {
+        Self::new(platform.url(), platform.key().to_owned(), Some(platform))
+    }
+
+    fn new(base: String, key: String, platform: Option<Platform>) -> Result<Self> {
+        // A proxy of the environment has no business between this process and a server that the user named.
+        let http = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).build()?;
+        Ok(Self { http, base, key, platform })
+    }
+
+    /// Where the API is.
+    pub fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// The key in use.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// GET, as JSON.
+    pub async fn get(&self, path: &str) -> Result<Json> {
+        self.send(self.http.get(self.full(path))).await
+    }
+
+    /// POST of a JSON body.
+    pub async fn post(&self, path: &str, body: &Json) -> Result<Json> {
+        self.send(self.http.post(self.full(path)).json(body)).await
+    }
+
+    /// PUT or POST of bytes.
+    pub async fn bytes(&self, method: reqwest::Method, path: &str, media_type: &str, body: Vec<u8>) -> Result<Json> {
+        let request = self.http.request(method, self.full(path)).header("content-type", media_type);
+        self.send(request.body(body)).await
+    }
+
+    /// POST of a document and params to a pipeline.
+    pub async fn run(&self, pipeline: &str, upload: Upload, params: &Json) -> Result<Json> {
+        let mut file = reqwest::multipart::Part::bytes(upload.bytes).file_name(upload.name);
+        if let Some(media_type) = &upload.media_type {
+            file = file.mime_str(media_type).with_context(|| format!("'{media_type}' is not a media type"))?;
+        }
+        let mut form = reqwest::multipart::Form::new().part("file", file);
+        if params.as_object().is_some_and(|p| !p.is_empty()) {
+            form = form.text("params", params.to_string());
+        }
+        let path = format!("/v1/pipelines/{}/runs", segment(pipeline));
+        self.send(self.http.post(self.full(&path)).multipart(form)).await
+    }
+
+    /// Ends the platform inside this process, if there is one, in order.
+    pub async fn close(self) {
+        if let Some(platform) = self.platform {
+            platform.stop().await;
+        }
+    }
+
+    fn full(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Json> {
+        let answer = request.bearer_auth(&self.key).send().await.map_err(|error| {
+            let failure = Failure::new(Code::StoreUnavailable, format!("the docmill server at {} does not answer", self.base));
+            anyhow::Error::new(error).context(failure)
+        })?;
+        let status = answer.status();
+        let text = answer.text().await.context("the answer broke off")?;
+        let body: Json = serde_json::from_str(&text).unwrap_or(Json::Null);
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(problem(status.as_u16(), &body))
+    }
+}
+
+/// A problem of the API as an error that reads well in a terminal.
+fn problem(status: u16, body: &Json) -> anyhow::Error {
+    let text = |name: &str| body.get(name).and_then(Json::as_str).map(str::to_owned);
+    let code = text("code").and_then(|c| c.parse::<Code>().ok());
+    let mut message = text("detail").or_else(|| text("title")).unwrap_or_else(|| format!("the server answered {status}"));
+    if let Some(step) = text("step") {
+        message = format!("step {step}: {message}");
+    }
+    for problem in body.get("problems").and_then(Json::as_array).into_iter().flatten() {
+        let part = |name: &str| problem.get(name).and_then(Json::as_str).unwrap_or_default();
+        message.push_str(&format!("\n  {}: {}", part("at"), part("message")));
+        if let (Some(line), Some(column)) = (problem.get("line"), problem.get("column")) {
+            message.push_str(&format!(" (line {line}, column {column})"));
+        }
+    }
+    if let Some(run) = text("run") {
+        message.push_str(&format!("\n  the run is kept: docmill runs show {run}"));
+    }
+    let mut failure = Failure::new(code.unwrap_or(Code::Internal), message);
+    failure.reason = text("reason");
+    failure.into()
+}
+
+/// A path segment.
+pub fn segment(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}

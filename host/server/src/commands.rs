@@ -1,0 +1,55 @@
+//! The commands, one file each.
+
+mod config;
+mod demo;
+mod dev;
+mod key;
+mod migrate;
+mod new;
+mod pipeline;
+mod plugin;
+mod run;
+mod runs;
+mod serve;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+
+use crate::cli::{Arguments, Command};
+use crate::config::Config;
+use crate::exit::ConfigError;
+use crate::{exit, telemetry};
+
+/// Does what the command line asks.
+pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let code = runtime.block_on(async {
+        match &arguments.command {
+            Command::Demo(options) => demo::demo(&arguments, options).await,
+            Command::Dev(options) => dev::dev(&arguments, options).await,
+            Command::Serve(options) => serve::serve(&arguments, options).await,
+            Command::Migrate => migrate::migrate(&arguments).await,
+            Command::Plugin(command) => plugin::plugin(&arguments, command).await,
+            Command::Pipeline(command) => pipeline::pipeline(&arguments, command).await,
+            Command::Run(options) => run::run(&arguments, options).await,
+            Command::Runs(command) => runs::runs(&arguments, command).await,
+            Command::Key(command) => key::key(&arguments, command).await,
+            Command::Config(command) => config::config(&arguments, command),
+            // Handled before anything is started.
+            Command::Compile => Ok(exit::FAILED),
+        }
+    })?;
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    Ok(ExitCode::from(code))
+}
+
+/// The settings with what the command line says, and logging started by them.
+pub fn load_config(arguments: &Arguments, flags: &[(&'static str, Option<String>)]) -> Result<Config, ConfigError> {
+    let data_dir = arguments.data_dir.as_ref().map(|d| d.to_string_lossy().into_owned());
+    let given = flags.iter().cloned().chain([("data_dir", data_dir)]);
+    let flags: Vec<_> = given.filter_map(|(name, value)| value.map(|v| (name, v))).collect();
+    let config = Config::load(arguments.config.as_deref(), &flags)?;
+    telemetry::start(&config);
+    Ok(config)
+}

@@ -1,0 +1,114 @@
+//! `docmill demo`: sample documents posted over HTTP, results compared with the truth.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use docmill_samples::verify::{PageText, verify};
+use docmill_samples::{Sample, demo as default_samples, samples};
+use serde_json::{Value as Json, json};
+
+use crate::cli::{Arguments, Demo};
+use crate::client::{Client, Upload, segment};
+use crate::commands::serve;
+use crate::platform::{Listen, Platform};
+use crate::show::{self, Style, list, text};
+use crate::{commands, exit};
+
+/// Runs the samples; the exit code is a failure if one result differs from the truth.
+pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
+    let style = Style::stdout();
+    let started = Instant::now();
+    let quiet = options.json;
+    let say = |line: &str| {
+        if !quiet {
+            println!("{line}");
+        }
+    };
+    say(&style.dim("starting: a private PostgreSQL, the plugins inside this binary, HTTP on loopback"));
+    let config = commands::load_config(arguments, &[])?;
+    let listen = if options.stay { Listen::Setting } else { Listen::AnyPort };
+    let client = Client::of(Platform::embedded(config, listen).await?)?;
+    say(&style.dim(&format!("ready after {:.1} s at {}", started.elapsed().as_secs_f64(), client.url())));
+
+    let chosen: Vec<&Sample> = if options.all { samples().iter().collect() } else { default_samples() };
+    let mut wrong = 0;
+    for sample in &chosen {
+        let shown = one(&client, sample, style).await.with_context(|| format!("the sample {}", sample.file_name))?;
+        wrong += usize::from(!shown.differences.is_empty());
+        if options.json {
+            println!("{}", shown.json(sample));
+        } else {
+            println!("{}", shown.text);
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    say(&format!("{} of {} documents as their truth says, {seconds:.1} s in all", chosen.len() - wrong, chosen.len()));
+    say(NEXT);
+    if options.stay {
+        eprintln!("docmill listens on {}; API key: {}\nCtrl-C ends it.", client.url(), client.key());
+        serve::until_told_to_stop().await;
+    }
+    client.close().await;
+    Ok(if wrong == 0 { exit::OK } else { exit::FAILED })
+}
+
+const NEXT: &str = "
+Try next (the binary is target/debug/docmill; nothing has to be running):
+  docmill run YOUR.pdf                         what docmill reads in a document of your own
+  docmill run YOUR.pdf --pipeline invoice      the fields of an invoice, checked
+  docmill runs list                            every run is kept, with its evidence
+  docmill plugin new my-fields --kind extractor   a plugin of your own, in a minute
+  docmill dev                                  reload plugins and pipelines while you edit them
+  docmill --help                               everything else";
+
+struct Shown {
+    answer: Json,
+    differences: Vec<String>,
+    milliseconds: f64,
+    text: String,
+}
+
+impl Shown {
+    fn json(&self, sample: &Sample) -> Json {
+        json!({
+            "document": sample.file_name,
+            "media_type": sample.media_type,
+            "right": self.differences.is_empty(),
+            "differences": self.differences,
+            "http_ms": self.milliseconds,
+            "run": self.answer,
+        })
+    }
+}
+
+async fn one(client: &Client, sample: &Sample, style: Style) -> Result<Shown> {
+    let truth = sample.truth()?;
+    let pipeline = text(&truth, "pipeline");
+    let upload = Upload {
+        name: sample.file_name.to_owned(),
+        media_type: Some(sample.media_type.to_owned()),
+        bytes: sample.document.to_vec(),
+    };
+    let started = Instant::now();
+    let answer = client.run(&pipeline, upload, truth.get("params").unwrap_or(&Json::Null)).await?;
+    let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
+
+    // What is compared is what the platform kept, read again: fields, evidence, and the pages' text.
+    let kept = client.get(&format!("/v1/runs/{}", segment(&text(&answer, "id")))).await?;
+    let document = list(&answer, "documents").first().map(|d| text(d, "id")).context("the answer names no document")?;
+    let document = client.get(&format!("/v1/documents/{}", segment(&document))).await?;
+    let mut differences = verify(&answer, &PageText::from_document(&document), &truth);
+    differences.extend(verify(&kept, &PageText::from_document(&document), &truth).into_iter().map(|d| format!("as kept: {d}")));
+    differences.dedup();
+
+    let heading = format!("{} → {pipeline}, {milliseconds:.0} ms over HTTP", sample.file_name);
+    let mut out = format!("\n{}\n{}", style.bold(&heading), show::run(&answer, style));
+    let expected = truth.get("fields").and_then(Json::as_object).map_or(0, serde_json::Map::len);
+    if differences.is_empty() {
+        out.push_str(&format!("  ✓ all {expected} expected fields, every quote and the verdict are as the truth says\n"));
+    }
+    for difference in &differences {
+        out.push_str(&format!("  ✗ {difference}\n"));
+    }
+    Ok(Shown { answer, differences, milliseconds, text: out })
+}

@@ -1,0 +1,47 @@
+//! `docmill runs list | show`
+
+use anyhow::{Context as _, Result};
+
+use crate::cli::{Arguments, Runs as Command};
+use crate::client::{Client, segment};
+use crate::exit;
+use crate::show::{self, Style, list, table, text};
+
+/// Does what a `runs` command asks.
+pub async fn runs(arguments: &Arguments, command: &Command) -> Result<u8> {
+    let client = Client::open(arguments).await?;
+    let shown = answer(&client, command).await;
+    client.close().await;
+    print!("{}", shown?);
+    Ok(exit::OK)
+}
+
+async fn answer(client: &Client, command: &Command) -> Result<String> {
+    match command {
+        Command::Show { id, json } => {
+            let run = client.get(&format!("/v1/runs/{}", segment(id))).await?;
+            Ok(if *json { serde_json::to_string_pretty(&run)? + "\n" } else { show::run(&run, Style::stdout()) })
+        }
+        Command::List { pipeline, status, verdict, lookups, limit, json } => {
+            let mut query = vec![format!("limit={limit}")];
+            for (name, value) in [("pipeline", pipeline), ("status", status), ("verdict", verdict)] {
+                query.extend(value.as_ref().map(|v| format!("{name}={}", segment(v))));
+            }
+            for lookup in lookups {
+                let (name, value) = lookup.split_once('=').with_context(|| format!("'{lookup}' is not NAME=VALUE"))?;
+                query.push(format!("lookup.{}={}", segment(name), segment(value)));
+            }
+            let runs = client.get(&format!("/v1/runs?{}", query.join("&"))).await?;
+            if *json {
+                return Ok(serde_json::to_string_pretty(&runs)? + "\n");
+            }
+            let rows: Vec<[String; 5]> = list(&runs, "runs")
+                .iter()
+                .map(|r| ["id", "created_at", "pipeline", "status", "verdict"].map(|name| text(r, name)))
+                .collect();
+            let mut out = String::new();
+            table(&mut out, ["run", "created", "pipeline", "status", "verdict"], &rows, Style::stdout());
+            Ok(out)
+        }
+    }
+}

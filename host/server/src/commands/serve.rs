@@ -1,0 +1,40 @@
+//! `docmill serve`
+
+use anyhow::Result;
+use tracing::info;
+
+use crate::cli::{Arguments, Serve};
+use crate::platform::{Listen, Platform};
+use crate::{commands, exit};
+
+/// Serves until SIGTERM or Ctrl-C.
+pub async fn serve(arguments: &Arguments, options: &Serve) -> Result<u8> {
+    let config = commands::load_config(arguments, &[("listen", options.listen.clone())])?;
+    let platform = Platform::start(config, Listen::Setting).await?;
+    announce(&platform);
+    until_told_to_stop().await;
+    info!("stopping");
+    platform.stop().await;
+    Ok(exit::OK)
+}
+
+/// Says where, and the first key once.
+pub fn announce(platform: &Platform) {
+    eprintln!("docmill listens on {}", platform.url());
+    if let Some(key) = &platform.new_key {
+        eprintln!("\nYour first API key, shown this once:\n\n    {key}\n\nMake another with `docmill key create NAME`.");
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub async fn until_told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        // Without handlers the signals end the process by themselves.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

@@ -1,0 +1,98 @@
+//! Every setting on one page: name, unit, default and reason.
+
+/// A setting.
+pub struct Setting {
+    /// In docmill.toml.
+    pub name: &'static str,
+    /// Environment variables, the first one strongest.
+    pub variables: &'static [&'static str],
+    /// The value that nobody gave, as text.
+    pub default: fn() -> String,
+    /// Never printed.
+    pub secret: bool,
+    /// Unit and reason.
+    pub about: &'static str,
+}
+
+macro_rules! settings {
+    ($($name:literal, [$($variable:literal),+], $default:expr, $secret:literal, $about:literal;)*) => {
+        /// All settings.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            name: $name,
+            variables: &[$($variable),+],
+            default: || $default.to_string(),
+            secret: $secret,
+            about: $about,
+        }),*];
+    };
+}
+
+settings! {
+    "listen", ["DOCMILL_LISTEN"], "127.0.0.1:7410", false,
+        "address:port for HTTP; loopback until you decide otherwise";
+    "data_dir", ["DOCMILL_DATA_DIR"], default_data_dir(), false,
+        "directory of the embedded database, blobs and compiled code";
+    "database_url", ["DOCMILL_DATABASE_URL", "DATABASE_URL"], "", true,
+        "PostgreSQL 15 or newer; empty: a private server in data_dir";
+    "database_direct_url", ["DOCMILL_DATABASE_DIRECT_URL", "DATABASE_DIRECT_URL"], "", true,
+        "the same database without a pooler between, for migrations; empty: database_url";
+    "database_pool", ["DOCMILL_DATABASE_POOL"], "16", false,
+        "connections; commits wait on the disk, so several share one flush";
+    "blobs", ["DOCMILL_BLOBS"], "directory", false,
+        "`directory` (in data_dir) or `s3`";
+    "s3_bucket", ["DOCMILL_S3_BUCKET"], "", false,
+        "name of an existing bucket";
+    "s3_prefix", ["DOCMILL_S3_PREFIX"], "", false,
+        "what every key begins with; empty or ending in a slash";
+    "s3_endpoint", ["DOCMILL_S3_ENDPOINT"], "", false,
+        "URL of an S3 server; empty: AWS";
+    "s3_region", ["DOCMILL_S3_REGION", "AWS_REGION"], "us-east-1", false,
+        "the bucket's region";
+    "s3_access_key_id", ["DOCMILL_S3_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"], "", false,
+        "who asks";
+    "s3_secret_access_key", ["DOCMILL_S3_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"], "", true,
+        "its secret";
+    "s3_timeout", ["DOCMILL_S3_TIMEOUT"], "10s", false,
+        "time span; longest wait for one attempt";
+    "redis_url", ["DOCMILL_REDIS_URL", "REDIS_URL"], "", true,
+        "second cache tier shared by hosts; empty: memory alone";
+    "platform_key", ["DOCMILL_PLATFORM_KEY"], "", true,
+        "64 hexadecimal digits; signs compiled code and seeds guests' random numbers, equal on all hosts; empty: made once in data_dir";
+    "guests", ["DOCMILL_GUESTS"], "0", false,
+        "guests that run at once; 0: one for each core, so that deadlines hold among spinners";
+    "step_memory_max", ["DOCMILL_STEP_MEMORY_MAX"], "512MiB", false,
+        "bytes; a pipeline may ask for less, not for more";
+    "step_timeout_max", ["DOCMILL_STEP_TIMEOUT_MAX"], "120s", false,
+        "time span; longest wall time of one attempt";
+    "step_cpu_max", ["DOCMILL_STEP_CPU_MAX"], "60s", false,
+        "time span; longest CPU time of one attempt";
+    "body_max", ["DOCMILL_BODY_MAX"], "64MiB", false,
+        "bytes of a request's body; a document is held in memory while it is read";
+    "body_timeout", ["DOCMILL_BODY_TIMEOUT"], "60s", false,
+        "time span in which a body must have arrived; slow senders hold memory";
+    "in_flight_max", ["DOCMILL_IN_FLIGHT_MAX"], "512", false,
+        "requests at once; more are told to come back (503)";
+    "running_max", ["DOCMILL_RUNNING_MAX"], "0", false,
+        "runs at once; 0: eight for each core; more wait";
+    "queue_wait", ["DOCMILL_QUEUE_WAIT"], "10s", false,
+        "time span that a run waits for its turn before it is told to come back (503)";
+    "run_timeout", ["DOCMILL_RUN_TIMEOUT"], "120s", false,
+        "time span; longest a run takes, waiting included, unless its pipeline says less";
+    "drain_timeout", ["DOCMILL_DRAIN_TIMEOUT"], "20s", false,
+        "time span after SIGTERM in which running work may end before guests are interrupted";
+    "cache_bytes", ["DOCMILL_CACHE_BYTES"], "128MiB", false,
+        "bytes of results of pure steps held in memory";
+    "log_format", ["DOCMILL_LOG_FORMAT"], "text", false,
+        "`text` or `json`";
+    "log_filter", ["DOCMILL_LOG", "RUST_LOG"], "warn,docmill=info", false,
+        "which log lines are written, as in `warn,docmill=info`";
+}
+
+fn default_data_dir() -> String {
+    // PostgreSQL does not run as root: its files lie where its own user can reach them.
+    if rustix::process::geteuid().is_root() {
+        return "/var/lib/docmill".to_owned();
+    }
+    let home = std::env::var("HOME").unwrap_or_else(|_| ".".to_owned());
+    std::env::var("XDG_DATA_HOME").map_or_else(|_| format!("{home}/.local/share/docmill"), |data| format!("{data}/docmill"))
+}
