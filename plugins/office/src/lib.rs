@@ -5,6 +5,7 @@
 //! `xlsx` turn them into blocks. The XLSX reader is our own because a workbook is read cell by cell under a budget:
 //! a general reader reserves what a hostile file announces.
 
+mod budget;
 mod docx;
 mod limits;
 mod package;
@@ -33,7 +34,7 @@ struct Parsed {
 /// How numbers and locale-dependent dates of a workbook are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Locale {
+pub enum Locale {
     /// `1 234.56` and `2026-11-21`: cannot be misread anywhere.
     #[default]
     Neutral,
@@ -45,25 +46,33 @@ enum Locale {
     Kk,
 }
 
+/// A step's configuration; `config.schema.json` explains it to people.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Config {
-    locale: Locale,
+pub struct Config {
+    /// Of numbers and dates in a workbook.
+    pub locale: Locale,
     /// Headers and footers of a Word document.
-    headers: bool,
+    pub headers: bool,
     /// Foot- and endnotes of a Word document.
-    notes: bool,
+    pub notes: bool,
     /// Puts a link's address behind its text.
-    links: bool,
+    pub links: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { locale: Locale::Neutral, headers: true, notes: true, links: false }
+        Self {
+            locale: Locale::Neutral,
+            headers: true,
+            notes: true,
+            links: false,
+        }
     }
 }
 
-struct Office;
+/// The plugin.
+pub struct Office;
 
 impl Parser for Office {
     type Config = Config;
