@@ -64,9 +64,10 @@ struct Region {
 }
 
 impl Region {
-    /// A line of several words that reaches the right edge, as prose does.
+    /// A line of several words that reaches from about the left edge to the right one, as prose does.
     fn fills(&self, row: &Row) -> bool {
-        row.area.right > self.area.right - row.size * 1.5 && row.words.len() >= 4
+        let reaches = row.area.right > self.area.right - row.size * 1.5;
+        reaches && row.area.width() > self.area.width() * 0.6 && row.words.len() >= 4
     }
 }
 
@@ -162,7 +163,9 @@ impl Group {
             return false;
         }
         match (self.start, start) {
-            (_, Start::Listed(_) | Start::KeyValue) | (Start::KeyValue, _) => false,
+            (_, Start::Listed(_) | Start::KeyValue) => false,
+            (Start::KeyValue, Start::Plain) => self.value_goes_on(last, row),
+            (Start::KeyValue, _) => false,
             (Start::Listed(left), Start::Plain) => {
                 row.area.left > left + row.size * 0.4 || self.rows.len() > 1
             }
@@ -174,6 +177,18 @@ impl Group {
             (Start::Plain, Start::Bold) => !ends_short(last, region),
             (Start::Plain, Start::Plain) => !self.ends_before(last, row, region),
         }
+    }
+
+    /// A value that its line could not hold: it ends on a comma or within quotes, or its next line hangs.
+    fn value_goes_on(&self, last: &Row, row: &Row) -> bool {
+        let text = join::line(last);
+        let is_open =
+            text.ends_with([',', '-', '–']) || text.matches('«').count() > text.matches('»').count();
+        let hangs = self
+            .rows
+            .first()
+            .is_some_and(|first| row.area.left > first.area.left + row.size);
+        (is_open || hangs) && self.rows.len() < 4
     }
 
     /// A first line's indent after a line that ended early.
@@ -270,7 +285,7 @@ fn ends_short(row: &Row, region: &Region) -> bool {
 }
 
 /// "Label: value", perhaps with a tab between them.
-fn is_key_value(line: &str) -> bool {
+pub fn is_key_value(line: &str) -> bool {
     let Some((label, value)) = line.split_once(':') else {
         return false;
     };

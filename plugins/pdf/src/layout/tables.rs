@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{join, rows};
+use super::{blocks::is_key_value, join, rows};
 use crate::document::{Block, BlockKind, Cell, Table};
 use crate::glyph::{Area, Frame, Glyph};
 use crate::read::{CellBox, TableBox};
@@ -105,7 +105,10 @@ fn fill(grid: &TableBox, glyphs: &[Glyph]) -> Option<(TableDraft, Vec<Glyph>)> {
     let characters = before - inside.len();
     rest.extend(inside);
     cells.sort_by_key(|cell| (cell.row, cell.column));
-    let is_table = cells.len() >= 3 && characters <= cells.len() * CELL_CHARACTERS_MAX && has_columns(&cells);
+    let is_table = cells.len() >= 3
+        && (grid.ruled || !(is_labelled(&cells) || is_prose(&cells)))
+        && characters <= cells.len() * CELL_CHARACTERS_MAX
+        && has_columns(&cells);
     let draft = TableDraft {
         area: whole,
         rows: grid.rows.len() as u32,
@@ -170,6 +173,26 @@ fn fill_open_places(cells: &mut Vec<CellDraft>, glyphs: Vec<Glyph>) -> Vec<Glyph
     rest
 }
 
+/// Without lines, cells that are labels with their values are no table but lists side by side.
+fn is_labelled(cells: &[CellDraft]) -> bool {
+    let labelled = cells.iter().filter(|cell| is_key_value(&cell.text)).count();
+    labelled * 2 >= cells.len()
+}
+
+/// Without lines, cells full of words are columns of prose that happen to stand level.
+fn is_prose(cells: &[CellDraft]) -> bool {
+    let words: usize = cells
+        .iter()
+        .map(|cell| cell.text.split_whitespace().count())
+        .sum();
+    let characters = || cells.iter().flat_map(|cell| cell.text.chars());
+    let (letters, digits) = (
+        characters().filter(|ch| ch.is_alphabetic()).count(),
+        characters().filter(|ch| ch.is_numeric()).count(),
+    );
+    words >= cells.len() * 4 && digits * 8 < letters
+}
+
 /// At least two columns have text.
 fn has_columns(cells: &[CellDraft]) -> bool {
     let first = cells.first().map(|cell| cell.column);
@@ -223,24 +246,29 @@ fn spans(grid: &TableBox, row: usize, column: usize, area: Area) -> (u32, u32) {
     (rows as u32, columns as u32)
 }
 
-/// Whether the first row names the columns: it holds no numbers while the rows below do, or it alone is bold.
-fn has_header(cells: &[CellDraft]) -> bool {
-    let (head, body): (Vec<&CellDraft>, Vec<&CellDraft>) = cells.iter().partition(|cell| cell.row == 0);
-    if head.len() < 2 || body.is_empty() {
-        return false;
-    }
-    let is_number = |cell: &&CellDraft| {
+/// How many rows name the columns: the first, if it holds no numbers while the rows below do or it alone is bold; and the
+/// second, if the first groups its columns.
+fn header_rows(cells: &[CellDraft]) -> u32 {
+    let is_number = |cell: &CellDraft| {
         let digits = cell.text.chars().filter(char::is_ascii_digit).count();
         digits > 0 && digits * 2 >= cell.text.chars().filter(|ch| ch.is_alphanumeric()).count()
     };
-    let head_has_numbers = head.iter().any(is_number);
-    let stands_out = head.iter().all(|cell| cell.bold) && !body.iter().all(|cell| cell.bold);
-    !head_has_numbers && (stands_out || body.iter().any(is_number))
+    let row = |row: u32| cells.iter().filter(move |cell| cell.row == row);
+    let below = |row: u32| cells.iter().filter(move |cell| cell.row > row);
+    if row(0).count() < 2 || row(0).any(is_number) {
+        return 0;
+    }
+    let stands_out = row(0).all(|cell| cell.bold) && !below(0).all(|cell| cell.bold);
+    if !stands_out && !below(0).any(is_number) {
+        return 0;
+    }
+    let groups = row(0).any(|cell| cell.column_span > 1) && !row(1).any(is_number) && below(1).any(is_number);
+    if groups { 2 } else { 1 }
 }
 
 impl TableDraft {
     pub fn block(self, frame: Frame) -> Block {
-        let has_header = has_header(&self.cells);
+        let header_rows = header_rows(&self.cells);
         let cells = self
             .cells
             .into_iter()
@@ -249,7 +277,7 @@ impl TableDraft {
                 column: cell.column,
                 row_span: cell.row_span,
                 column_span: cell.column_span,
-                header: has_header && cell.row == 0,
+                header: cell.row < header_rows,
                 text: cell.text,
                 region: frame.fractions(cell.area),
             })

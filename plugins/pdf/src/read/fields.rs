@@ -97,6 +97,7 @@ fn push_text(glyphs: &mut Vec<Glyph>, text: &str, field: Area) {
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
+    let label = label_baseline(glyphs, field).filter(|_| lines.len() == 1);
     let pitch = (field.height() / lines.len().max(1) as f32).min(FIELD_SIZE * 1.4);
     let size = (pitch * 0.75).clamp(1.0, FIELD_SIZE);
     // One line stands in the middle of its field, several start at the top.
@@ -108,7 +109,7 @@ fn push_text(glyphs: &mut Vec<Glyph>, text: &str, field: Area) {
     for line in lines {
         let natural: f32 = line.chars().map(|ch| usual_width(ch) * size).sum();
         let squeeze = (field.width() / natural.max(f32::EPSILON)).min(1.0);
-        let baseline = top + pitch * 0.75;
+        let baseline = label.unwrap_or(top + pitch * 0.75);
         let mut left = field.left;
         for ch in line.chars() {
             let right = left + usual_width(ch) * size * squeeze;
@@ -131,4 +132,18 @@ fn push_text(glyphs: &mut Vec<Glyph>, text: &str, field: Area) {
         }
         top += pitch;
     }
+}
+
+/// The baseline of the text that ends nearest to the left of the field, level with it: its label.
+fn label_baseline(glyphs: &[Glyph], field: Area) -> Option<f32> {
+    let levels = field.top + field.height() * 0.3..field.bottom + field.height() * 0.1;
+    glyphs
+        .iter()
+        .filter(|glyph| {
+            glyph.turn == Turn::Right
+                && levels.contains(&glyph.origin.1)
+                && glyph.area.right < field.left + 4.0
+        })
+        .max_by(|a, b| a.area.right.total_cmp(&b.area.right))
+        .map(|glyph| glyph.origin.1)
 }

@@ -1,8 +1,9 @@
-//! Lines that stand side by side but not level with each other are separate texts, and read one after the other.
+//! Separate texts side by side, read one after the other: their lines do not stand level with each other, or each side
+//! brings its own labels with their values, as a seller's and a buyer's particulars do.
 
 use super::{GUTTER_MIN, Gutter, runs, sides};
 use crate::glyph::Area;
-use crate::layout::{Item, Row};
+use crate::layout::{Item, Row, blocks, join};
 
 /// Each side has at least this many lines.
 const LINES_MIN: usize = 2;
@@ -97,6 +98,9 @@ fn are_apart(left: &[Item], right: &[Item]) -> bool {
     if left.len() < LINES_MIN || right.len() < LINES_MIN {
         return false;
     }
+    if brings_labels(&left) && brings_labels(&right) {
+        return true;
+    }
     let (fewer, more) = if left.len() < right.len() {
         (&left, &right)
     } else {
@@ -114,6 +118,15 @@ fn are_apart(left: &[Item], right: &[Item]) -> bool {
     };
     let beside = fewer.iter().filter(overlap).count();
     level as f32 <= fewer.len() as f32 * LEVEL_SHARE_MAX && beside * 2 > fewer.len()
+}
+
+/// Most of the side's lines are a label with its value.
+fn brings_labels(rows: &[&Row]) -> bool {
+    let labelled = rows
+        .iter()
+        .filter(|row| blocks::is_key_value(&join::line(row)))
+        .count();
+    labelled >= LINES_MIN && labelled * 3 >= rows.len() * 2
 }
 
 fn rows(items: &[Item]) -> Vec<&Row> {
