@@ -485,3 +485,93 @@ fn merged_cells_are_read_once() {
         .collect();
     assert_eq!(amounts, ["5", "7"]);
 }
+
+#[test]
+fn a_merged_header_leaves_its_columns_to_the_row_below() {
+    let cell = |row, column, row_span, column_span, header, text: &str| Cell {
+        row,
+        column,
+        row_span,
+        column_span,
+        header,
+        text: text.to_owned(),
+        region: None,
+        range: None,
+    };
+    let table = Block::table(Table {
+        rows: 3,
+        columns: 3,
+        cells: vec![
+            cell(0, 0, 2, 1, true, "Наименование"),
+            cell(0, 1, 1, 2, true, "Сумма, тенге"),
+            cell(1, 1, 1, 1, true, "Цена"),
+            cell(1, 2, 1, 1, true, "Сумма"),
+            cell(2, 0, 1, 1, false, "Стол"),
+            cell(2, 1, 1, 1, false, "5 000,00"),
+            cell(2, 2, 1, 1, false, "10 000,00"),
+        ],
+    });
+    let json = r#"{"tables": [{"name": "lines", "columns": {"name": ["Наименование"],
+        "price": {"headers": ["Цена"], "type": "money"}, "sum": {"headers": ["Сумма"], "type": "money"}}}]}"#;
+    let fields = extract_from(page(&[&[table]]), json);
+    let found: Vec<_> = fields
+        .iter()
+        .map(|f| (f.path.as_str(), f.raw.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("lines[0].name", "Стол"),
+            ("lines[0].price", "5 000,00"),
+            ("lines[0].sum", "10 000,00")
+        ]
+    );
+}
+
+#[test]
+fn labels_one_under_the_other_have_their_values_beside_them() {
+    let rows: &[&[&str]] = &[&["Поставщик", "ТОО «Алатау»"], &["БИН", "971240001315"]];
+    let json =
+        r#"{"fields": [{"name": "seller", "labels": ["Поставщик"]}, {"name": "bin", "labels": ["БИН"]}]}"#;
+    // Parsers take the first row of a ruled grid for its header.
+    for headers in [0, 1] {
+        let fields = extract_from(page(&[&[grid(rows, headers)]]), json);
+        assert_eq!(
+            fields[0].raw.as_deref(),
+            Some("ТОО «Алатау»"),
+            "{headers} header rows"
+        );
+        assert_eq!(fields[1].raw.as_deref(), Some("971240001315"));
+    }
+}
+
+#[test]
+fn a_watermark_beside_a_label_is_not_its_value() {
+    let placed = |text: &str, region: [f32; 4]| {
+        let [left, top, right, bottom] = region;
+        let region = Rect {
+            left,
+            top,
+            right,
+            bottom,
+        };
+        let fragment = Fragment {
+            text: text.to_owned(),
+            region,
+            confidence: None,
+        };
+        Block {
+            region: Some(region),
+            fragments: vec![fragment],
+            ..Block::paragraph("")
+        }
+    };
+    let blocks = [
+        placed("Телефон", [0.1, 0.30, 0.2, 0.31]),
+        placed("+7 701 769 39 33", [0.1, 0.32, 0.3, 0.33]),
+        placed("КОПИЯ", [0.25, 0.2, 0.8, 0.7]),
+    ];
+    let json = r#"{"fields": [{"name": "phone", "labels": ["Телефон"]}]}"#;
+    let fields = extract_from(page(&[&blocks]), json);
+    assert_eq!(fields[0].raw.as_deref(), Some("+7 701 769 39 33"));
+}

@@ -42,8 +42,7 @@ fn fit(text: &str, words: &[String]) -> Option<f32> {
 pub fn header(table: &Table, wanted: &[Vec<String>], least: usize) -> Option<(u32, Vec<Option<Column>>)> {
     let mut best: Option<(usize, f32, u32, Vec<Option<Column>>)> = None;
     for row in 0..table.rows.min(HEADER_ROWS) {
-        let cells = row_cells(table, row);
-        let columns = assign(cells, wanted);
+        let columns = assign(&standing(table, row), wanted);
         let count = columns.iter().flatten().count();
         let sum: f32 = columns.iter().flatten().map(|column| column.fit).sum();
         let better = best
@@ -56,8 +55,19 @@ pub fn header(table: &Table, wanted: &[Vec<String>], least: usize) -> Option<(u3
     best.map(|(_, _, row, columns)| (row, columns))
 }
 
+/// The cells that stand in a row, those too that hang into it from above: under a merged header ("Cost" over "Price" and
+/// "Amount") the lowest row heads the columns.
+fn standing(table: &Table, row: u32) -> Vec<&Cell> {
+    let end = table.cells.partition_point(|cell| cell.row <= row);
+    let above = table.cells.get(..end).unwrap_or_default();
+    above
+        .iter()
+        .filter(|cell| row - cell.row < cell.row_span)
+        .collect()
+}
+
 /// Gives each set of words its best cell; a cell serves one set.
-fn assign(cells: &[Cell], wanted: &[Vec<String>]) -> Vec<Option<Column>> {
+fn assign(cells: &[&Cell], wanted: &[Vec<String>]) -> Vec<Option<Column>> {
     let mut pairs: Vec<(f32, usize, u32)> = wanted
         .iter()
         .enumerate()

@@ -3,7 +3,7 @@
 use super::{Candidate, NEXT_CELL, NEXT_LINE, RIGHT_BLOCK, SAME_LINE, UNDER_LABEL, Zone, in_zone};
 use crate::page::{Page, bounds, cell_covering, row_cells};
 use crate::value::{Kind, Spec};
-use docmill_plugin::{Error, Reading, Rect, Span};
+use docmill_plugin::{Cell, Error, Reading, Rect, Span};
 
 /// A repeated word is looked at this many times on one page.
 const OCCURRENCES_MAX: usize = 10_000;
@@ -135,16 +135,12 @@ fn cell_zones(page: &Page, label: Occurrence, all: &[Occurrence]) -> Vec<Zone> {
     let to_the_right = row_cells(table, cell.row)
         .iter()
         .filter(|other| other.column > cell.column);
+    let below = cell_covering(table, cell.row + cell.row_span, cell.column).filter(|below| !below.header);
+    // Labels one under the other: rows of labels and values, whatever the parser takes for headers.
+    let heads_rows = below.is_some_and(|below| is_label(page, below, all));
     for (skipped, next) in to_the_right.take(CELLS_TRIED).enumerate() {
         let Some(range) = bounds(next.range) else { continue };
-        let is_label = within(all, range.0, range.1).iter().any(|other| {
-            let begins = other.start == range.0 || is_blank(page.slice(range.0, other.start.min(range.1)));
-            begins
-                && other.start >= range.0
-                && other.end <= range.1
-                && is_blank(page.slice(other.end, range.1))
-        });
-        if is_label || (cell.header && next.header) {
+        if is_label(page, next, all) || (cell.header && next.header && !heads_rows) {
             break;
         }
         zones.push(Zone {
@@ -152,8 +148,7 @@ fn cell_zones(page: &Page, label: Occurrence, all: &[Occurrence]) -> Vec<Zone> {
             ..Zone::new(range, NEXT_CELL)
         });
     }
-    if zones.is_empty() || cell.header {
-        let below = cell_covering(table, cell.row + cell.row_span, cell.column).filter(|below| !below.header);
+    if zones.is_empty() || (cell.header && !heads_rows) {
         zones.extend(
             below
                 .and_then(|below| bounds(below.range))
@@ -161,6 +156,17 @@ fn cell_zones(page: &Page, label: Occurrence, all: &[Occurrence]) -> Vec<Zone> {
         );
     }
     zones
+}
+
+/// A cell that is a label and nothing else.
+fn is_label(page: &Page, cell: &Cell, all: &[Occurrence]) -> bool {
+    let Some((start, end)) = bounds(cell.range) else {
+        return false;
+    };
+    within(all, start, end).iter().any(|label| {
+        let begins = is_blank(page.slice(start, label.start.min(end)));
+        begins && label.end <= end && is_blank(page.slice(label.end, end))
+    })
 }
 
 /// The labels that begin in a piece of the page.
@@ -221,6 +227,8 @@ fn is_blank(text: &str) -> bool {
 /// The line on the right of the label, in another block.
 fn right_of(reading: &Reading, page: &Page, label: Occurrence) -> Result<Option<Zone>, Error> {
     const SLACK: f32 = 0.01;
+    /// A value's line may be set larger than its label, by so much.
+    const LINES_MAX: f32 = 4.0;
     let regions = |start: usize, end: usize| -> Result<Option<Rect>, Error> {
         Ok(reading
             .regions(Span::new(page.number, start as u32, end as u32))?
@@ -233,7 +241,9 @@ fn right_of(reading: &Reading, page: &Page, label: Occurrence) -> Result<Option<
     let beside = |rect: &Rect| {
         let overlap = rect.bottom.min(own.bottom) - rect.top.max(own.top);
         let height = (rect.bottom - rect.top).min(own.bottom - own.top);
-        overlap * 2.0 >= height && rect.left >= own.right - SLACK
+        // A watermark across the page stands beside everything and belongs to nothing.
+        let is_line = rect.bottom - rect.top <= LINES_MAX * (own.bottom - own.top);
+        overlap * 2.0 >= height && rect.left >= own.right - SLACK && is_line
     };
     let mut nearest: Option<(f32, Zone)> = None;
     for block in &page.blocks {
