@@ -1,7 +1,7 @@
 //! Real documents: `DOCMILL_CORPUS` names a directory with `pdf`, `pdf_tables`, `invoices`, `cyrillic`, `hostile`, `scan`
 //! and their `truth`. Run with `--nocapture` to see the figures.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

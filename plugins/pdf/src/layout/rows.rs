@@ -129,13 +129,9 @@ fn spread_blanks(lines: &mut [Line], blanks: Vec<Glyph>) {
             .flatten()
             .filter_map(|index| Some((index, (lines.get(index)?.baseline - blank.origin.1).abs())))
             .min_by(|a, b| a.1.total_cmp(&b.1));
-        if let Some((index, distance)) = nearest {
-            if let Some(line) = lines
-                .get_mut(index)
-                .filter(|_| distance <= SAME_BASELINE * blank.size)
-            {
-                line.glyphs.push(blank);
-            }
+        let nearest = nearest.filter(|(_, distance)| *distance <= SAME_BASELINE * blank.size);
+        if let Some(line) = nearest.and_then(|(index, _)| lines.get_mut(index)) {
+            line.glyphs.push(blank);
         }
     }
 }
