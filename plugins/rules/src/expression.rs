@@ -1,0 +1,358 @@
+//! Compiling an expression: parsed, checked for names that do not exist, and rewritten so that numbers are exact and
+//! missing fields can be asked for.
+
+use crate::functions;
+use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, SourceInfo, operators};
+use cel::common::types::CelString;
+use cel::parser::{Expression, Parser};
+use docmill_plugin::tree::{Part, parse_path};
+
+const VARIABLES: [&str; 4] = ["fields", "params", "checks", "document"];
+/// Deeper expressions are refused; each level costs stack.
+const DEPTH_MAX: u16 = 48;
+/// A chain of operators is as deep as it is long.
+const OPERATORS_MAX: usize = 300;
+
+/// An expression ready to run.
+#[derive(Debug)]
+pub struct Compiled {
+    pub expression: Expression,
+    /// Paths of fields that it names, without `value`, `raw` and `confidence`.
+    pub paths: Vec<String>,
+}
+
+/// Why an expression cannot be used; line and column count from 1.
+#[derive(Debug, PartialEq)]
+pub struct Refused {
+    pub line: usize,
+    pub column: usize,
+    pub reason: String,
+}
+
+/// # Errors
+/// A syntax error, a variable or a function that does not exist.
+pub fn compile(source: &str, tolerance: Option<&str>) -> Result<Compiled, Refused> {
+    if source
+        .chars()
+        .filter(|char| "+-*/%<>=&|?:.[(,".contains(*char))
+        .count()
+        > OPERATORS_MAX
+    {
+        let reason = format!("it has more than {OPERATORS_MAX} operators; split it into several rules");
+        return Err(Refused {
+            line: 1,
+            column: 1,
+            reason,
+        });
+    }
+    let parsed = Parser::new()
+        .max_recursion_depth(DEPTH_MAX)
+        .parse_with_source_info(source);
+    let (mut expression, info) = parsed.map_err(|errors| {
+        let first = errors.errors.first();
+        let place = |at: Option<isize>| at.and_then(|at| usize::try_from(at).ok()).unwrap_or(1).max(1);
+        Refused {
+            line: place(first.map(|error| error.pos.0)),
+            column: place(first.map(|error| error.pos.1)),
+            reason: first.map_or_else(|| "it is no expression".to_owned(), |error| error.msg.clone()),
+        }
+    })?;
+    let mut paths = Vec::new();
+    Walk {
+        source,
+        info: &info,
+        tolerance,
+        paths: &mut paths,
+    }
+    .visit(&mut expression, &mut Vec::new())?;
+    Ok(Compiled { expression, paths })
+}
+
+struct Walk<'a> {
+    source: &'a str,
+    info: &'a SourceInfo,
+    tolerance: Option<&'a str>,
+    paths: &'a mut Vec<String>,
+}
+
+impl Walk<'_> {
+    /// `bound` are the variables of the macros around.
+    fn visit(&mut self, node: &mut Expression, bound: &mut Vec<String>) -> Result<(), Refused> {
+        if let Some(path) = field_path(&node.expr)
+            && !self.paths.contains(&path)
+        {
+            self.paths.push(path);
+        }
+        let id = node.id;
+        match &mut node.expr {
+            Expr::Ident(name) => {
+                let known = VARIABLES.contains(&name.as_str())
+                    || name.starts_with('@')
+                    || is_type(name)
+                    || bound.contains(name);
+                if !known {
+                    let reason = format!("there is no `{name}`; expressions know {}", VARIABLES.join(", "));
+                    return Err(self.refused(id, reason));
+                }
+            }
+            Expr::Select(select) => self.visit(&mut select.operand, bound)?,
+            Expr::Call(call) => {
+                if !is_function(&call.func_name) {
+                    return Err(self.refused(id, format!("there is no function `{}`", call.func_name)));
+                }
+                if let Some(target) = &mut call.target {
+                    self.visit(target, bound)?;
+                }
+                for argument in &mut call.args {
+                    self.visit(argument, bound)?;
+                }
+                if let Some(better) = rewritten(call, self.tolerance) {
+                    node.expr = better;
+                }
+            }
+            Expr::List(list) => {
+                for element in &mut list.elements {
+                    self.visit(element, bound)?;
+                }
+            }
+            Expr::Map(map) => {
+                for entry in &mut map.entries {
+                    if let cel::common::ast::EntryExpr::MapEntry(entry) = &mut entry.expr {
+                        self.visit(&mut entry.key, bound)?;
+                        self.visit(&mut entry.value, bound)?;
+                    }
+                }
+            }
+            Expr::Comprehension(comprehension) => {
+                self.visit(&mut comprehension.iter_range, bound)?;
+                self.visit(&mut comprehension.accu_init, bound)?;
+                let outside = bound.len();
+                bound.push(comprehension.iter_var.clone());
+                bound.extend(comprehension.iter_var2.clone());
+                self.visit(&mut comprehension.loop_cond, bound)?;
+                self.visit(&mut comprehension.loop_step, bound)?;
+                bound.truncate(outside);
+                self.visit(&mut comprehension.result, bound)?;
+            }
+            Expr::Struct(made) => {
+                let reason = format!("there is no type `{}`", made.type_name);
+                return Err(self.refused(id, reason));
+            }
+            Expr::Literal(_) | Expr::Unspecified => {}
+        }
+        Ok(())
+    }
+
+    fn refused(&self, id: u64, reason: String) -> Refused {
+        let start = self.info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        let before: String = self.source.chars().take(start).collect();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+        Refused { line, column, reason }
+    }
+}
+
+fn is_type(name: &str) -> bool {
+    [
+        "int",
+        "uint",
+        "double",
+        "bool",
+        "string",
+        "bytes",
+        "list",
+        "map",
+        "null_type",
+        "type",
+        "decimal",
+    ]
+    .contains(&name)
+}
+
+fn is_function(name: &str) -> bool {
+    let operator = name.starts_with('_') || name.starts_with('@') || matches!(name, "!_" | "-_");
+    operator || functions::NAMES.contains(&name)
+}
+
+/// An operator as it must be for exact numbers, missing fields and tolerances; `None` if it is right as it is.
+fn rewritten(call: &mut CallExpr, tolerance: Option<&str>) -> Option<Expr> {
+    let name = call.func_name.as_str();
+    let equality = matches!(name, operators::EQUALS | operators::NOT_EQUALS);
+    if equality && let Some(asked) = null_test(call) {
+        // A missing field has no `value` that could equal null: `== null` asks whether it is there.
+        let there = Expr::Select(SelectExpr { test: true, ..asked });
+        return Some(if name == operators::EQUALS {
+            not(there)
+        } else {
+            there
+        });
+    }
+    if equality && let Some(tolerance) = tolerance {
+        let mut args = std::mem::take(&mut call.args);
+        let digits = LiteralValue::String(CelString::from(tolerance.to_owned()));
+        args.push(Expression {
+            id: 0,
+            expr: Expr::Literal(digits),
+        });
+        let near = Expr::Call(CallExpr {
+            func_name: functions::NEAR.to_owned(),
+            target: None,
+            args,
+        });
+        return Some(if name == operators::EQUALS {
+            near
+        } else {
+            not(near)
+        });
+    }
+    let exact = equality
+        || matches!(
+            name,
+            operators::ADD
+                | operators::SUBSTRACT
+                | operators::MULTIPLY
+                | operators::LESS
+                | operators::LESS_EQUALS
+                | operators::GREATER
+                | operators::GREATER_EQUALS
+        );
+    let left = call
+        .args
+        .first_mut()
+        .filter(|left| exact && !is_accumulator(&left.expr))?;
+    let operand = std::mem::take(left);
+    let number = CallExpr {
+        func_name: functions::NUMBER_OF.to_owned(),
+        target: None,
+        args: vec![operand],
+    };
+    *left = Expression {
+        id: 0,
+        expr: Expr::Call(number),
+    };
+    None
+}
+
+/// What macros gather their result in.
+fn is_accumulator(expr: &Expr) -> bool {
+    matches!(expr, Expr::Ident(name) if name.starts_with('@'))
+}
+
+fn not(expr: Expr) -> Expr {
+    let args = vec![Expression { id: 0, expr }];
+    Expr::Call(CallExpr {
+        func_name: operators::LOGICAL_NOT.to_owned(),
+        target: None,
+        args,
+    })
+}
+
+/// The selection that is compared with null.
+fn null_test(call: &CallExpr) -> Option<SelectExpr> {
+    let is_null = |expr: &Expr| matches!(expr, Expr::Literal(LiteralValue::Null));
+    match call.args.as_slice() {
+        [
+            Expression {
+                expr: Expr::Select(select),
+                ..
+            },
+            null,
+        ]
+        | [
+            null,
+            Expression {
+                expr: Expr::Select(select),
+                ..
+            },
+        ] if is_null(&null.expr) && !select.test => Some(select.clone()),
+        _ => None,
+    }
+}
+
+/// `fields.lines[0].amount.value` → `lines[0].amount`; `None` for anything that is not such a chain to its end.
+fn field_path(expr: &Expr) -> Option<String> {
+    let mut path = String::new();
+    for part in chain(expr)? {
+        match part {
+            Part::Name(name) => {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&name);
+            }
+            Part::Index(index) => path.push_str(&format!("[{index}]")),
+        }
+    }
+    let end = path
+        .strip_suffix(".amount")
+        .or_else(|| path.strip_suffix(".currency"))
+        .filter(|rest| rest.ends_with(".value"));
+    let path = end.unwrap_or(&path);
+    let leaf = [".value", ".raw", ".confidence"]
+        .iter()
+        .find_map(|ending| path.strip_suffix(ending))?;
+    parse_path(leaf).map(|_| leaf.to_owned())
+}
+
+fn chain(expr: &Expr) -> Option<Vec<Part>> {
+    match expr {
+        Expr::Ident(name) if name == "fields" => Some(Vec::new()),
+        Expr::Select(select) => {
+            let mut parts = chain(&select.operand.expr)?;
+            parts.push(Part::Name(select.field.clone()));
+            Some(parts)
+        }
+        Expr::Call(call) if call.func_name == operators::INDEX => {
+            let [operand, index] = call.args.as_slice() else {
+                return None;
+            };
+            let mut parts = chain(&operand.expr)?;
+            parts.push(match &index.expr {
+                Expr::Literal(LiteralValue::Int(index)) => Part::Index(usize::try_from(*index.inner()).ok()?),
+                Expr::Literal(LiteralValue::String(name)) => Part::Name(name.inner().to_owned()),
+                _ => return None,
+            });
+            Some(parts)
+        }
+        _ => None,
+    }
+}
+
+/// Lists that an expression goes through: `fields.lines.map(…)` → `lines`.
+pub fn lists(expression: &Expression) -> Vec<String> {
+    let mut found = Vec::new();
+    collect_lists(expression, &mut found);
+    found
+}
+
+fn collect_lists(node: &Expression, found: &mut Vec<String>) {
+    match &node.expr {
+        Expr::Comprehension(comprehension) => {
+            let parts = chain(&comprehension.iter_range.expr).unwrap_or_default();
+            let names: Option<Vec<&str>> = parts
+                .iter()
+                .map(|part| match part {
+                    Part::Name(name) => Some(name.as_str()),
+                    Part::Index(_) => None,
+                })
+                .collect();
+            if let Some(names) = names.filter(|names| !names.is_empty()) {
+                found.push(names.join("."));
+            }
+            collect_lists(&comprehension.iter_range, found);
+            collect_lists(&comprehension.loop_step, found);
+        }
+        Expr::Call(call) => {
+            call.target.iter().for_each(|target| collect_lists(target, found));
+            call.args
+                .iter()
+                .for_each(|argument| collect_lists(argument, found));
+        }
+        Expr::Select(select) => collect_lists(&select.operand, found),
+        Expr::List(list) => list
+            .elements
+            .iter()
+            .for_each(|element| collect_lists(element, found)),
+        _ => {}
+    }
+}
