@@ -1,7 +1,9 @@
 //! Files made here, so that each test says all that it needs.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test")]
 
+#[path = "made/plugin.rs"]
+mod plugin;
 #[path = "made/writer.rs"]
 mod writer;
 
