@@ -116,17 +116,14 @@ pub fn make(spec: &Spec<'_>, fonts: &Fonts) -> Result<Made> {
         Format::Csv => csv::render(document),
         Format::Markdown => markdown::render(document),
     };
-    if spec.format == Format::Xlsx {
-        // A number in a cell has no text of its own: what a reader shows depends on its idea of the cell's format.
+    if spec.format == Format::Xlsx && draft.document.language == "en" {
+        // A number in a cell has no text of its own; the example pipelines have it written as in Russian documents.
         for field in draft
             .fields
             .iter_mut()
             .filter(|field| matches!(field.kind, "money" | "decimal"))
         {
-            field.quote = field
-                .quote
-                .take()
-                .filter(|quote| field.path == "total" || xlsx::number(quote).is_none());
+            field.quote = field.quote.take().filter(|quote| xlsx::number(quote).is_none());
         }
     }
     let truth = draft.truth(&file, &rendered.pages)?;

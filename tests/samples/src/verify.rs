@@ -87,7 +87,7 @@ fn checks(run: &Value, truth: &Value, differences: &mut Vec<String>) {
     }
 }
 
-/// Look-ups are answered as an object, name to value.
+/// Look-ups are answered as an object, name to value, or as a list of names and values.
 fn lookups(run: &Value, truth: &Value, differences: &mut Vec<String>) {
     for (name, expected) in truth
         .get("lookups")
@@ -95,7 +95,12 @@ fn lookups(run: &Value, truth: &Value, differences: &mut Vec<String>) {
         .into_iter()
         .flatten()
     {
-        let found = run.get("lookups").and_then(|lookups| lookups.get(name));
+        let listed = list(run, "lookups")
+            .iter()
+            .find(|lookup| text(lookup, "name") == name);
+        let found = listed
+            .and_then(|lookup| lookup.get("value"))
+            .or_else(|| run.get("lookups").and_then(|all| all.get(name)));
         if found != Some(expected) {
             let found = found.map_or_else(|| "missing".to_owned(), Value::to_string);
             differences.push(format!("look-up `{name}` is {found} and should be {expected}"));

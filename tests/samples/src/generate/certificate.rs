@@ -180,7 +180,7 @@ fn title(style: &Style, title: &str, order: Order, facts: &Facts, draft: &mut Dr
         .document
         .blocks
         .push(Block::Right(format!("{label}: {written}")));
-    draft.expect("date", "date", json!(facts.date.iso()), &written);
+    draft.expect_date("date", facts.date, &written);
 }
 
 /// Labels above, in a grid or in lines.
@@ -200,7 +200,7 @@ fn employment(style: &Style, order: Order, facts: &Facts, draft: &mut Draft) {
     draft.expect_text("fio", &name);
     draft.expect_text("iin", &facts.iin);
     draft.expect_text("organization", &facts.company);
-    draft.expect("since", "date", json!(facts.since.iso()), &since);
+    draft.expect_date("since", facts.since, &since);
     let works = "действительно работает в";
     if order.prose {
         draft.document.blocks.push(Block::Paragraph(format!(
@@ -271,7 +271,7 @@ fn kazakh_employment(style: &Style, order: Order, facts: &Facts, draft: &mut Dra
     draft.expect_text("fio", &name);
     draft.expect_text("iin", &facts.iin);
     draft.expect_text("organization", &facts.company);
-    draft.expect("since", "date", json!(facts.since.iso()), &since);
+    draft.expect_date("since", facts.since, &since);
     if order.prose {
         draft.document.blocks.push(Block::Paragraph(format!(
             "Осы анықтама {name}, ЖСН {}, {} мекемесінде {since} күнінен бастап {} лауазымында жұмыс істейтінін растау \

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::page::Document;
 use super::style::Style;
+use super::words::Date;
 
 /// A document and its truth, before the document takes a format.
 #[derive(Clone, Debug)]
@@ -63,6 +64,12 @@ impl Draft {
             quote: Some(quote.to_owned()),
             anchor: None,
         });
+    }
+
+    /// A date as `written`; the word for "year" behind it may be quoted or not.
+    pub fn expect_date(&mut self, path: &str, date: Date, written: &str) {
+        let core = written.trim_end_matches(" года").trim_end_matches(" г.");
+        self.expect(path, "date", json!(date.iso()), core);
     }
 
     /// A text, or an identifier, whose value is what stands in the document.

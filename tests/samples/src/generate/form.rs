@@ -89,16 +89,11 @@ pub fn draft(random: &mut Random, style: &Style, consent: bool) -> Draft {
 
     draft.document.title = format!("Заявление № {number}");
     draft.expect_text("number", &number);
-    draft.expect("date", "date", json!(filled.iso()), &filled.dotted());
+    draft.expect_date("date", filled, &filled.dotted());
     draft.expect_text("surname", &surname);
     draft.expect_text("given_name", &person.given);
     draft.expect_text("patronymic", &person.patronymic);
-    draft.expect(
-        "birth_date",
-        "date",
-        json!(person.born.iso()),
-        &person.born.dotted(),
-    );
+    draft.expect_date("birth_date", person.born, &person.born.dotted());
     draft.expect_text("iin", &iin);
     draft.expect_text("phone", &phone);
     draft.expect_text("email", &email);

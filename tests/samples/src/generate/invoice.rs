@@ -368,7 +368,7 @@ fn heading(random: &mut Random, style: &Style, words: &Words, draft: &mut Draft)
     };
     draft.document.title = title;
     draft.expect_text("number", &number);
-    draft.expect("date", "date", json!(date.iso()), &long);
+    draft.expect_date("date", date, &long);
 }
 
 fn parties(style: &Style, seller: Vec<Pair>, buyer: Vec<Pair>, draft: &mut Draft) {

@@ -1,7 +1,5 @@
 //! Business letters: letterhead, number and date, addressee, subject, body, signature.
 
-use serde_json::json;
-
 use super::draft::Draft;
 use super::page::Block;
 use super::people::{self, Person};
@@ -150,11 +148,11 @@ pub fn draft(random: &mut Random, style: &Style, english: bool) -> Draft {
 
     draft.document.title = subject.to_owned();
     draft.expect_text("number", &number);
-    draft.expect("date", "date", json!(date.iso()), &written);
+    draft.expect_date("date", date, &written);
     draft.expect_text("sender", &style.case(&sender));
     draft.expect_text("email", &email);
     draft.expect_text("subject", subject);
-    draft.expect("reply_by", "date", json!(reply_by.iso()), &reply_written);
+    draft.expect_date("reply_by", reply_by, &reply_written);
     draft.expect_text("signatory", &author);
     draft.checks = vec![("reply-is-after-letter", "pass")];
     draft.contains = vec![address];
