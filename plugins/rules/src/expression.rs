@@ -2,16 +2,16 @@
 //! missing fields can be asked for.
 
 use crate::functions;
-use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, SourceInfo, operators};
+use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, operators};
 use cel::common::types::CelString;
-use cel::parser::{Expression, Parser};
+use cel::parser::{Expression, PrattParser};
 use docmill_plugin::tree::{Part, parse_path};
 
 const VARIABLES: [&str; 4] = ["fields", "params", "checks", "document"];
 /// Deeper expressions are refused; each level costs stack.
 const DEPTH_MAX: u16 = 48;
-/// A chain of operators is as deep as it is long.
-const OPERATORS_MAX: usize = 300;
+/// A chain of operators is as deep as it has nodes.
+const NODES_MAX: usize = 1000;
 
 /// An expression ready to run.
 #[derive(Debug)]
@@ -32,23 +32,10 @@ pub struct Refused {
 /// # Errors
 /// A syntax error, a variable or a function that does not exist.
 pub fn compile(source: &str, tolerance: Option<&str>) -> Result<Compiled, Refused> {
-    if source
-        .chars()
-        .filter(|char| "+-*/%<>=&|?:.[(,".contains(*char))
-        .count()
-        > OPERATORS_MAX
-    {
-        let reason = format!("it has more than {OPERATORS_MAX} operators; split it into several rules");
-        return Err(Refused {
-            line: 1,
-            column: 1,
-            reason,
-        });
-    }
-    let parsed = Parser::new()
+    let parser = PrattParser::new()
         .max_recursion_depth(DEPTH_MAX)
-        .parse_with_source_info(source);
-    let (mut expression, info) = parsed.map_err(|errors| {
+        .max_expression_node_count(NODES_MAX);
+    let mut expression = parser.parse(source).map_err(|errors| {
         let first = errors.errors.first();
         let place = |at: Option<isize>| at.and_then(|at| usize::try_from(at).ok()).unwrap_or(1).max(1);
         Refused {
@@ -60,7 +47,6 @@ pub fn compile(source: &str, tolerance: Option<&str>) -> Result<Compiled, Refuse
     let mut paths = Vec::new();
     Walk {
         source,
-        info: &info,
         tolerance,
         paths: &mut paths,
     }
@@ -70,7 +56,6 @@ pub fn compile(source: &str, tolerance: Option<&str>) -> Result<Compiled, Refuse
 
 struct Walk<'a> {
     source: &'a str,
-    info: &'a SourceInfo,
     tolerance: Option<&'a str>,
     paths: &'a mut Vec<String>,
 }
@@ -83,7 +68,6 @@ impl Walk<'_> {
         {
             self.paths.push(path);
         }
-        let id = node.id;
         match &mut node.expr {
             Expr::Ident(name) => {
                 let known = VARIABLES.contains(&name.as_str())
@@ -92,13 +76,14 @@ impl Walk<'_> {
                     || bound.contains(name);
                 if !known {
                     let reason = format!("there is no `{name}`; expressions know {}", VARIABLES.join(", "));
-                    return Err(self.refused(id, reason));
+                    return Err(self.refused(name, reason));
                 }
             }
             Expr::Select(select) => self.visit(&mut select.operand, bound)?,
             Expr::Call(call) => {
                 if !is_function(&call.func_name) {
-                    return Err(self.refused(id, format!("there is no function `{}`", call.func_name)));
+                    let reason = format!("there is no function `{}`", call.func_name);
+                    return Err(self.refused(&call.func_name, reason));
                 }
                 if let Some(target) = &mut call.target {
                     self.visit(target, bound)?;
@@ -136,16 +121,26 @@ impl Walk<'_> {
             }
             Expr::Struct(made) => {
                 let reason = format!("there is no type `{}`", made.type_name);
-                return Err(self.refused(id, reason));
+                return Err(self.refused(&made.type_name, reason));
             }
             Expr::Literal(_) | Expr::Unspecified => {}
         }
         Ok(())
     }
 
-    fn refused(&self, id: u64, reason: String) -> Refused {
-        let start = self.info.offset_for(id).map_or(0, |(start, _)| start as usize);
-        let before: String = self.source.chars().take(start).collect();
+    /// Refuses a name, at its first place in the source.
+    fn refused(&self, name: &str, reason: String) -> Refused {
+        let is_part = |char: Option<char>| char.is_some_and(|char| char.is_alphanumeric() || char == '_');
+        let start = self
+            .source
+            .match_indices(name)
+            .map(|(start, _)| start)
+            .find(|start| {
+                let (before, from) = self.source.split_at(*start);
+                let after = from.get(name.len()..).and_then(|rest| rest.chars().next());
+                !is_part(before.chars().next_back()) && !is_part(after)
+            });
+        let before = self.source.get(..start.unwrap_or(0)).unwrap_or("");
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
         Refused { line, column, reason }

@@ -271,7 +271,7 @@ fn bad_rules_are_refused_with_their_place() {
     assert!(message.contains("line 1, column "), "{message}");
     let (_, message) = refused(json!({ "code": "a", "expression": "true", "when": "now() > 1" }));
     assert!(
-        message.contains("`when`, line 1, column 4") && message.contains("there is no function `now`"),
+        message.contains("`when`, line 1, column 1") && message.contains("there is no function `now`"),
         "{message}"
     );
     assert_eq!(
