@@ -11,7 +11,7 @@ const VARIABLES: [&str; 4] = ["fields", "params", "checks", "document"];
 /// Deeper expressions are refused; each level costs stack.
 const DEPTH_MAX: u16 = 48;
 /// A chain of operators is as deep as it has nodes.
-const NODES_MAX: usize = 1000;
+const NODES_MAX: usize = 600;
 
 /// An expression ready to run.
 #[derive(Debug)]
