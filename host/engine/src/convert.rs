@@ -1,0 +1,329 @@
+//! Between the contract's types and the model's, both ways. Nothing is checked here: see [`crate::output`].
+
+use docmill_model::assemble::{NewBlock, NewCell, NewFragment, NewTable};
+use docmill_model::failure::{Code, Failure};
+use docmill_model::reading as model;
+use docmill_model::search::TextUnit;
+use docmill_model::value;
+
+use crate::bindings::types as wit;
+
+macro_rules! enums {
+    ($($from:ty => $to:ty { $($case:ident),* };)*) => {$(
+        impl From<$from> for $to {
+            fn from(it: $from) -> Self {
+                match it { $(<$from>::$case => Self::$case),* }
+            }
+        }
+    )*};
+}
+
+enums! {
+    wit::TextOrigin => model::TextOrigin { Digital, Recognized, Mixed };
+    model::TextOrigin => wit::TextOrigin { Digital, Recognized, Mixed };
+    wit::TextUnit => TextUnit { Utf8, Utf16, CodePoint };
+    wit::Outcome => value::Outcome { Pass, Fail, Undecided };
+    value::Outcome => wit::Outcome { Pass, Fail, Undecided };
+    wit::Severity => value::Severity { Info, Warning, Error };
+    value::Severity => wit::Severity { Info, Warning, Error };
+}
+
+macro_rules! records {
+    ($($a:ty, $b:ty { $($field:ident),* };)*) => {$(
+        impl From<$a> for $b {
+            fn from(it: $a) -> Self {
+                Self { $($field: it.$field.into()),* }
+            }
+        }
+        impl From<$b> for $a {
+            fn from(it: $b) -> Self {
+                Self { $($field: it.$field.into()),* }
+            }
+        }
+    )*};
+}
+
+records! {
+    wit::TextRange, model::TextRange { start, end };
+    wit::Span, model::TextSpan { page, range };
+    wit::Rect, model::Rect { left, top, right, bottom };
+    wit::Size, model::PageSize { width, height };
+    wit::Money, value::Money { amount, currency };
+}
+
+impl From<wit::PageInfo> for model::PageInfo {
+    fn from(it: wit::PageInfo) -> Self {
+        Self {
+            label: it.label,
+            size: it.size.map(Into::into),
+            origin: it.origin.into(),
+            warnings: it.warnings,
+        }
+    }
+}
+
+impl From<&model::PageInfo> for wit::PageInfo {
+    fn from(it: &model::PageInfo) -> Self {
+        Self {
+            label: it.label.clone(),
+            size: it.size.map(Into::into),
+            origin: it.origin.into(),
+            warnings: it.warnings.clone(),
+        }
+    }
+}
+
+impl From<wit::BlockKind> for model::BlockKind {
+    fn from(it: wit::BlockKind) -> Self {
+        use wit::BlockKind as W;
+        match it {
+            W::Title => Self::Title,
+            W::Heading(level) => Self::Heading(level),
+            W::Paragraph => Self::Paragraph,
+            W::ListItem(depth) => Self::ListItem(depth),
+            W::Table => Self::Table,
+            W::Figure => Self::Figure,
+            W::Caption => Self::Caption,
+            W::Code => Self::Code,
+            W::Formula => Self::Formula,
+            W::KeyValue => Self::KeyValue,
+            W::Header => Self::Header,
+            W::Footer => Self::Footer,
+            W::Footnote => Self::Footnote,
+            W::Other(name) => Self::Other(name),
+        }
+    }
+}
+
+impl From<&model::BlockKind> for wit::BlockKind {
+    fn from(it: &model::BlockKind) -> Self {
+        use model::BlockKind as M;
+        match it {
+            M::Title => Self::Title,
+            M::Heading(level) => Self::Heading(*level),
+            M::Paragraph => Self::Paragraph,
+            M::ListItem(depth) => Self::ListItem(*depth),
+            M::Table => Self::Table,
+            M::Figure => Self::Figure,
+            M::Caption => Self::Caption,
+            M::Code => Self::Code,
+            M::Formula => Self::Formula,
+            M::KeyValue => Self::KeyValue,
+            M::Header => Self::Header,
+            M::Footer => Self::Footer,
+            M::Footnote => Self::Footnote,
+            M::Other(name) => Self::Other(name.clone()),
+        }
+    }
+}
+
+/// A block as a parser writes it.
+pub(crate) fn new_block(it: wit::Block) -> NewBlock {
+    NewBlock {
+        kind: it.kind.into(),
+        text: it.text,
+        fragments: it
+            .fragments
+            .into_iter()
+            .map(|f| NewFragment {
+                text: f.text,
+                region: f.region.into(),
+                confidence: f.confidence,
+            })
+            .collect(),
+        table: it.table.map(|table| NewTable {
+            rows: table.rows,
+            columns: table.columns,
+            cells: table
+                .cells
+                .into_iter()
+                .map(|c| NewCell {
+                    row: c.row,
+                    column: c.column,
+                    row_span: c.row_span,
+                    column_span: c.column_span,
+                    header: c.header,
+                    text: c.text,
+                    region: c.region.map(Into::into),
+                })
+                .collect(),
+        }),
+        image: it.image,
+        region: it.region.map(Into::into),
+        confidence: it.confidence,
+    }
+}
+
+/// A block as a guest reads it.
+pub(crate) fn block(it: &model::Block, page: &model::Page) -> wit::Block {
+    let text = |range: model::TextRange| range.of(&page.text).unwrap_or_default().to_owned();
+    wit::Block {
+        kind: (&it.kind).into(),
+        text: text(it.range),
+        fragments: Vec::new(),
+        table: it.table.as_ref().map(|table| wit::Table {
+            rows: table.rows,
+            columns: table.columns,
+            cells: table
+                .cells
+                .iter()
+                .map(|c| wit::Cell {
+                    row: c.row,
+                    column: c.column,
+                    row_span: c.row_span,
+                    column_span: c.column_span,
+                    header: c.header,
+                    text: text(c.range),
+                    region: c.region.map(Into::into),
+                    range: Some(c.range.into()),
+                })
+                .collect(),
+        }),
+        image: it.image,
+        region: it.region.map(Into::into),
+        confidence: it.confidence,
+        range: Some(it.range.into()),
+    }
+}
+
+/// A value as a guest wrote it; none: its JSON cannot be read.
+fn value_from(it: wit::Value) -> Option<value::Value> {
+    use value::Value as M;
+    use wit::Value as W;
+    Some(match it {
+        W::Text(text) => M::Text(text),
+        W::Boolean(value) => M::Boolean(value),
+        W::Decimal(digits) => M::Decimal(digits),
+        W::Money(money) => M::Money(money.into()),
+        W::Date(date) => M::Date(date),
+        W::DateTime(time) => M::DateTime(time),
+        W::Json(text) => M::Json(serde_json::from_str(&text).ok()?),
+    })
+}
+
+fn value_to(it: &value::Value) -> wit::Value {
+    use value::Value as M;
+    use wit::Value as W;
+    match it {
+        M::Text(text) => W::Text(text.clone()),
+        M::Boolean(value) => W::Boolean(*value),
+        M::Decimal(digits) => W::Decimal(digits.clone()),
+        M::Money(money) => W::Money(money.clone().into()),
+        M::Date(date) => W::Date(date.clone()),
+        M::DateTime(time) => W::DateTime(time.clone()),
+        M::Json(json) => W::Json(json.to_string()),
+    }
+}
+
+/// A citation as a guest wrote it, not settled yet.
+pub(crate) fn citation_from(it: wit::Citation) -> value::Citation {
+    value::Citation {
+        reading: it.reading,
+        page: it.page,
+        range: it.range.map(Into::into),
+        quote: it.quote,
+        regions: it.regions.into_iter().map(Into::into).collect(),
+        class: value::MatchClass::Unmatched,
+    }
+}
+
+fn citation_to(it: &value::Citation) -> wit::Citation {
+    wit::Citation {
+        reading: it.reading.clone(),
+        page: it.page,
+        range: it.range.map(Into::into),
+        quote: it.quote.clone(),
+        regions: it.regions.iter().map(|r| (*r).into()).collect(),
+    }
+}
+
+/// A field as a guest wrote it, without its citations; none: its JSON cannot be read.
+pub(crate) fn field_from(it: wit::Field) -> Option<(value::Field, Vec<wit::Citation>)> {
+    let value = match it.value {
+        Some(value) => Some(value_from(value)?),
+        None => None,
+    };
+    let field = value::Field {
+        path: it.path,
+        value,
+        raw: it.raw,
+        confidence: it.confidence,
+        origin: None,
+        citations: Vec::new(),
+    };
+    Some((field, it.citations))
+}
+
+/// A field as a guest reads it.
+pub(crate) fn field_to(it: &value::Field) -> wit::Field {
+    wit::Field {
+        path: it.path.clone(),
+        value: it.value.as_ref().map(value_to),
+        raw: it.raw.clone(),
+        confidence: it.confidence,
+        citations: it.citations.iter().map(citation_to).collect(),
+    }
+}
+
+/// A check as a guest wrote it, without its citations.
+pub(crate) fn check_from(it: wit::Check) -> (value::Check, Vec<wit::Citation>) {
+    let check = value::Check {
+        code: it.code,
+        outcome: it.outcome.into(),
+        severity: it.severity.into(),
+        reason: it.reason,
+        fields: it.fields,
+        origin: None,
+        citations: Vec::new(),
+    };
+    (check, it.citations)
+}
+
+/// A check as a guest reads it.
+pub(crate) fn check_to(it: &value::Check) -> wit::Check {
+    wit::Check {
+        code: it.code.clone(),
+        outcome: it.outcome.into(),
+        severity: it.severity.into(),
+        reason: it.reason.clone(),
+        fields: it.fields.clone(),
+        citations: it.citations.iter().map(citation_to).collect(),
+    }
+}
+
+/// Text for people, without control characters and not longer than `most` characters.
+pub(crate) fn shown(text: &str, most: usize) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(most)
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// What a plugin itself says went wrong.
+pub(crate) fn reported(it: &wit::Error) -> Failure {
+    let code = match it.kind {
+        wit::ErrorKind::Unsupported => Code::Unsupported,
+        wit::ErrorKind::InvalidInput => Code::InvalidInput,
+        wit::ErrorKind::InvalidConfig => Code::InvalidConfig,
+        wit::ErrorKind::Unavailable => Code::PluginUnavailable,
+        wit::ErrorKind::Denied => Code::Denied,
+        wit::ErrorKind::Exhausted => Code::Exhausted,
+        wit::ErrorKind::Failed => Code::PluginFailed,
+    };
+    Failure {
+        reason: (!it.code.is_empty()).then(|| shown(&it.code, 80)),
+        retry_after_ms: it.retry_after_ms,
+        ..Failure::new(code, shown(&it.message, 2_000))
+    }
+}

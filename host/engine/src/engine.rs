@@ -1,0 +1,481 @@
+//! The engine: loads plugins and calls them.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use docmill_model::digest::Digest;
+use docmill_model::failure::{Code, Failure};
+use docmill_model::limits::Limits;
+use docmill_model::plugin::Manifest;
+use docmill_model::size::ByteSize;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::{Component, Linker};
+
+use crate::call::{self, Call, Context, Invocation, Place};
+use crate::code::{CodeDir, Refused};
+use crate::compile;
+use crate::guest::Guest;
+use crate::guest::meter::Pool;
+use crate::inspect::{self, Inspection};
+use crate::link;
+use crate::map::{self, Authentic};
+use crate::plugin::{Plugin, WeakPlugin};
+use crate::settings::{Settings, wasmtime_config};
+use crate::threads::{Control, Threads};
+
+/// The engine cannot work on this host.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The sandbox refuses the settings or the host.
+    #[error("the sandbox cannot be set up; a smaller `pool_instances` needs less address space: {0}")]
+    Sandbox(String),
+    /// A thread cannot start.
+    #[error("the guests' threads cannot be started")]
+    Threads(#[source] std::io::Error),
+}
+
+/// Figures for `/metrics`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Stats {
+    /// Calls that have a place now.
+    pub running: u64,
+    /// Calls that wait for one now.
+    pub queued: u64,
+    /// Linear memory of all guests together, in bytes.
+    pub memory_bytes: u64,
+    /// Calls that ended, since the start.
+    pub calls: u64,
+    /// Of those, by the code of their failure.
+    pub failures: Vec<(Code, u64)>,
+    /// Components compiled since the start.
+    pub compiled: u64,
+    /// Plugins whose compiled code came from disk.
+    pub mapped: u64,
+    /// Compiled code that was refused: tampered, truncated, foreign.
+    pub refused: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    queued: AtomicUsize,
+    calls: AtomicU64,
+    failures: Mutex<HashMap<Code, u64>>,
+    compiled: AtomicU64,
+    mapped: AtomicU64,
+    refused: AtomicU64,
+}
+
+struct Shared {
+    engine: wasmtime::Engine,
+    linker: Linker<Guest>,
+    settings: Settings,
+    codes: CodeDir,
+    threads: Threads,
+    pool: Arc<Pool>,
+    places: Arc<Semaphore>,
+    compilers: Semaphore,
+    interrupts: Arc<AtomicU64>,
+    counters: Counters,
+    /// One load at a time for each component.
+    flights: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<WeakPlugin>>>>,
+}
+
+/// Runs plugins; cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+/// Feeds whatever `Hash` gives into BLAKE3.
+struct Fingerprint(blake3::Hasher);
+
+impl Hasher for Fingerprint {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+fn fingerprint(engine: &wasmtime::Engine) -> [u8; 32] {
+    let mut hasher = Fingerprint(blake3::Hasher::new_derive_key("docmill 2026 engine fingerprint"));
+    // wasmtime's own version is part of it.
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    *hasher.0.finalize().as_bytes()
+}
+
+impl Engine {
+    /// Sets the sandbox up: reserves address space, starts the guests' threads.
+    ///
+    /// # Errors
+    /// When the host cannot give what the settings ask for.
+    pub fn new(settings: Settings) -> Result<Self, EngineError> {
+        let sandbox = |error: wasmtime::Error| EngineError::Sandbox(format!("{error:#}"));
+        let engine = wasmtime::Engine::new(&wasmtime_config(&settings)).map_err(sandbox)?;
+        let linker = link::linker(&engine).map_err(sandbox)?;
+        let codes = CodeDir::new(
+            settings.code_dir.clone(),
+            &settings.platform_key,
+            fingerprint(&engine),
+        );
+        if let Err(error) = codes.prepare() {
+            tracing::warn!(%error, dir = %settings.code_dir.display(), "compiled code cannot be kept on disk");
+        }
+        let threads =
+            Threads::start(engine.weak(), settings.guests, settings.tick).map_err(EngineError::Threads)?;
+        Ok(Self(Arc::new(Shared {
+            pool: Arc::new(Pool::new(settings.pool_memory.0)),
+            places: Arc::new(Semaphore::new(settings.pool_instances.max(1) as usize)),
+            compilers: Semaphore::new(settings.compile.children.max(1)),
+            interrupts: Arc::default(),
+            counters: Counters::default(),
+            flights: Mutex::default(),
+            engine,
+            linker,
+            codes,
+            threads,
+            settings,
+        })))
+    }
+
+    /// A static look at a component: no compilation, no execution.
+    ///
+    /// # Errors
+    /// `invalid-component`, with a reason as a compiler would give it.
+    pub fn inspect(component: &[u8]) -> Result<Inspection, Failure> {
+        inspect::inspect(component)
+    }
+
+    /// The plugin of a digest: from memory if somebody has it, from compiled code on disk if that verifies, else compiled in
+    /// the child from `component`, which is asked for only then. Many callers at once cause one load.
+    ///
+    /// # Errors
+    /// `invalid-component` or `compile-failed` because of the component; whatever `component` fails with.
+    pub async fn load<F>(
+        &self,
+        digest: Digest,
+        component: impl FnOnce() -> F + Send,
+    ) -> Result<Plugin, Failure>
+    where
+        F: Future<Output = Result<Bytes, Failure>> + Send,
+    {
+        let flight = self.flight(digest);
+        let mut loaded = flight.lock().await;
+        if let Some(plugin) = loaded.upgrade() {
+            return Ok(plugin);
+        }
+        let plugin = match self.find_on_disk(digest).await {
+            Some(plugin) => plugin,
+            None => {
+                let component = component().await?;
+                if Digest::of(&component) != digest {
+                    let why = format!("the component's bytes are not those of digest {digest}");
+                    return Err(Failure::new(Code::InvalidComponent, why));
+                }
+                inspect::inspect_within(&component, self.0.settings.component_size)?;
+                self.compile(digest, &component).await?
+            }
+        };
+        *loaded = plugin.downgrade();
+        Ok(plugin)
+    }
+
+    fn flight(&self, digest: Digest) -> Arc<tokio::sync::Mutex<WeakPlugin>> {
+        let mut flights = self.0.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if flights.len() > 1_024 {
+            flights.retain(|_, flight| {
+                Arc::strong_count(flight) > 1 || flight.try_lock().is_ok_and(|plugin| !plugin.is_dead())
+            });
+        }
+        Arc::clone(flights.entry(digest).or_default())
+    }
+
+    /// Blocking work on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let shared = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || work(&shared))
+            .await
+            .map_err(|_| {
+                Failure::new(
+                    Code::Internal,
+                    "loading a plugin failed; this is a fault of docmill",
+                )
+            })
+    }
+
+    async fn find_on_disk(&self, digest: Digest) -> Option<Plugin> {
+        let found = self.blocking(move |shared| {
+            let code = match shared.codes.open(digest) {
+                Ok(code) => code,
+                Err(Refused::Absent) => return None,
+                Err(why) => {
+                    tracing::warn!(%digest, %why, "compiled code on disk was refused and is made anew");
+                    shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+                    shared.codes.remove(digest);
+                    return None;
+                }
+            };
+            let linked = map::map(&shared.engine, &code)
+                .map_err(|error| format!("{error:#}"))
+                .and_then(|component| shared.link(&component, digest).map_err(|failure| failure.message));
+            match linked {
+                Ok(plugin) => Some(plugin),
+                Err(why) => {
+                    tracing::warn!(%digest, %why, "compiled code on disk does not fit and is made anew");
+                    shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+                    shared.codes.remove(digest);
+                    None
+                }
+            }
+        });
+        let plugin = found.await.ok().flatten()?;
+        self.0.counters.mapped.fetch_add(1, Ordering::Relaxed);
+        Some(plugin)
+    }
+
+    /// Compiles a component in the child, and keeps the code on disk if there is room.
+    async fn compile(&self, digest: Digest, component: &[u8]) -> Result<Plugin, Failure> {
+        let _turn = self
+            .0
+            .compilers
+            .acquire()
+            .await
+            .map_err(|_| Failure::new(Code::Interrupted, "the host is shutting down"))?;
+        let settings = &self.0.settings;
+        let scratch = self
+            .blocking(|shared| shared.codes.prepare().and_then(|()| shared.codes.scratch()))
+            .await?;
+        let no_disk = match scratch {
+            Ok(scratch) => match compile::into_file(settings, component, scratch.as_file()).await {
+                Ok(()) => {
+                    self.0.counters.compiled.fetch_add(1, Ordering::Relaxed);
+                    let kept = self.blocking(move |shared| {
+                        let code = shared
+                            .codes
+                            .keep(digest, scratch)
+                            .map_err(|error| error.to_string())?;
+                        Ok(shared.mapped(&code, digest))
+                    });
+                    match kept.await? {
+                        Ok(plugin) => return plugin,
+                        Err(why) => why,
+                    }
+                }
+                Err(compile::Failed::Component(failure)) => return Err(failure),
+                Err(compile::Failed::NoRoom(why)) => why,
+            },
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(%digest, why = %no_disk, "compiled code is not kept on disk; it is made anew at the next start");
+        let code = match compile::into_memory(settings, component).await {
+            Ok(code) => code,
+            Err(compile::Failed::Component(failure)) => return Err(failure),
+            Err(compile::Failed::NoRoom(why)) => return Err(Failure::new(Code::CompileFailed, why)),
+        };
+        self.0.counters.compiled.fetch_add(1, Ordering::Relaxed);
+        self.blocking(move |shared| {
+            let component =
+                map::load(&shared.engine, &Authentic::vouch(code)).map_err(|error| unloadable(&error))?;
+            shared.link(&component, digest)
+        })
+        .await?
+    }
+
+    /// Asks a plugin what it is.
+    ///
+    /// # Errors
+    /// `invalid-component` when the answer breaks a rule or the plugin's functions have the wrong types; else as a call.
+    pub async fn describe(&self, plugin: &Plugin) -> Result<Manifest, Failure> {
+        let limits = Limits {
+            timeout: docmill_model::duration::Span::seconds(10),
+            cpu: docmill_model::duration::Span::seconds(5),
+            ..self.0.settings.ceiling
+        };
+        let control = Arc::new(Control::new(&limits, None, Arc::clone(&self.0.interrupts)));
+        let place = self.admit(&control).await?;
+        let context = Context {
+            now: 0,
+            seed: [0; 32],
+            deadline: None,
+        };
+        let store = self.store(limits, &control, &context);
+        let work = call::describe(store, plugin.clone(), Arc::clone(&control), place);
+        self.0.threads.run(&control, work).await?
+    }
+
+    /// Calls a plugin: a fresh instance, within the limits (which never pass the ceiling). Dropping the future stops the
+    /// guest.
+    pub async fn invoke(
+        &self,
+        plugin: &Plugin,
+        call: Call,
+        limits: &Limits,
+        context: &Context,
+    ) -> Invocation {
+        let limits = within(limits, &self.0.settings.ceiling);
+        let deadline = context.deadline.map(tokio::time::Instant::into_std);
+        let control = Arc::new(Control::new(&limits, deadline, Arc::clone(&self.0.interrupts)));
+        let invocation = match self.admit(&control).await {
+            Err(failure) => Invocation::refused(failure, &control),
+            Ok(place) => {
+                let store = self.store(limits, &control, context);
+                let work = call::invoke(store, plugin.clone(), call, Arc::clone(&control), place);
+                match self.0.threads.run(&control, work).await {
+                    Ok(invocation) => invocation,
+                    Err(failure) => Invocation::refused(failure, &control),
+                }
+            }
+        };
+        self.count(&invocation);
+        invocation
+    }
+
+    fn store(&self, limits: Limits, control: &Arc<Control>, context: &Context) -> wasmtime::Store<Guest> {
+        call::store(
+            &self.0.engine,
+            limits,
+            Arc::clone(control),
+            Arc::clone(&self.0.pool),
+            context,
+        )
+    }
+
+    /// Waits for a place, in the order of arrival, until the deadline.
+    async fn admit(&self, control: &Control) -> Result<Place, Failure> {
+        let place = |permit: OwnedSemaphorePermit| Place {
+            _permit: permit,
+            _presence: self.0.threads.enter(),
+        };
+        if let Ok(permit) = Arc::clone(&self.0.places).try_acquire_owned() {
+            return Ok(place(permit));
+        }
+        let queued = Queued::enter(&self.0.counters.queued);
+        if queued.before >= self.0.settings.queue {
+            return Err(Failure::new(
+                Code::Overloaded,
+                "too many plugin calls wait for a place; try again later",
+            ));
+        }
+        let permit = Arc::clone(&self.0.places).acquire_owned();
+        match tokio::time::timeout_at(control.deadline().into(), permit).await {
+            Ok(Ok(permit)) => Ok(place(permit)),
+            Ok(Err(_)) => Err(Failure::new(
+                Code::Interrupted,
+                "the host is shutting down; send the document again",
+            )),
+            Err(_) => Err(control
+                .over()
+                .unwrap_or_else(|| Failure::new(Code::Timeout, "no place came free in time"))),
+        }
+    }
+
+    fn count(&self, invocation: &Invocation) {
+        self.0.counters.calls.fetch_add(1, Ordering::Relaxed);
+        if let Err(failure) = &invocation.result {
+            let mut failures = self
+                .0
+                .counters
+                .failures
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *failures.entry(failure.code).or_default() += 1;
+        }
+    }
+
+    /// Ends every call that runs or waits now with `interrupted`; later ones are not touched.
+    pub fn interrupt_all(&self) {
+        self.0.interrupts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Figures of now and since the start.
+    pub fn stats(&self) -> Stats {
+        let shared = &self.0;
+        let counters = &shared.counters;
+        let places = shared.settings.pool_instances.max(1) as usize;
+        let mut failures: Vec<(Code, u64)> = counters
+            .failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|(code, count)| (*code, *count))
+            .collect();
+        failures.sort_unstable();
+        Stats {
+            running: places.saturating_sub(shared.places.available_permits()) as u64,
+            queued: counters.queued.load(Ordering::Relaxed) as u64,
+            memory_bytes: shared.pool.used(),
+            calls: counters.calls.load(Ordering::Relaxed),
+            failures,
+            compiled: counters.compiled.load(Ordering::Relaxed),
+            mapped: counters.mapped.load(Ordering::Relaxed),
+            refused: counters.refused.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Shared {
+    fn link(&self, component: &Component, digest: Digest) -> Result<Plugin, Failure> {
+        Plugin::link(&self.linker, component, digest)
+    }
+
+    fn mapped(&self, code: &Authentic<std::fs::File>, digest: Digest) -> Result<Plugin, Failure> {
+        let component = map::map(&self.engine, code).map_err(|error| unloadable(&error))?;
+        self.link(&component, digest)
+    }
+}
+
+/// The pool refuses a component when it is mapped: too many memories or tables, or too large ones from the start.
+fn unloadable(error: &wasmtime::Error) -> Failure {
+    let why = crate::convert::shown(&format!("{error:#}"), 500);
+    Failure::new(
+        Code::InvalidComponent,
+        format!("the component does not fit the sandbox: {why}"),
+    )
+}
+
+/// A call that waits.
+struct Queued<'a> {
+    queue: &'a AtomicUsize,
+    before: usize,
+}
+
+impl<'a> Queued<'a> {
+    fn enter(queue: &'a AtomicUsize) -> Self {
+        Self {
+            before: queue.fetch_add(1, Ordering::Relaxed),
+            queue,
+        }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.queue.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn within(limits: &Limits, ceiling: &Limits) -> Limits {
+    let size = |a: ByteSize, b: ByteSize| a.min(b);
+    Limits {
+        timeout: limits.timeout.min(ceiling.timeout),
+        cpu: limits.cpu.min(ceiling.cpu),
+        memory: size(limits.memory, ceiling.memory),
+        table_elements: limits.table_elements.min(ceiling.table_elements),
+        instances: limits.instances.min(ceiling.instances),
+        stack: size(limits.stack, ceiling.stack),
+        host_memory: size(limits.host_memory, ceiling.host_memory),
+        output: size(limits.output, ceiling.output),
+        log: size(limits.log, ceiling.log),
+        handles: limits.handles.min(ceiling.handles),
+        host_calls: limits.host_calls.min(ceiling.host_calls),
+        host_call_bytes: size(limits.host_call_bytes, ceiling.host_call_bytes),
+    }
+}

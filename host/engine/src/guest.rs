@@ -1,0 +1,66 @@
+//! What the host holds for one guest during one call, and the host's side of the contract.
+
+pub(crate) mod clock;
+pub(crate) use documents::is_refusal;
+
+mod documents;
+pub(crate) mod log;
+pub(crate) mod meter;
+mod reading;
+mod wasi;
+
+use std::sync::Arc;
+
+use docmill_model::assemble::ReadingBuilder;
+use docmill_model::reading::{Inputs, Reading, Source};
+use docmill_model::run::Millis;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::WasiCtx;
+
+use clock::SharedClock;
+use log::SharedLog;
+use meter::Meter;
+
+/// A `source` of the guest.
+pub type SourceHandle = Arc<Source>;
+/// A `reading` of the guest.
+pub type ReadingHandle = Arc<Reading>;
+/// A `reading-builder` of the guest.
+pub type BuilderHandle = ReadingBuilder;
+/// An `inputs` of the guest.
+pub type InputsHandle = Arc<Inputs>;
+
+/// The data of a store. What few guests need is made at first use.
+pub(crate) struct Guest {
+    pub(crate) table: ResourceTable,
+    pub(crate) meter: Meter,
+    pub(crate) log: SharedLog,
+    now: Millis,
+    seed: [u8; 32],
+    clock: Option<SharedClock>,
+    random: Option<blake3::OutputReader>,
+    wasi: Option<Box<WasiCtx>>,
+}
+
+impl Guest {
+    pub(crate) fn new(meter: Meter, now: Millis, seed: [u8; 32]) -> Self {
+        let mut table = ResourceTable::new();
+        // Beside the handles that wasmtime counts, streams and pollables have children here.
+        table.set_max_capacity(
+            (meter.limits.handles as usize)
+                .saturating_mul(2)
+                .saturating_add(16),
+        );
+        let log = SharedLog::new(meter.limits.log.bytes());
+        Self {
+            table,
+            meter,
+            log,
+            now,
+            seed,
+            clock: None,
+            random: None,
+            wasi: None,
+        }
+    }
+}

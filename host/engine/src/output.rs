@@ -1,0 +1,259 @@
+//! What a guest returned, held against the contract: sizes, citations, JSON, names. What passes keeps every rule.
+
+use std::time::{Duration, Instant};
+
+use docmill_model::evidence::{self, Broken};
+use docmill_model::failure::{Code, Failure};
+use docmill_model::limits::Limits;
+use docmill_model::plugin::{FieldSpec, Manifest};
+use docmill_model::reading::{Inputs, Reading};
+use docmill_model::value::{Citation, MatchClass};
+use wasmtime::component::Resource;
+
+use crate::bindings::{Description, Transformed, types};
+use crate::call::{self, Output};
+use crate::classify::output_limit;
+use crate::convert::{self, shown};
+use crate::guest::{BuilderHandle, Guest};
+use crate::threads::yield_now;
+
+fn broken(why: &Broken) -> Failure {
+    Failure::new(Code::InvalidOutput, why.to_string())
+}
+
+fn invalid(why: impl Into<String>) -> Failure {
+    Failure::new(Code::InvalidOutput, why)
+}
+
+/// Work of the host on a guest's output yields like the guest itself, so that the guest's deadline holds there too.
+struct Turn(Instant);
+
+impl Turn {
+    fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    async fn spend(&mut self) {
+        if self.0.elapsed() >= Duration::from_millis(1) {
+            yield_now().await;
+            self.0 = Instant::now();
+        }
+    }
+}
+
+fn citation_bytes(it: &types::Citation) -> usize {
+    16 + it.quote.len() + it.reading.as_ref().map_or(0, String::len) + 16 * it.regions.len()
+}
+
+fn value_bytes(it: &types::Value) -> usize {
+    use types::Value as W;
+    match it {
+        W::Text(t) | W::Decimal(t) | W::Date(t) | W::DateTime(t) | W::Json(t) => t.len(),
+        W::Boolean(_) => 1,
+        W::Money(money) => money.amount.len() + money.currency.as_ref().map_or(0, String::len),
+    }
+}
+
+/// What a field weighs.
+pub(crate) fn field_bytes(it: &types::Field) -> usize {
+    16 + it.path.len()
+        + it.value.as_ref().map_or(0, value_bytes)
+        + it.raw.as_ref().map_or(0, String::len)
+        + it.citations.iter().map(citation_bytes).sum::<usize>()
+}
+
+/// What a check weighs.
+pub(crate) fn check_bytes(it: &types::Check) -> usize {
+    16 + it.code.len()
+        + it.reason.len()
+        + it.fields.iter().map(String::len).sum::<usize>()
+        + it.citations.iter().map(citation_bytes).sum::<usize>()
+}
+
+fn within(bytes: usize, limits: &Limits) -> Result<(), Failure> {
+    if bytes as u64 > limits.output.0 {
+        return Err(output_limit(limits.output.0));
+    }
+    Ok(())
+}
+
+/// Takes the finished reading out of the guest's hands.
+pub(crate) fn reading(
+    guest: &mut Guest,
+    builder: Resource<BuilderHandle>,
+    media_type: &str,
+) -> Result<Output, Failure> {
+    let builder = guest
+        .table
+        .delete(builder)
+        .map_err(|_| invalid("the reading that the plugin returned does not exist"))?;
+    let reading = builder.finish(media_type);
+    within(reading_bytes(&reading), &guest.meter.limits)?;
+    Ok(Output::Reading(reading))
+}
+
+fn reading_bytes(reading: &Reading) -> usize {
+    let nodes: usize = reading
+        .pages
+        .iter()
+        .flat_map(|p| &p.blocks)
+        .map(|b| 1 + b.fragments.len() + b.table.as_ref().map_or(0, |t| t.cells.len()))
+        .sum();
+    reading.text_bytes()
+        + 32 * nodes
+        + reading
+            .metadata
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>()
+        + reading.images.iter().map(|i| i.data.len()).sum::<usize>()
+        + reading.attachments.iter().map(|a| a.content.len()).sum::<usize>()
+}
+
+/// Looks a list of citations up, one by one.
+async fn citations(
+    written: Vec<types::Citation>,
+    inputs: &Inputs,
+    at: &str,
+    turn: &mut Turn,
+) -> Result<Vec<Citation>, Failure> {
+    let mut settled = Vec::with_capacity(written.len());
+    for (index, citation) in written.into_iter().enumerate() {
+        turn.spend().await;
+        let citation = convert::citation_from(citation);
+        debug_assert_eq!(citation.class, MatchClass::Unmatched);
+        let citation = evidence::settle(citation, inputs, &format!("{at}, citation {index}"));
+        settled.push(citation.map_err(|why| broken(&why))?);
+    }
+    Ok(settled)
+}
+
+/// The fields of an extractor, each held against the contract.
+pub(crate) async fn fields(
+    written: Vec<types::Field>,
+    inputs: &Inputs,
+    limits: &Limits,
+) -> Result<Output, Failure> {
+    within(written.iter().map(field_bytes).sum(), limits)?;
+    let mut turn = Turn::begin();
+    let mut settled = Vec::with_capacity(written.len());
+    for field in written {
+        turn.spend().await;
+        let path = shown(&field.path, 60);
+        let (field, cited) = convert::field_from(field).ok_or_else(|| {
+            invalid(format!(
+                "field `{path}`: its JSON value cannot be read (rule `json`)"
+            ))
+        })?;
+        let mut field = evidence::settle_field(field, inputs).map_err(|why| broken(&why))?;
+        field.citations = citations(cited, inputs, &format!("field `{path}`"), &mut turn).await?;
+        settled.push(field);
+    }
+    Ok(Output::Fields(settled))
+}
+
+/// The checks of a validator, each held against the contract.
+pub(crate) async fn checks(
+    written: Vec<types::Check>,
+    inputs: &Inputs,
+    limits: &Limits,
+) -> Result<Output, Failure> {
+    within(written.iter().map(check_bytes).sum(), limits)?;
+    let mut turn = Turn::begin();
+    let mut settled = Vec::with_capacity(written.len());
+    for check in written {
+        turn.spend().await;
+        let (check, cited) = convert::check_from(check);
+        let mut check = evidence::settle_check(check, inputs).map_err(|why| broken(&why))?;
+        check.citations = citations(cited, inputs, &format!("check `{}`", check.code), &mut turn).await?;
+        settled.push(check);
+    }
+    Ok(Output::Checks(settled))
+}
+
+/// What a transformer made.
+pub(crate) fn transformed(written: Transformed, limits: &Limits) -> Result<Output, Failure> {
+    match written {
+        Transformed::Json(text) => {
+            within(text.len(), limits)?;
+            let json = serde_json::from_str(&text)
+                .map_err(|error| invalid(format!("the output is not JSON: {error} (rule `json`)")))?;
+            Ok(Output::Json(evidence::clean_json(json)))
+        }
+        Transformed::Artifact(written) => {
+            within(written.content.len(), limits)?;
+            let artifact = call::artifact(written);
+            let name = &artifact.name;
+            let fits = (1..=200).contains(&name.len())
+                && !name.chars().any(|c| c == '/' || c == '\\' || c.is_control())
+                && name != "."
+                && name != "..";
+            if !fits {
+                return Err(invalid(
+                    "an artifact's name is a file name without directories, 1 to 200 bytes (rule `artifact-name`)",
+                ));
+            }
+            if !is_media_type(&artifact.media_type) {
+                return Err(invalid(
+                    "an artifact's media type is one of RFC 6838 (rule `artifact-media-type`)",
+                ));
+            }
+            Ok(Output::Artifact(artifact))
+        }
+    }
+}
+
+fn is_media_type(text: &str) -> bool {
+    let bare = text.split(';').next().unwrap_or_default().trim_end();
+    let token = |t: &str| {
+        !t.is_empty()
+            && t.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
+    text.len() <= 200
+        && text.bytes().all(|b| (0x20..0x7f).contains(&b))
+        && bare
+            .split_once('/')
+            .is_some_and(|(group, name)| token(group) && token(name))
+}
+
+/// What a plugin says of itself, as far as its shape goes; the registry checks the schema.
+pub(crate) fn manifest(it: Description) -> Result<Manifest, Failure> {
+    let wrong = |what: &str, why: String| {
+        Failure::new(
+            Code::InvalidComponent,
+            format!("`manifest.describe`: {what}: {}", shown(&why, 300)),
+        )
+    };
+    let list = |what: &str, entries: usize| match entries {
+        0..=1_000 => Ok(()),
+        _ => Err(wrong(what, format!("{entries} entries; at most 1000"))),
+    };
+    list("accepts", it.accepts.len())?;
+    list("fields", it.fields.len())?;
+    if it.config_schema.len() > 1 << 20 {
+        return Err(wrong("config-schema", "larger than 1 MiB".to_owned()));
+    }
+    Ok(Manifest {
+        name: it.name.parse().map_err(|why| wrong("name", why))?,
+        version: it.version.parse::<semver::Version>().map_err(|why| {
+            wrong(
+                "version",
+                format!("'{}' is not a semantic version: {why}", shown(&it.version, 60)),
+            )
+        })?,
+        summary: shown(&it.summary, 500),
+        config_schema: serde_json::from_str(&it.config_schema)
+            .map_err(|why| wrong("config-schema", format!("is not JSON: {why}")))?,
+        accepts: it.accepts.iter().map(|a| shown(a, 200)).collect(),
+        fields: it
+            .fields
+            .into_iter()
+            .map(|f| FieldSpec {
+                name: shown(&f.name, 200),
+                kind: shown(&f.kind, 60),
+                description: shown(&f.description, 1_000),
+            })
+            .collect(),
+    })
+}

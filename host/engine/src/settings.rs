@@ -1,0 +1,146 @@
+//! What the engine is told, and the wasmtime configuration that follows from it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use docmill_model::limits::Limits;
+use docmill_model::size::ByteSize;
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+/// Settings of an engine. [`Settings::new`] has the defaults.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Threads on which guests run that need more than one tick; about the number of cores.
+    pub guests: usize,
+    /// Calls that may wait for a place; the next one is answered `overloaded` at once.
+    pub queue: usize,
+    /// Where compiled code is kept; made with mode 0700.
+    pub code_dir: PathBuf,
+    /// Authenticates compiled code.
+    pub platform_key: [u8; 32],
+    /// The compile child's command line, to which the job is appended; none: this executable with `__compile`.
+    pub compiler: Option<Vec<OsString>>,
+    /// What the compile child may use.
+    pub compile: CompileLimits,
+    /// No call gets more than this. The stack of every call is `ceiling.stack`, because it is a property of the engine.
+    pub ceiling: Limits,
+    /// Instances that exist at once.
+    pub pool_instances: u32,
+    /// Linear memory of all guests together; a guest that would pass it fails with `overloaded`.
+    pub pool_memory: ByteSize,
+    /// The largest component that is looked at.
+    pub component_size: ByteSize,
+    /// The longest that a guest runs before the next one has its turn, and the grain of deadlines.
+    pub tick: Duration,
+}
+
+/// What the compile child may use.
+#[derive(Debug, Clone, Copy)]
+pub struct CompileLimits {
+    /// Address space (RLIMIT_AS).
+    pub memory: ByteSize,
+    /// CPU time (RLIMIT_CPU), rounded up to seconds.
+    pub cpu: Duration,
+    /// Wall time, after which it is killed.
+    pub timeout: Duration,
+    /// The largest machine code (RLIMIT_FSIZE).
+    pub code: ByteSize,
+    /// Children at once; the next waits.
+    pub children: usize,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self {
+            memory: ByteSize::mib(4_096),
+            cpu: Duration::from_secs(240),
+            timeout: Duration::from_secs(240),
+            code: ByteSize::mib(256),
+            children: 1,
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults, with compiled code in `code_dir` under `platform_key`.
+    pub fn new(code_dir: PathBuf, platform_key: [u8; 32]) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            guests: cores,
+            queue: 1_024,
+            code_dir,
+            platform_key,
+            compiler: None,
+            compile: CompileLimits::default(),
+            ceiling: Limits {
+                memory: ByteSize::mib(1_024),
+                ..Limits::default()
+            },
+            pool_instances: 128,
+            pool_memory: ByteSize::mib(4_096),
+            component_size: ByteSize::mib(64),
+            tick: Duration::from_millis(1),
+        }
+    }
+}
+
+/// What host functions may use of a guest's fiber beyond the guest's own stack.
+const HOST_STACK: usize = 512 << 10;
+
+/// What decides the machine code; the compile child has exactly this too.
+pub(crate) fn code_config(stack: usize) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .wasm_memory64(false)
+        .wasm_relaxed_simd(true)
+        .relaxed_simd_deterministic(true)
+        .cranelift_nan_canonicalization(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .epoch_interruption(true)
+        .generate_address_map(false)
+        .memory_init_cow(true)
+        .max_wasm_stack(stack)
+        .async_stack_size(stack.saturating_add(HOST_STACK));
+    config
+}
+
+/// The whole configuration: machine code, and the pool out of which instances come.
+///
+/// The figures of the pool decide the throughput (page faults, `madvise` and TLB shootdowns cost more than the guest):
+/// `pagemap_scan` resets only pages that were written to, what is kept resident is reset by `memset`, and the rest is given
+/// back in batches.
+pub fn wasmtime_config(settings: &Settings) -> Config {
+    let ceiling = &settings.ceiling;
+    let instances = settings.pool_instances.max(1);
+    let each = ceiling.instances.max(1);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(8).max(each))
+        .total_memories(instances.saturating_mul(2).max(each))
+        .total_tables(instances.saturating_mul(4).max(each))
+        .total_stacks(instances)
+        .max_component_instance_size(4 << 20)
+        .max_core_instance_size(4 << 20)
+        .max_core_instances_per_component(each)
+        .max_memories_per_component(each)
+        .max_memories_per_module(each)
+        .max_tables_per_component(each)
+        .max_tables_per_module(each)
+        .max_memory_size(ceiling.memory.bytes().min(1 << 32))
+        .table_elements(usize::try_from(ceiling.table_elements).unwrap_or(usize::MAX))
+        .max_unused_warm_slots(instances)
+        .decommit_batch_size(32)
+        .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(64 << 10)
+        .async_stack_keep_resident(64 << 10)
+        .pagemap_scan(if PoolingAllocationConfig::is_pagemap_scan_available() {
+            Enabled::Yes
+        } else {
+            Enabled::No
+        });
+    let mut config = code_config(ceiling.stack.bytes());
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}

@@ -1,0 +1,14 @@
+//! The engine from outside: real components, real processes, every limit.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on panics"
+)]
+
+mod code;
+mod contract;
+mod inspect;
+mod kinds;
+mod limits;
+mod support;
+mod time;
