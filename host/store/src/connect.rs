@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::error::StoreError;
+use crate::run::Committer;
 
 /// How to reach PostgreSQL.
 #[derive(Clone)]
 pub struct Settings {
     /// `postgres://user:password@host:port/database`, or with `?host=/directory/of/the/socket`. May lead through a pooler.
     pub url: String,
-    /// The same without a pooler, for migrations; none: `url`.
-    pub direct_url: Option<String>,
     /// Most connections at once.
     pub pool: u32,
     /// Longest wait for a connection, a new one included.
@@ -27,7 +27,6 @@ impl Settings {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            direct_url: None,
             pool: 16,
             acquire_timeout: Duration::from_millis(800),
             statement_timeout: Duration::from_secs(30),
@@ -37,20 +36,25 @@ impl Settings {
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The addresses may hold passwords.
+        // The address may hold a password.
         f.debug_struct("Settings")
             .field("pool", &self.pool)
             .finish_non_exhaustive()
     }
 }
 
-/// The role that [`Store`]'s connections act as.
+/// The role that [`Store`]'s connections act as. The user of the address must be a member of it.
 pub const APP_ROLE: &str = "docmill_app";
+/// The role that owns the schema.
+const OWNER_ROLE: &str = "docmill_owner";
+/// PostgreSQL 15 is the oldest that is tested.
+pub const MIN_VERSION: u32 = 15;
 
 /// A pool of connections; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) pool: PgPool,
+    pub(crate) committer: Committer,
 }
 
 impl Store {
@@ -60,21 +64,23 @@ impl Store {
     /// # Errors
     /// [`StoreError::Invalid`] when the address cannot be read.
     pub fn connect(settings: &Settings) -> Result<Self, StoreError> {
-        let options = address(&settings.url)?
-            .options([
-                ("role", APP_ROLE.to_owned()),
-                (
-                    "statement_timeout",
-                    settings.statement_timeout.as_millis().to_string(),
-                ),
-            ])
-            .application_name("docmill");
+        let options = address(&settings.url)?.options([
+            ("role", APP_ROLE.to_owned()),
+            (
+                "statement_timeout",
+                settings.statement_timeout.as_millis().to_string(),
+            ),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(settings.pool)
             .acquire_timeout(settings.acquire_timeout)
+            // Saves a round trip for each statement; a connection that died meanwhile is told from the error.
             .test_before_acquire(false)
             .connect_lazy_with(options);
-        Ok(Self { pool })
+        Ok(Self {
+            committer: Committer::new(pool.clone()),
+            pool,
+        })
     }
 
     /// Whether PostgreSQL answers and has the schema that this release needs.
@@ -82,7 +88,35 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::NotMigrated`].
     pub async fn ping(&self) -> Result<(), StoreError> {
-        todo!()
+        let needed = migrator().iter().map(|m| m.version).max().unwrap_or_default();
+        let present = sqlx::query_scalar!("select max(version) from docmill._sqlx_migrations where success")
+            .fetch_one(&self.pool)
+            .await?
+            .unwrap_or_default();
+        if present < needed {
+            let reason =
+                format!("its schema is at {present}, this release needs {needed}; run `docmill migrate`");
+            return Err(StoreError::NotMigrated { reason });
+        }
+        Ok(())
+    }
+
+    /// Makes the partitions of the coming months; to be called once a day. Any number of hosts may call it at once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn maintain(&self) -> Result<(), StoreError> {
+        let made = sqlx::query_scalar!(
+            r#"select docmill.add_partitions($1) as "made!""#,
+            PARTITIONS_AHEAD
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        tracing::info!(
+            store.partitions_made = made,
+            "partitions are there for the coming months"
+        );
+        Ok(())
     }
 
     /// Closes all connections.
@@ -91,20 +125,95 @@ impl Store {
     }
 }
 
-/// Brings the schema of the database at `url` to what this release needs; does nothing if it is there already. The user
-/// must be able to create tables, and roles where they do not exist yet.
+/// Months for which there are partitions beside the present one.
+const PARTITIONS_AHEAD: i32 = 3;
+
+/// Brings the schema of the database at `url` to what this release needs; does nothing if it is there already. The address
+/// must not lead through a pooler. Its user must be able to create roles (or the roles must be there) and a schema.
 ///
 /// # Errors
 /// When the database does not answer, or its user may not do this; the message says what to grant.
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
-    let _ = url;
-    todo!()
+    let options = address(url)?.options([("client_min_messages", "warning")]);
+    let connecting = tokio::time::timeout(Duration::from_secs(10), PgConnection::connect_with(&options));
+    let mut connection = connecting.await.map_err(|_| StoreError::Unavailable {
+        reason: "no connection within ten seconds".to_owned(),
+    })??;
+    let version = connection.server_version_num().unwrap_or_default() / 10_000;
+    if version < MIN_VERSION {
+        return Err(StoreError::NotMigrated {
+            reason: format!("PostgreSQL {MIN_VERSION} or newer is needed; this is {version}"),
+        });
+    }
+    sqlx::raw_sql(include_str!("../../../migrations/roles.sql"))
+        .execute(&mut connection)
+        .await
+        .map_err(rights)?;
+    // Whatever a migration makes belongs to the role that owns the schema, whoever runs it.
+    sqlx::query("select set_config('role', $1, false)")
+        .bind(OWNER_ROLE)
+        .execute(&mut connection)
+        .await
+        .map_err(rights)?;
+    migrator()
+        .run_direct(None, &mut connection, false)
+        .await
+        .map_err(|error| match error {
+            MigrateError::Execute(cause) => rights(cause),
+            MigrateError::ExecuteMigration(cause, number) => {
+                tracing::error!(store.migration = number, "a migration failed and was rolled back");
+                rights(cause)
+            }
+            MigrateError::VersionMissing(number) => StoreError::NotMigrated {
+                reason: format!(
+                    "it has migration {number}, which this release does not know: a newer release was here"
+                ),
+            },
+            other => StoreError::NotMigrated {
+                reason: other.to_string(),
+            },
+        })?;
+    sqlx::query("grant select on docmill._sqlx_migrations to docmill_app")
+        .execute(&mut connection)
+        .await?;
+    sqlx::query("select docmill.add_partitions($1)")
+        .bind(PARTITIONS_AHEAD)
+        .execute(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(())
+}
+
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("../../migrations");
+    // Not in `public`: a user who may make a schema may be unable to make tables there.
+    migrator.dangerous_set_table_name("docmill._sqlx_migrations");
+    migrator
+}
+
+/// A refusal for want of rights, with its hint, is the administrator's matter; the rest is told as ever.
+fn rights(error: sqlx::Error) -> StoreError {
+    let hint = error
+        .as_database_error()
+        .filter(|cause| cause.code().as_deref() == Some("42501"))
+        .map(|cause| {
+            let hint = cause
+                .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+                .and_then(sqlx::postgres::PgDatabaseError::hint)
+                .unwrap_or("let the database's owner run `docmill migrate`");
+            format!("{}; {hint}", cause.message())
+        });
+    match hint {
+        Some(reason) => StoreError::NotMigrated { reason },
+        None => error.into(),
+    }
 }
 
 pub(crate) fn address(url: &str) -> Result<PgConnectOptions, StoreError> {
-    url.parse().map_err(|_| {
+    let options: PgConnectOptions = url.parse().map_err(|_| {
         StoreError::invalid(
             "the address of PostgreSQL is not of the form postgres://user:password@host:port/database",
         )
-    })
+    })?;
+    Ok(options.application_name("docmill"))
 }

@@ -3,14 +3,19 @@
 use bytes::Bytes;
 use docmill_model::digest::Digest;
 use docmill_model::id::{DocumentId, ReadingId, SourceId, TenantId};
-use docmill_model::reading::PageInfo;
+use docmill_model::reading::{PageInfo, PageSize};
 use docmill_model::run::Millis;
 use serde::Serialize;
+use sqlx::types::Json;
+use uuid::Uuid;
 
 use crate::Page;
+use crate::clean::text;
 use crate::connect::Store;
+use crate::convert::{count_in, digest, size_in, tag};
 use crate::error::StoreError;
-use crate::run::RunSummary;
+use crate::run::{RunFilter, RunSummary, page_size};
+use crate::tenant::TenantTx;
 
 /// A document that comes with a run.
 #[derive(Debug, Clone)]
@@ -144,6 +149,11 @@ pub struct Hit {
     pub text: String,
 }
 
+/// Runs shown with a document.
+const MAX_RUNS: u32 = 100;
+/// Longest question to the full-text search, in characters.
+const MAX_WORDS_CHARS: usize = 500;
+
 impl Store {
     /// The document and source that brought these bytes first.
     ///
@@ -154,8 +164,17 @@ impl Store {
         tenant: TenantId,
         digest: Digest,
     ) -> Result<Option<(DocumentId, SourceId)>, StoreError> {
-        let _ = (tenant, digest);
-        todo!()
+        let mut tx = self.tenant(tenant).await?;
+        let row = sqlx::query!(
+            "select document_id, id from docmill.source
+             where tenant_id = $1 and digest = $2 and duplicate_of is null order by id limit 1",
+            tenant.uuid(),
+            digest.as_bytes().as_slice(),
+        )
+        .fetch_optional(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(row.map(|row| (row.document_id.into(), row.id.into())))
     }
 
     /// The newest source of a document.
@@ -167,8 +186,25 @@ impl Store {
         tenant: TenantId,
         document: DocumentId,
     ) -> Result<Option<StoredSource>, StoreError> {
-        let _ = (tenant, document);
-        todo!()
+        let mut tx = self.tenant(tenant).await?;
+        let Some(row) = sources(&mut tx, tenant, document).await?.into_iter().next() else {
+            return Ok(None);
+        };
+        // The bytes of a duplicate are with the first.
+        let inline = sqlx::query_scalar!(
+            "select o.inline from docmill.source s
+             join docmill.source o on o.tenant_id = s.tenant_id and o.id = coalesce(s.duplicate_of, s.id)
+             where s.tenant_id = $1 and s.id = $2",
+            tenant.uuid(),
+            row.id.uuid(),
+        )
+        .fetch_one(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(Some(StoredSource {
+            row,
+            inline: inline.map(Bytes::from),
+        }))
     }
 
     /// A document with its pages and the runs over it.
@@ -180,12 +216,38 @@ impl Store {
         tenant: TenantId,
         document: DocumentId,
     ) -> Result<Option<DocumentView>, StoreError> {
-        let _ = (tenant, document);
-        todo!()
+        let mut tx = self.tenant(tenant).await?;
+        let Some(row) = sqlx::query!(
+            r#"select name, docmill.millis(created_at) as "created_at!"
+               from docmill.document where tenant_id = $1 and id = $2"#,
+            tenant.uuid(),
+            document.uuid(),
+        )
+        .fetch_optional(tx.connection())
+        .await?
+        else {
+            return Ok(None);
+        };
+        let sources = sources(&mut tx, tenant, document).await?;
+        let readings = readings(&mut tx, tenant, document).await?;
+        tx.commit().await?;
+        let filter = RunFilter {
+            document: Some(document),
+            limit: MAX_RUNS,
+            ..RunFilter::default()
+        };
+        Ok(Some(DocumentView {
+            id: document,
+            name: row.name,
+            created_at: row.created_at,
+            sources,
+            readings,
+            runs: self.list_runs(tenant, &filter).await?.items,
+        }))
     }
 
     /// Documents, newest first; with `words`, those with a page that has all of them (word forms of Russian and English
-    /// do not matter). `cursor` is the last document seen. At most 200 at once.
+    /// do not matter). `cursor` is the last document seen. 0 means 50 at once, more than 200 means 200.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -196,7 +258,215 @@ impl Store {
         limit: u32,
         words: Option<&str>,
     ) -> Result<Page<DocumentSummary, DocumentId>, StoreError> {
-        let _ = (tenant, cursor, limit, words);
-        todo!()
+        let limit = page_size(limit);
+        let cursor = cursor.map(DocumentId::uuid);
+        let mut items = match words.map(|w| text(w).chars().take(MAX_WORDS_CHARS).collect::<String>()) {
+            None => self.newest_documents(tenant, cursor, limit + 1).await?,
+            Some(words) => self.documents_with(tenant, cursor, limit + 1, &words).await?,
+        };
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next = items.last().filter(|_| more).map(|document| document.id);
+        Ok(Page { items, next })
     }
+
+    async fn newest_documents(
+        &self,
+        tenant: TenantId,
+        cursor: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<DocumentSummary>, StoreError> {
+        let mut tx = self.tenant(tenant).await?;
+        let rows = sqlx::query_as!(
+            SummaryRow,
+            r#"select d.id, d.name, s.media_type, s.size, s.digest, o.document_id as "duplicate_of?",
+                      docmill.millis(d.created_at) as "created_at!", null::integer as page, null::text as hit
+               from docmill.document d
+               cross join lateral (
+                   select * from docmill.source s
+                   where s.tenant_id = d.tenant_id and s.document_id = d.id order by s.id desc limit 1
+               ) s
+               left join docmill.source o on o.tenant_id = s.tenant_id and o.id = s.duplicate_of
+               where d.tenant_id = $1 and ($2::uuid is null or d.id < $2)
+               order by d.id desc limit $3"#,
+            tenant.uuid(),
+            cursor,
+            i64::from(limit),
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        rows.into_iter().map(SummaryRow::summary).collect()
+    }
+
+    async fn documents_with(
+        &self,
+        tenant: TenantId,
+        cursor: Option<Uuid>,
+        limit: u32,
+        words: &str,
+    ) -> Result<Vec<DocumentSummary>, StoreError> {
+        let mut tx = self.tenant(tenant).await?;
+        let rows = sqlx::query_as!(
+            SummaryRow,
+            r#"with asked as (
+                   select websearch_to_tsquery('docmill.words', translate($4, 'Ёё', 'Ее')) as words
+               ), hit as materialized (
+                   select distinct on (r.source_id) r.source_id, p.reading_id, p.number
+                   from asked, docmill.page p
+                   join docmill.reading r on r.tenant_id = p.tenant_id and r.id = p.reading_id
+                   where p.tenant_id = $1 and p.words @@ asked.words
+                   order by r.source_id, r.id desc, p.number
+               ), found as (
+                   select distinct on (s.document_id) s.document_id, s.media_type, s.size, s.digest, s.duplicate_of,
+                          hit.reading_id, hit.number
+                   from hit
+                   join docmill.source s on s.tenant_id = $1
+                       and (s.id = hit.source_id or s.duplicate_of = hit.source_id)
+                   where $2::uuid is null or s.document_id < $2
+                   order by s.document_id desc, s.id desc
+                   limit $3
+               )
+               select d.id, d.name, f.media_type, f.size, f.digest, o.document_id as "duplicate_of?",
+                      docmill.millis(d.created_at) as "created_at!", f.number as "page?",
+                      ts_headline('docmill.words', left(p.text, 100000), asked.words,
+                                  'MinWords=8, MaxWords=24, StartSel="", StopSel=""') as hit
+               from asked, found f
+               join docmill.document d on d.tenant_id = $1 and d.id = f.document_id
+               join docmill.page p on p.tenant_id = $1 and p.reading_id = f.reading_id and p.number = f.number
+               left join docmill.source o on o.tenant_id = $1 and o.id = f.duplicate_of
+               order by d.id desc"#,
+            tenant.uuid(),
+            cursor,
+            i64::from(limit),
+            words,
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        rows.into_iter().map(SummaryRow::summary).collect()
+    }
+}
+
+struct SummaryRow {
+    id: Uuid,
+    name: Option<String>,
+    media_type: String,
+    size: i64,
+    digest: Vec<u8>,
+    duplicate_of: Option<Uuid>,
+    created_at: i64,
+    page: Option<i32>,
+    hit: Option<String>,
+}
+
+impl SummaryRow {
+    fn summary(self) -> Result<DocumentSummary, StoreError> {
+        let hit = self.page.zip(self.hit);
+        Ok(DocumentSummary {
+            id: self.id.into(),
+            name: self.name,
+            media_type: self.media_type,
+            size: size_in(self.size),
+            digest: digest(&self.digest)?,
+            duplicate_of: self.duplicate_of.map(Into::into),
+            created_at: self.created_at,
+            hit: hit.map(|(page, text)| Hit {
+                page: count_in(page),
+                text,
+            }),
+        })
+    }
+}
+
+/// Newest first.
+async fn sources(
+    tx: &mut TenantTx,
+    tenant: TenantId,
+    document: DocumentId,
+) -> Result<Vec<SourceRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select s.id, s.name, s.media_type, s.size, s.digest, s.simhash, o.document_id as "duplicate_of?",
+                  docmill.millis(s.created_at) as "created_at!"
+           from docmill.source s
+           left join docmill.source o on o.tenant_id = s.tenant_id and o.id = s.duplicate_of
+           where s.tenant_id = $1 and s.document_id = $2
+           order by s.id desc"#,
+        tenant.uuid(),
+        document.uuid(),
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(SourceRow {
+                id: row.id.into(),
+                document,
+                name: row.name,
+                media_type: row.media_type,
+                size: size_in(row.size),
+                digest: digest(&row.digest)?,
+                simhash: row.simhash.map(|hash| format!("{:016x}", hash.cast_unsigned())),
+                duplicate_of: row.duplicate_of.map(Into::into),
+                created_at: row.created_at,
+            })
+        })
+        .collect()
+}
+
+/// Newest first.
+async fn readings(
+    tx: &mut TenantTx,
+    tenant: TenantId,
+    document: DocumentId,
+) -> Result<Vec<ReadingView>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select r.id, r.source_id, r.plugin, r.language, r.metadata as "metadata: Json<Vec<(String, String)>>",
+                  docmill.millis(r.created_at) as "created_at!"
+           from docmill.reading r
+           where r.tenant_id = $1 and r.source_id in (
+               select coalesce(s.duplicate_of, s.id) from docmill.source s where s.tenant_id = $1 and s.document_id = $2)
+           order by r.id desc"#,
+        tenant.uuid(),
+        document.uuid(),
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let pages = sqlx::query!(
+        "select reading_id, number, label, width, height, origin, warnings, text
+         from docmill.page where tenant_id = $1 and reading_id = any ($2) order by reading_id desc, number",
+        tenant.uuid(),
+        &ids,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    let mut pages = pages.into_iter().peekable();
+    rows.into_iter()
+        .map(|row| {
+            let mut of_reading = Vec::new();
+            while let Some(page) = pages.next_if(|page| page.reading_id == row.id) {
+                let size = page.width.zip(page.height);
+                of_reading.push(PageView {
+                    number: count_in(page.number),
+                    info: PageInfo {
+                        label: page.label,
+                        size: size.map(|(width, height)| PageSize { width, height }),
+                        origin: tag(&page.origin)?,
+                        warnings: page.warnings,
+                    },
+                    text: page.text,
+                });
+            }
+            Ok(ReadingView {
+                id: row.id.into(),
+                source: row.source_id.into(),
+                plugin: row.plugin,
+                language: row.language,
+                metadata: row.metadata.0,
+                created_at: row.created_at,
+                pages: of_reading,
+            })
+        })
+        .collect()
 }

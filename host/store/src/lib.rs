@@ -1,7 +1,7 @@
 //! What the platform keeps, in PostgreSQL. The only crate with SQL.
 //!
 //! A [`Store`] is a pool of connections that act as the role `docmill_app`, which owns nothing and passes no row-level
-//! security. Every method that touches a tenant's rows takes the tenant first and works inside a [`tenant::TenantTx`];
+//! security. Every method that touches a tenant's rows takes the tenant first and works inside a `TenantTx`;
 //! the few that work across tenants call a function of the database that was written for that one purpose.
 //!
 //! Methods are grouped by what they are about: [`who`], [`plugin`], [`pipeline`], [`document`], [`run`].
@@ -16,7 +16,10 @@
 
 pub mod connect;
 pub mod error;
-pub mod tenant;
+
+mod clean;
+mod convert;
+mod tenant;
 
 pub mod document;
 pub mod pipeline;

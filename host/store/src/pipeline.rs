@@ -4,7 +4,9 @@ use docmill_model::definition::Definition;
 use docmill_model::id::{PipelineId, PipelineVersionId, TenantId};
 use docmill_model::run::Millis;
 use serde::Serialize;
+use sqlx::types::Json;
 
+use crate::clean::{json_text, text};
 use crate::connect::Store;
 use crate::error::StoreError;
 
@@ -77,8 +79,73 @@ impl Store {
         source_text: &str,
         expected_version: Option<i32>,
     ) -> Result<SavedPipeline, StoreError> {
-        let _ = (tenant, definition, source_text, expected_version);
-        todo!()
+        let name = definition.name.as_str();
+        let mut tx = self.tenant(tenant).await?;
+        sqlx::query!(
+            "insert into docmill.pipeline (tenant_id, id, name) values ($1, $2, $3)
+             on conflict (tenant_id, name) do nothing",
+            tenant.uuid(),
+            PipelineId::new().uuid(),
+            name,
+        )
+        .execute(tx.connection())
+        .await?;
+        // Two who save at once take turns here, so that numbers have no gaps and the second sees the first's.
+        let pipeline = sqlx::query_scalar!(
+            "select id from docmill.pipeline where tenant_id = $1 and name = $2 for update",
+            tenant.uuid(),
+            name,
+        )
+        .fetch_one(tx.connection())
+        .await?;
+        let newest = sqlx::query!(
+            r#"select id, number, definition as "definition: Json<Definition>", source_text
+               from docmill.pipeline_version where tenant_id = $1 and pipeline_id = $2 order by number desc limit 1"#,
+            tenant.uuid(),
+            pipeline,
+        )
+        .fetch_optional(tx.connection())
+        .await?;
+        let number = newest.as_ref().map_or(0, |n| n.number);
+        if let Some(expected) = expected_version.filter(|expected| *expected != number) {
+            let what = if number == 0 {
+                format!("the pipeline {name} does not exist, but version {expected} was expected")
+            } else {
+                format!("the newest version of {name} is {number}, not {expected}: read it, then save again")
+            };
+            return Err(StoreError::Conflict { what });
+        }
+        let source_text = text(source_text);
+        if let Some(newest) =
+            newest.filter(|n| n.source_text == *source_text && n.definition.0 == *definition)
+        {
+            return Ok(SavedPipeline {
+                pipeline: pipeline.into(),
+                version_id: newest.id.into(),
+                number,
+                created: false,
+            });
+        }
+        let version_id = PipelineVersionId::new();
+        sqlx::query!(
+            "insert into docmill.pipeline_version (tenant_id, id, pipeline_id, number, definition, source_text)
+             values ($1, $2, $3, $4, $5::text::json, $6)",
+            tenant.uuid(),
+            version_id.uuid(),
+            pipeline,
+            number + 1,
+            json_text(definition)?,
+            &*source_text,
+        )
+        .execute(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(SavedPipeline {
+            pipeline: pipeline.into(),
+            version_id,
+            number: number + 1,
+            created: true,
+        })
     }
 
     /// The newest version of a pipeline.
@@ -90,8 +157,7 @@ impl Store {
         tenant: TenantId,
         name: &str,
     ) -> Result<Option<PipelineRow>, StoreError> {
-        let _ = (tenant, name);
-        todo!()
+        self.pipeline_row(tenant, name, None).await
     }
 
     /// One version of a pipeline.
@@ -104,8 +170,38 @@ impl Store {
         name: &str,
         number: i32,
     ) -> Result<Option<PipelineRow>, StoreError> {
-        let _ = (tenant, name, number);
-        todo!()
+        self.pipeline_row(tenant, name, Some(number)).await
+    }
+
+    async fn pipeline_row(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        number: Option<i32>,
+    ) -> Result<Option<PipelineRow>, StoreError> {
+        let mut tx = self.tenant(tenant).await?;
+        let row = sqlx::query!(
+            r#"select p.id as pipeline, v.id as version_id, v.number, v.definition as "definition: Json<Definition>",
+                      v.source_text, docmill.millis(v.created_at) as "created_at!"
+               from docmill.pipeline p
+               join docmill.pipeline_version v on v.tenant_id = p.tenant_id and v.pipeline_id = p.id
+               where p.tenant_id = $1 and p.name = $2 and ($3::integer is null or v.number = $3)
+               order by v.number desc limit 1"#,
+            tenant.uuid(),
+            &*text(name),
+            number,
+        )
+        .fetch_optional(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(row.map(|row| PipelineRow {
+            pipeline: row.pipeline.into(),
+            version_id: row.version_id.into(),
+            number: row.number,
+            definition: row.definition.0,
+            source_text: row.source_text,
+            created_at: row.created_at,
+        }))
     }
 
     /// All pipelines of the tenant, by name.
@@ -113,8 +209,29 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn list_pipelines(&self, tenant: TenantId) -> Result<Vec<PipelineSummary>, StoreError> {
-        let _ = tenant;
-        todo!()
+        let mut tx = self.tenant(tenant).await?;
+        let rows = sqlx::query!(
+            r#"select distinct on (p.name) p.id, p.name, v.number, v.definition ->> 'description' as description,
+                      docmill.millis(v.created_at) as "updated_at!"
+               from docmill.pipeline p
+               join docmill.pipeline_version v on v.tenant_id = p.tenant_id and v.pipeline_id = p.id
+               where p.tenant_id = $1
+               order by p.name, v.number desc"#,
+            tenant.uuid(),
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| PipelineSummary {
+                pipeline: row.id.into(),
+                name: row.name,
+                description: row.description.unwrap_or_default(),
+                number: row.number,
+                updated_at: row.updated_at,
+            })
+            .collect())
     }
 
     /// The versions of a pipeline, newest first; empty if there is no such pipeline.
@@ -126,7 +243,26 @@ impl Store {
         tenant: TenantId,
         name: &str,
     ) -> Result<Vec<PipelineVersionSummary>, StoreError> {
-        let _ = (tenant, name);
-        todo!()
+        let mut tx = self.tenant(tenant).await?;
+        let rows = sqlx::query!(
+            r#"select v.id, v.number, docmill.millis(v.created_at) as "created_at!"
+               from docmill.pipeline p
+               join docmill.pipeline_version v on v.tenant_id = p.tenant_id and v.pipeline_id = p.id
+               where p.tenant_id = $1 and p.name = $2
+               order by v.number desc"#,
+            tenant.uuid(),
+            &*text(name),
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| PipelineVersionSummary {
+                version_id: row.id.into(),
+                number: row.number,
+                created_at: row.created_at,
+            })
+            .collect())
     }
 }

@@ -1,14 +1,16 @@
 //! Plugins and their versions.
 
 use docmill_model::digest::Digest;
-use docmill_model::id::{PluginVersionId, TenantId};
+use docmill_model::id::{PluginId, PluginVersionId, TenantId};
 use docmill_model::plugin::{Kind, Manifest, PluginName};
 use docmill_model::run::Millis;
 use semver::Version;
 use serde::Serialize;
-use serde_json::Value as Json;
+use sqlx::types::Json;
 
+use crate::clean::json_text;
 use crate::connect::Store;
+use crate::convert::{digest, size_in, size_out, word};
 use crate::error::StoreError;
 
 /// A version that is about to be published.
@@ -23,7 +25,7 @@ pub struct NewVersion<'a> {
     /// Bytes of the component.
     pub size: u64,
     /// Imports, exports and what else was seen without running it.
-    pub inspection: &'a Json,
+    pub inspection: &'a serde_json::Value,
 }
 
 /// What publishing came to.
@@ -83,7 +85,7 @@ pub struct VersionRow {
     /// What it says of itself.
     pub manifest: Manifest,
     /// Imports, exports and what else was seen without running it.
-    pub inspection: Json,
+    pub inspection: serde_json::Value,
 }
 
 impl Store {
@@ -97,8 +99,74 @@ impl Store {
         tenant: TenantId,
         new: &NewVersion<'_>,
     ) -> Result<Published, StoreError> {
-        let _ = (tenant, new);
-        todo!()
+        let (name, version) = (new.manifest.name.to_string(), new.manifest.version.to_string());
+        let mut tx = self.tenant(tenant).await?;
+        sqlx::query!(
+            "insert into docmill.plugin (tenant_id, id, name, kind) values ($1, $2, $3, $4)
+             on conflict (tenant_id, name) do nothing",
+            tenant.uuid(),
+            PluginId::new().uuid(),
+            name,
+            new.kind.as_str(),
+        )
+        .execute(tx.connection())
+        .await?;
+        let plugin = sqlx::query!(
+            "select id, kind from docmill.plugin where tenant_id = $1 and name = $2",
+            tenant.uuid(),
+            name,
+        )
+        .fetch_one(tx.connection())
+        .await?;
+        if plugin.kind != new.kind.as_str() {
+            let what = format!(
+                "{name} is a {}; all its versions must be: publish under another name",
+                plugin.kind
+            );
+            return Err(StoreError::Conflict { what });
+        }
+        let id = PluginVersionId::new();
+        let inserted = sqlx::query!(
+            "insert into docmill.plugin_version
+                 (tenant_id, id, plugin_id, version, digest, size, manifest, inspection)
+             values ($1, $2, $3, $4, $5, $6, $7::text::json, $8::text::json)
+             on conflict (tenant_id, plugin_id, version) do nothing",
+            tenant.uuid(),
+            id.uuid(),
+            plugin.id,
+            version,
+            new.digest.as_bytes().as_slice(),
+            size_out(new.size)?,
+            json_text(new.manifest)?,
+            json_text(new.inspection)?,
+        )
+        .execute(tx.connection())
+        .await?;
+        if inserted.rows_affected() == 1 {
+            tx.commit().await?;
+            return Ok(Published {
+                version_id: id,
+                created: true,
+            });
+        }
+        let present = sqlx::query!(
+            "select id, digest from docmill.plugin_version where tenant_id = $1 and plugin_id = $2 and version = $3",
+            tenant.uuid(),
+            plugin.id,
+            version,
+        )
+        .fetch_one(tx.connection())
+        .await?;
+        if present.digest != new.digest.as_bytes() {
+            let what = format!(
+                "{name}@{version} exists with other bytes, and versions never change: raise the version"
+            );
+            return Err(StoreError::Conflict { what });
+        }
+        Ok(Published {
+            version_id: present.id.into(),
+            created: false,
+        })
     }
 
     /// All plugins of the tenant with their versions, by name.
@@ -106,8 +174,28 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn list_plugins(&self, tenant: TenantId) -> Result<Vec<PluginRow>, StoreError> {
-        let _ = tenant;
-        todo!()
+        let mut plugins: Vec<PluginRow> = Vec::new();
+        for (name, kind, version) in self.versions(tenant, None).await? {
+            match plugins.last_mut() {
+                Some(plugin) if plugin.name == name => plugin.versions.push(version),
+                _ => plugins.push(PluginRow {
+                    name,
+                    kind,
+                    summary: version.manifest.summary.clone(),
+                    latest: version.version.clone(),
+                    versions: vec![version],
+                }),
+            }
+        }
+        for plugin in &mut plugins {
+            plugin.versions.sort_by(|a, b| b.version.cmp(&a.version));
+            let stable = plugin.versions.iter().find(|v| v.version.pre.is_empty());
+            if let Some(latest) = stable.or(plugin.versions.first()) {
+                plugin.latest = latest.version.clone();
+                plugin.summary = latest.manifest.summary.clone();
+            }
+        }
+        Ok(plugins)
     }
 
     /// One plugin with its versions.
@@ -119,8 +207,22 @@ impl Store {
         tenant: TenantId,
         name: &PluginName,
     ) -> Result<Option<PluginRow>, StoreError> {
-        let _ = (tenant, name);
-        todo!()
+        let mut versions: Vec<_> = self.versions(tenant, Some(name)).await?;
+        versions.sort_by(|(.., a), (.., b)| b.version.cmp(&a.version));
+        let latest = versions
+            .iter()
+            .find(|(.., v)| v.version.pre.is_empty())
+            .or(versions.first());
+        let Some((name, kind, latest)) = latest.cloned() else {
+            return Ok(None);
+        };
+        Ok(Some(PluginRow {
+            name,
+            kind,
+            summary: latest.manifest.summary,
+            latest: latest.version,
+            versions: versions.into_iter().map(|(.., version)| version).collect(),
+        }))
     }
 
     /// Everything that a plan may pin.
@@ -128,7 +230,51 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn catalog(&self, tenant: TenantId) -> Result<Vec<CatalogEntry>, StoreError> {
-        let _ = tenant;
-        todo!()
+        let versions = self.versions(tenant, None).await?;
+        let entry = |(name, kind, row): (PluginName, Kind, VersionRow)| CatalogEntry {
+            name,
+            version: row.version,
+            digest: row.digest,
+            kind,
+            manifest: row.manifest,
+            size: row.size,
+        };
+        Ok(versions.into_iter().map(entry).collect())
+    }
+
+    /// All versions, of one plugin or of all; those of one plugin stand together.
+    async fn versions(
+        &self,
+        tenant: TenantId,
+        name: Option<&PluginName>,
+    ) -> Result<Vec<(PluginName, Kind, VersionRow)>, StoreError> {
+        let mut tx = self.tenant(tenant).await?;
+        let rows = sqlx::query!(
+            r#"select p.name, p.kind, v.id, v.version, v.digest, v.size, docmill.millis(v.created_at) as "created_at!",
+                      v.manifest as "manifest: Json<Manifest>", v.inspection
+               from docmill.plugin p
+               join docmill.plugin_version v on v.tenant_id = p.tenant_id and v.plugin_id = p.id
+               where p.tenant_id = $1 and ($2::text is null or p.name = $2)
+               order by p.name, v.id"#,
+            tenant.uuid(),
+            name.map(PluginName::to_string),
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        rows.into_iter()
+            .map(|row| {
+                let version = VersionRow {
+                    id: row.id.into(),
+                    version: word(&row.version)?,
+                    digest: digest(&row.digest)?,
+                    size: size_in(row.size),
+                    created_at: row.created_at,
+                    manifest: row.manifest.0,
+                    inspection: row.inspection,
+                };
+                Ok((word(&row.name)?, word(&row.kind)?, version))
+            })
+            .collect()
     }
 }

@@ -6,8 +6,18 @@ use docmill_model::run::{ArtifactRecord, Lookup, Millis, RunHead, RunOutcome, St
 use docmill_model::value::Verdict;
 use serde::Serialize;
 
-use crate::Page;
+mod build;
+mod commit;
+mod list;
+mod rows;
+mod view;
+
+pub(crate) use commit::Committer;
+pub(crate) use list::page_size;
+
+use crate::clean::json_text;
 use crate::connect::Store;
+use crate::convert::{digest, size_in};
 use crate::document::NewDocument;
 use crate::error::StoreError;
 
@@ -103,15 +113,14 @@ pub struct RunFilter {
 }
 
 impl Store {
-    /// Writes a finished run with all that belongs to it: one statement, one round trip, one commit. When this returns
-    /// `Ok`, the run is durable.
+    /// Writes a finished run with all that belongs to it: one statement, one round trip, one commit, which runs of the same
+    /// tenant that finish at the same time share. When this returns `Ok`, the run is durable.
     ///
     /// # Errors
     /// When the database does not answer: then the run may or may not be there, and the same call again is safe
     /// (`Conflict` means that it was).
     pub async fn commit_run(&self, tenant: TenantId, commit: &RunCommit<'_>) -> Result<(), StoreError> {
-        let _ = (tenant, commit);
-        todo!()
+        self.committer.commit(tenant, build::whole(commit)?).await
     }
 
     /// Writes a run before work starts (`durability: accepted`).
@@ -124,23 +133,22 @@ impl Store {
         head: &RunHead,
         documents: &[NewDocument],
     ) -> Result<(), StoreError> {
-        let _ = (tenant, head, documents);
-        todo!()
+        self.committer
+            .commit(tenant, build::accepted(head, documents)?)
+            .await
     }
 
     /// Finishes a run that was accepted, if it is still running. `commit.documents` was written when it was accepted and is
     /// not looked at.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the run is finished already (it was given up as lost);
-    /// [`StoreError::NotFound`] when it was never accepted.
+    /// [`StoreError::Conflict`] when the run is finished already (it was given up as lost) or was never accepted.
     pub async fn finish_accepted_run(
         &self,
         tenant: TenantId,
         commit: &RunCommit<'_>,
     ) -> Result<(), StoreError> {
-        let _ = (tenant, commit);
-        todo!()
+        commit::write(&self.pool, tenant, true, &[&build::finished(commit)?]).await
     }
 
     /// Fails accepted runs of all tenants that were admitted before `older_than` and never finished, with
@@ -150,30 +158,18 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn mark_lost_runs(&self, older_than: Millis) -> Result<u64, StoreError> {
-        let _ = older_than;
-        todo!()
-    }
-
-    /// A run with everything that is kept of it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn get_run(&self, tenant: TenantId, run: RunId) -> Result<Option<StoredRun>, StoreError> {
-        let _ = (tenant, run);
-        todo!()
-    }
-
-    /// Runs, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Invalid`] when a look-up has no letter and no digit.
-    pub async fn list_runs(
-        &self,
-        tenant: TenantId,
-        filter: &RunFilter,
-    ) -> Result<Page<RunSummary, RunId>, StoreError> {
-        let _ = (tenant, filter);
-        todo!()
+        let failure = Failure::new(
+            Code::Interrupted,
+            "the host went away before the run was done; send it again",
+        );
+        let lost = sqlx::query_scalar!(
+            r#"select docmill.mark_lost_runs(docmill.time_at($1), $2::text::json) as "lost!""#,
+            older_than,
+            json_text(&failure)?,
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(size_in(lost))
     }
 
     /// What is known of an artifact; its bytes are in the blob store under its digest.
@@ -186,7 +182,27 @@ impl Store {
         run: RunId,
         artifact: ArtifactId,
     ) -> Result<Option<ArtifactRecord>, StoreError> {
-        let _ = (tenant, run, artifact);
-        todo!()
+        let mut tx = self.tenant(tenant).await?;
+        let row = sqlx::query!(
+            "select step, name, media_type, size, digest from docmill.artifact
+             where tenant_id = $1 and run_id = $2 and id = $3",
+            tenant.uuid(),
+            run.uuid(),
+            artifact.uuid(),
+        )
+        .fetch_optional(tx.connection())
+        .await?;
+        tx.commit().await?;
+        row.map(|row| {
+            Ok(ArtifactRecord {
+                id: artifact,
+                step: row.step,
+                name: row.name,
+                media_type: row.media_type,
+                size: size_in(row.size),
+                digest: digest(&row.digest)?,
+            })
+        })
+        .transpose()
     }
 }

@@ -1,0 +1,384 @@
+//! From a run to its rows.
+
+use docmill_model::definition::{Durability, Retain};
+use docmill_model::reading::{Page, TextOrigin};
+use docmill_model::run::{AttemptRecord, InputContent, ReadingRecord, RunHead, RunOutcome, StepRecord};
+use docmill_model::value::{Check, Citation, Field, MatchClass, Outcome, Severity};
+use uuid::Uuid;
+
+use super::RunCommit;
+use super::rows::{
+    NewArtifact, NewAttempt, NewCheck, NewCitation, NewField, NewInput, NewLookup, NewPage, NewReading,
+    NewRun, NewSource, NewStep, NewUsage, Rows,
+};
+use crate::clean::{json_text, text, texts};
+use crate::convert::{count_out, size_out};
+use crate::document::NewDocument;
+use crate::error::StoreError;
+
+/// A run before work starts: its head, inputs, look-ups and new documents.
+pub(crate) fn accepted(head: &RunHead, documents: &[NewDocument]) -> Result<Rows, StoreError> {
+    let mut rows = Rows {
+        runs: vec![run(head)?],
+        ..Rows::default()
+    };
+    head_rows(&mut rows, head, documents)?;
+    Ok(rows)
+}
+
+/// A finished run with all that belongs to it.
+pub(crate) fn whole(commit: &RunCommit<'_>) -> Result<Rows, StoreError> {
+    let mut rows = finished(commit)?;
+    head_rows(&mut rows, commit.head, commit.documents)?;
+    Ok(rows)
+}
+
+/// What an accepted run came to.
+pub(crate) fn finished(commit: &RunCommit<'_>) -> Result<Rows, StoreError> {
+    let (head, outcome) = (commit.head, commit.outcome);
+    let id = head.id.uuid();
+    let mut rows = Rows::default();
+    rows.runs.push(NewRun {
+        status: outcome.status.as_str().to_owned(),
+        verdict: outcome.verdict.map(|v| v.as_str().to_owned()),
+        error_code: outcome.error.as_ref().map(|e| e.code.as_str().to_owned()),
+        error: outcome.error.as_ref().map(json_text).transpose()?,
+        output: outcome.output.as_ref().map(json_text).transpose()?,
+        started_ms: Some(outcome.started_at),
+        // A clock that was set back in between must not lose the run.
+        finished_ms: Some(outcome.finished_at.max(outcome.started_at)),
+        ..run(head)?
+    });
+    for reading in &outcome.readings {
+        reading_rows(&mut rows, id, head, reading)?;
+    }
+    usage(&mut rows, head, outcome, None, "run", 1)?;
+    for (ordinal, step) in outcome.steps.iter().enumerate() {
+        step_rows(&mut rows, head, outcome, count_out(ordinal)?, step)?;
+    }
+    let fields = outcome
+        .fields
+        .iter()
+        .map(|f| (f, false))
+        .chain(outcome.conflicts.iter().map(|f| (f, true)));
+    for (ordinal, (field, lost)) in fields.enumerate() {
+        field_rows(&mut rows, id, count_out(ordinal)?, field, lost)?;
+    }
+    for (ordinal, check) in outcome.checks.iter().enumerate() {
+        check_rows(&mut rows, id, count_out(ordinal)?, check)?;
+    }
+    for (ordinal, artifact) in outcome.artifacts.iter().enumerate() {
+        rows.artifacts.push(NewArtifact {
+            run_id: id,
+            id: artifact.id.uuid(),
+            ordinal: count_out(ordinal)?,
+            step: text(&artifact.step).into_owned(),
+            name: text(&artifact.name).into_owned(),
+            media_type: text(&artifact.media_type).into_owned(),
+            size: size_out(artifact.size)?,
+            digest: artifact.digest.as_bytes().to_vec(),
+        });
+    }
+    Ok(rows)
+}
+
+fn run(head: &RunHead) -> Result<NewRun, StoreError> {
+    Ok(NewRun {
+        id: head.id.uuid(),
+        pipeline_id: head.pipeline.uuid(),
+        pipeline_name: text(&head.pipeline_name).into_owned(),
+        pipeline_version_id: head.pipeline_version.uuid(),
+        version_number: head.version_number,
+        durability: match head.durability {
+            Durability::Result => "result",
+            Durability::Accepted => "accepted",
+        }
+        .to_owned(),
+        retain: match head.retain {
+            Retain::None => {
+                return Err(StoreError::invalid(
+                    "a run of which nothing is to be kept is not stored",
+                ));
+            }
+            Retain::Result => "result",
+            Retain::Debug => "debug",
+        }
+        .to_owned(),
+        status: "running".to_owned(),
+        verdict: None,
+        error_code: None,
+        error: None,
+        output: None,
+        params: json_text(&head.params)?,
+        plugins: texts(&head.plugins),
+        key_id: head.key.map(|k| k.uuid()),
+        client_ip: head.client_ip.map(|ip| ip.to_string()),
+        request_id: head.request.uuid(),
+        created_ms: head.created_at,
+        started_ms: None,
+        finished_ms: None,
+    })
+}
+
+fn head_rows(rows: &mut Rows, head: &RunHead, documents: &[NewDocument]) -> Result<(), StoreError> {
+    let id = head.id.uuid();
+    for document in documents {
+        rows.sources.push(NewSource {
+            id: document.source.uuid(),
+            document_id: document.document.uuid(),
+            name: document.name.as_deref().map(|n| text(n).into_owned()),
+            media_type: text(&document.media_type).into_owned(),
+            size: size_out(document.size)?,
+            digest: document.digest.as_bytes().to_vec(),
+            simhash: document.simhash.map(u64::cast_signed),
+            inline: document.inline.as_ref().map(|b| b.to_vec()),
+            created_ms: head.created_at,
+        });
+    }
+    for (ordinal, input) in head.inputs.iter().enumerate() {
+        let mut row = NewInput {
+            run_id: id,
+            ordinal: count_out(ordinal)?,
+            role: text(&input.role).into_owned(),
+            position: input.position,
+            kind: String::new(),
+            document_id: None,
+            source_id: None,
+            name: None,
+            media_type: None,
+            size: None,
+            digest: None,
+            text: None,
+            record: None,
+        };
+        match &input.content {
+            InputContent::File {
+                document,
+                source,
+                name,
+                media_type,
+                size,
+                digest,
+            } => {
+                row.kind.push_str("file");
+                row.document_id = Some(document.uuid());
+                row.source_id = Some(source.uuid());
+                row.name = name.as_deref().map(|n| text(n).into_owned());
+                row.media_type = Some(text(media_type).into_owned());
+                row.size = Some(size_out(*size)?);
+                row.digest = Some(digest.as_bytes().to_vec());
+            }
+            InputContent::Text { text: input } => {
+                row.kind.push_str("text");
+                row.text = Some(text(input).into_owned());
+            }
+            InputContent::Record { record } => {
+                row.kind.push_str("record");
+                row.record = Some(json_text(record)?);
+            }
+        }
+        rows.inputs.push(row);
+    }
+    for (ordinal, lookup) in head.lookups.iter().enumerate() {
+        rows.lookups.push(NewLookup {
+            run_id: id,
+            ordinal: count_out(ordinal)?,
+            name: text(&lookup.name).into_owned(),
+            value: text(&lookup.value).into_owned(),
+            tokens: texts(&lookup.tokens),
+        });
+    }
+    Ok(())
+}
+
+fn reading_rows(
+    rows: &mut Rows,
+    run: Uuid,
+    head: &RunHead,
+    record: &ReadingRecord,
+) -> Result<(), StoreError> {
+    let reading = &record.reading;
+    rows.readings.push(NewReading {
+        run_id: run,
+        key: text(&reading.key).into_owned(),
+        id: record.id.uuid(),
+        source_id: record.source.uuid(),
+        plugin: text(&record.plugin).into_owned(),
+        recipe: record.recipe.as_bytes().to_vec(),
+        source_media_type: text(&reading.source_media_type).into_owned(),
+        language: reading.language.as_deref().map(|l| text(l).into_owned()),
+        metadata: json_text(&reading.metadata)?,
+        page_count: count_out(reading.pages.len())?,
+        created_ms: head.created_at,
+    });
+    for (number, page) in reading.pages.iter().enumerate() {
+        rows.pages
+            .push(page_row(record.id.uuid(), count_out(number)?, page)?);
+    }
+    Ok(())
+}
+
+fn page_row(reading: Uuid, number: i32, page: &Page) -> Result<NewPage, StoreError> {
+    Ok(NewPage {
+        reading_id: reading,
+        number,
+        label: page.info.label.as_deref().map(|l| text(l).into_owned()),
+        width: page.info.size.map(|s| s.width),
+        height: page.info.size.map(|s| s.height),
+        origin: match page.info.origin {
+            TextOrigin::Digital => "digital",
+            TextOrigin::Recognized => "recognized",
+            TextOrigin::Mixed => "mixed",
+        }
+        .to_owned(),
+        warnings: texts(&page.info.warnings),
+        text: text(&page.text).into_owned(),
+        blocks: json_text(&page.blocks)?,
+    })
+}
+
+fn step_rows(
+    rows: &mut Rows,
+    head: &RunHead,
+    outcome: &RunOutcome,
+    ordinal: i32,
+    step: &StepRecord,
+) -> Result<(), StoreError> {
+    rows.steps.push(NewStep {
+        run_id: head.id.uuid(),
+        ordinal,
+        id: step.id.uuid(),
+        step: text(&step.step).into_owned(),
+        item: step.item,
+        plugin: text(&step.plugin).into_owned(),
+        status: step.status.as_str().to_owned(),
+        started_us: step.started_us.max(0),
+        wall_us: step.wall_us.max(0),
+    });
+    for (number, attempt) in step.attempts.iter().enumerate() {
+        let cpu_us = size_out(attempt.usage.cpu_us)?;
+        usage(rows, head, outcome, Some(attempt.id.uuid()), "cpu_us", cpu_us)?;
+        rows.attempts
+            .push(attempt_row(head, ordinal, count_out(number)?, attempt)?);
+    }
+    Ok(())
+}
+
+fn attempt_row(
+    head: &RunHead,
+    step: i32,
+    ordinal: i32,
+    attempt: &AttemptRecord,
+) -> Result<NewAttempt, StoreError> {
+    let usage = &attempt.usage;
+    let log = attempt
+        .log
+        .as_deref()
+        .filter(|_| head.retain == Retain::Debug || attempt.error.is_some());
+    Ok(NewAttempt {
+        run_id: head.id.uuid(),
+        step_ordinal: step,
+        ordinal,
+        id: attempt.id.uuid(),
+        plugin: text(&attempt.plugin).into_owned(),
+        error: attempt.error.as_ref().map(json_text).transpose()?,
+        wall_us: size_out(usage.wall_us)?,
+        cpu_us: size_out(usage.cpu_us)?,
+        peak_memory_bytes: size_out(usage.peak_memory_bytes)?,
+        host_calls: size_out(usage.host_calls)?,
+        host_call_bytes: size_out(usage.host_call_bytes)?,
+        log_dropped_bytes: size_out(usage.log_dropped_bytes)?,
+        effects: texts(&usage.effects),
+        log: log.map(|l| text(l).into_owned()),
+        reused: attempt.reused,
+    })
+}
+
+fn usage(
+    rows: &mut Rows,
+    head: &RunHead,
+    outcome: &RunOutcome,
+    attempt: Option<Uuid>,
+    meter: &str,
+    quantity: i64,
+) -> Result<(), StoreError> {
+    rows.usage.push(NewUsage {
+        run_id: head.id.uuid(),
+        ordinal: count_out(rows.usage.len())?,
+        attempt_id: attempt,
+        key_id: head.key.map(|k| k.uuid()),
+        meter: meter.to_owned(),
+        quantity,
+        at_ms: outcome.finished_at,
+    });
+    Ok(())
+}
+
+fn field_rows(rows: &mut Rows, run: Uuid, ordinal: i32, field: &Field, lost: bool) -> Result<(), StoreError> {
+    rows.fields.push(NewField {
+        run_id: run,
+        ordinal,
+        path: text(&field.path).into_owned(),
+        lost,
+        value: field.value.as_ref().map(json_text).transpose()?,
+        raw: field.raw.as_deref().map(|r| text(r).into_owned()),
+        confidence: field.confidence,
+        origin: field.origin.as_ref().map(json_text).transpose()?,
+    });
+    citation_rows(rows, run, Some(ordinal), None, &field.citations)
+}
+
+fn check_rows(rows: &mut Rows, run: Uuid, ordinal: i32, check: &Check) -> Result<(), StoreError> {
+    rows.checks.push(NewCheck {
+        run_id: run,
+        ordinal,
+        code: text(&check.code).into_owned(),
+        outcome: match check.outcome {
+            Outcome::Pass => "pass",
+            Outcome::Fail => "fail",
+            Outcome::Undecided => "undecided",
+        }
+        .to_owned(),
+        severity: match check.severity {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+        .to_owned(),
+        reason: text(&check.reason).into_owned(),
+        fields: texts(&check.fields),
+        origin: check.origin.as_ref().map(json_text).transpose()?,
+    });
+    citation_rows(rows, run, None, Some(ordinal), &check.citations)
+}
+
+fn citation_rows(
+    rows: &mut Rows,
+    run: Uuid,
+    field: Option<i32>,
+    check: Option<i32>,
+    citations: &[Citation],
+) -> Result<(), StoreError> {
+    for citation in citations {
+        rows.citations.push(NewCitation {
+            run_id: run,
+            ordinal: count_out(rows.citations.len())?,
+            field_ordinal: field,
+            check_ordinal: check,
+            reading: citation.reading.as_deref().map(|r| text(r).into_owned()),
+            page: count_out(citation.page)?,
+            range_start: citation.range.map(|r| count_out(r.start)).transpose()?,
+            range_end: citation.range.map(|r| count_out(r.end)).transpose()?,
+            quote: text(&citation.quote).into_owned(),
+            regions: json_text(&citation.regions)?,
+            class: match citation.class {
+                MatchClass::Exact => "exact",
+                MatchClass::Normalized => "normalized",
+                MatchClass::Unmatched => "unmatched",
+                MatchClass::Unlocated => "unlocated",
+            }
+            .to_owned(),
+        });
+    }
+    Ok(())
+}

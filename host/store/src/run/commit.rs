@@ -1,0 +1,196 @@
+//! Group commit: runs of one tenant that finish while another commit is under way are written together. A lone run waits for
+//! nobody; the more there are, the more share one round trip, one plan and one flush of the log.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use docmill_model::id::TenantId;
+use sqlx::PgPool;
+use sqlx::postgres::PgBindIterExt as _;
+use tokio::sync::oneshot;
+
+use super::rows::Rows;
+use crate::error::StoreError;
+
+/// Commits of one tenant under way at once: while one waits for the disk, another is computed. More would make the groups
+/// smaller.
+const LANES: usize = 2;
+/// Most runs in one commit.
+const MAX_RUNS: usize = 64;
+/// A commit takes no further run when it is this large.
+const MAX_BYTES: usize = 4 << 20;
+
+type Answer = oneshot::Sender<Result<(), StoreError>>;
+
+/// Finished runs on their way to the database.
+#[derive(Debug, Clone)]
+pub(crate) struct Committer {
+    pool: PgPool,
+    queues: Arc<Mutex<HashMap<TenantId, Queue>>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    lanes: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    rows: Rows,
+    answer: Answer,
+}
+
+impl Committer {
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self {
+            pool,
+            queues: Arc::default(),
+        }
+    }
+
+    /// Writes a run that is not there yet. Goes on to the end even if the caller goes away.
+    pub(crate) async fn commit(&self, tenant: TenantId, rows: Rows) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let opens_lane = {
+            let mut queues = self.queues();
+            let queue = queues.entry(tenant).or_default();
+            queue.waiting.push_back(Waiting { rows, answer });
+            let opens_lane = queue.lanes < LANES;
+            queue.lanes += usize::from(opens_lane);
+            opens_lane
+        };
+        if opens_lane {
+            let committer = self.clone();
+            tokio::spawn(async move { committer.work_off(tenant).await });
+        }
+        answered.await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable {
+                reason: "the host is shutting down".to_owned(),
+            })
+        })
+    }
+
+    /// Commits group after group until nobody of the tenant waits.
+    async fn work_off(&self, tenant: TenantId) {
+        while let Some(group) = self.next_group(tenant) {
+            let rows: Vec<&Rows> = group.iter().map(|w| &w.rows).collect();
+            match write(&self.pool, tenant, false, &rows).await {
+                Ok(()) => answer_all(group, || Ok(())),
+                Err(StoreError::Unavailable { reason }) => {
+                    let away = || {
+                        Err(StoreError::Unavailable {
+                            reason: reason.clone(),
+                        })
+                    };
+                    answer_all(group, away);
+                    // Who waits behind would only find out the same, one acquire time-out later.
+                    answer_all(self.take_all(tenant), away);
+                }
+                // One of them is wrong, or was there already: it must not take its neighbours along.
+                Err(_) if group.len() > 1 => {
+                    for waiting in group {
+                        let result = write(&self.pool, tenant, false, &[&waiting.rows]).await;
+                        waiting.answer.send(result).ok();
+                    }
+                }
+                Err(error) => {
+                    let mut error = Some(error);
+                    answer_all(group, || error.take().map_or(Ok(()), Err));
+                }
+            }
+        }
+    }
+
+    /// The next runs to commit together; none: the lane is closed.
+    fn next_group(&self, tenant: TenantId) -> Option<Vec<Waiting>> {
+        let mut queues = self.queues();
+        let queue = queues.get_mut(&tenant)?;
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        while group.len() < MAX_RUNS && bytes < MAX_BYTES {
+            let Some(next) = queue.waiting.pop_front() else {
+                break;
+            };
+            bytes += next.rows.bytes();
+            group.push(next);
+        }
+        if !group.is_empty() {
+            return Some(group);
+        }
+        queue.lanes -= 1;
+        if queue.lanes == 0 {
+            queues.remove(&tenant);
+        }
+        None
+    }
+
+    fn take_all(&self, tenant: TenantId) -> Vec<Waiting> {
+        let mut queues = self.queues();
+        queues
+            .get_mut(&tenant)
+            .map(|queue| std::mem::take(&mut queue.waiting))
+            .unwrap_or_default()
+            .into()
+    }
+
+    /// Nothing panics while it holds the lock; if it did, the queues would still be whole.
+    fn queues(&self) -> MutexGuard<'_, HashMap<TenantId, Queue>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caller that went away is told nothing.
+fn answer_all(group: Vec<Waiting>, mut result: impl FnMut() -> Result<(), StoreError>) {
+    for waiting in group {
+        waiting.answer.send(result()).ok();
+    }
+}
+
+/// Writes runs of one tenant: one statement, one round trip, one commit. `accepted`: they are there and running, and are
+/// finished now.
+pub(crate) async fn write(
+    pool: &PgPool,
+    tenant: TenantId,
+    accepted: bool,
+    runs: &[&Rows],
+) -> Result<(), StoreError> {
+    // Not a checked macro: those take slices and would have every group copied into one.
+    sqlx::query(
+        "select docmill.commit_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    )
+    .bind(tenant.uuid())
+    .bind(accepted)
+    .bind(runs.iter().flat_map(|r| &r.runs).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.sources).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.inputs).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.lookups).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.readings).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.pages).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.steps).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.attempts).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.fields).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.checks).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.citations).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.artifacts).bind_iter())
+    .bind(runs.iter().flat_map(|r| &r.usage).bind_iter())
+    .execute(pool)
+    .await
+    .map(drop)
+    .map_err(refused)
+}
+
+fn refused(error: sqlx::Error) -> StoreError {
+    let Some(cause) = error.as_database_error() else {
+        return error.into();
+    };
+    match cause.code().as_deref() {
+        Some("DM001") => StoreError::Conflict {
+            what: cause.message().to_owned(),
+        },
+        Some("23505") => StoreError::Conflict {
+            what: "the run, or a document or reading of it, is there already".to_owned(),
+        },
+        _ => error.into(),
+    }
+}

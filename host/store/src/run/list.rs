@@ -1,0 +1,151 @@
+//! Finding runs.
+
+use docmill_model::failure::{Code, Failure};
+use docmill_model::id::{RunId, TenantId};
+use docmill_model::lookup;
+use docmill_model::run::{Lookup, Status};
+use docmill_model::value::Verdict;
+use sqlx::types::Json;
+use sqlx::{Postgres, QueryBuilder, Row as _};
+use uuid::Uuid;
+
+use super::{RunFilter, RunSummary};
+use crate::Page;
+use crate::clean::text;
+use crate::connect::Store;
+use crate::convert::tag;
+use crate::error::StoreError;
+
+/// Rows of a page when the caller does not say.
+const DEFAULT_LIMIT: u32 = 50;
+/// Most rows of a page.
+const MAX_LIMIT: u32 = 200;
+
+/// The number of rows that a page has.
+pub(crate) fn page_size(asked: u32) -> u32 {
+    if asked == 0 {
+        DEFAULT_LIMIT
+    } else {
+        asked.min(MAX_LIMIT)
+    }
+}
+
+impl Store {
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] when a look-up has no letter and no digit.
+    pub async fn list_runs(
+        &self,
+        tenant: TenantId,
+        filter: &RunFilter,
+    ) -> Result<Page<RunSummary, RunId>, StoreError> {
+        let limit = page_size(filter.limit);
+        let mut query = statement(tenant, filter, limit)?;
+        let mut tx = self.tenant(tenant).await?;
+        let rows = query.build().fetch_all(tx.connection()).await?;
+        tx.commit().await?;
+        let mut items: Vec<RunSummary> = rows.iter().map(summary).collect::<Result<_, _>>()?;
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next = items.last().filter(|_| more).map(|run| run.id);
+        Ok(Page { items, next })
+    }
+}
+
+/// The statement has only the conditions that are asked for, each with its word written out where a partial index asks for
+/// it: then the planner sees which index serves.
+fn statement(tenant: TenantId, filter: &RunFilter, limit: u32) -> Result<QueryBuilder<Postgres>, StoreError> {
+    let mut query = QueryBuilder::new(
+        "select r.id, r.pipeline_name, r.version_number, r.status, r.verdict, r.error,
+                docmill.millis(r.created_at) as created_at, docmill.millis(r.finished_at) as finished_at,
+                (select coalesce(json_agg(json_build_object('name', l.name, 'value', l.value, 'tokens', l.tokens)
+                                          order by l.ordinal), '[]')
+                 from docmill.lookup l where l.tenant_id = r.tenant_id and l.run_id = r.id) as lookups,
+                array(select i.document_id from docmill.run_input i
+                      where i.tenant_id = r.tenant_id and i.run_id = r.id and i.document_id is not null
+                      order by i.ordinal) as documents
+         from docmill.run r where r.tenant_id = ",
+    );
+    query.push_bind(tenant.uuid());
+    if let Some(name) = &filter.pipeline {
+        // The name of a pipeline never changes.
+        query.push(" and r.pipeline_id = (select p.id from docmill.pipeline p where p.tenant_id = r.tenant_id and p.name = ");
+        query.push_bind(text(name).into_owned()).push(")");
+    }
+    match filter.status {
+        Some(Status::Running) => query.push(" and r.status = 'running'"),
+        Some(Status::Succeeded) => query.push(" and r.status = 'succeeded'"),
+        Some(Status::Failed) => query.push(" and r.status = 'failed'"),
+        None => &mut query,
+    };
+    match filter.verdict {
+        Some(Verdict::Pass) => query.push(" and r.verdict = 'pass'"),
+        Some(Verdict::Fail) => query.push(" and r.verdict = 'fail'"),
+        Some(Verdict::Undecided) => query.push(" and r.verdict = 'undecided'"),
+        None => &mut query,
+    };
+    if let Some(code) = filter.error {
+        query.push(" and r.error_code = ").push_bind(Code::as_str(code));
+    }
+    if let Some(document) = filter.document {
+        query.push(" and r.id in (select i.run_id from docmill.run_input i where i.tenant_id = ");
+        query
+            .push_bind(tenant.uuid())
+            .push(" and i.document_id = ")
+            .push_bind(document.uuid())
+            .push(")");
+    }
+    for (name, value) in &filter.lookups {
+        let tokens = lookup::tokens(value);
+        if tokens.is_empty() {
+            return Err(StoreError::invalid(format!(
+                "the look-up '{}' has no letter and no digit",
+                text(name)
+            )));
+        }
+        query.push(" and r.id in (select l.run_id from docmill.lookup l where l.tenant_id = ");
+        query
+            .push_bind(tenant.uuid())
+            .push(" and l.name = ")
+            .push_bind(text(name).into_owned());
+        query.push(" and l.tokens @> ").push_bind(tokens).push(")");
+    }
+    // Ids are ordered by time, and `created_at` is the time in them, give or take a millisecond.
+    if let Some(since) = filter.since {
+        query
+            .push(" and r.created_at >= docmill.time_at(")
+            .push_bind(since)
+            .push(")");
+    }
+    if let Some(until) = filter.until {
+        query
+            .push(" and r.created_at < docmill.time_at(")
+            .push_bind(until)
+            .push(")");
+    }
+    if let Some(cursor) = filter.cursor {
+        query.push(" and r.id < ").push_bind(cursor.uuid());
+    }
+    query
+        .push(" order by r.id desc limit ")
+        .push_bind(i64::from(limit) + 1);
+    Ok(query)
+}
+
+fn summary(row: &sqlx::postgres::PgRow) -> Result<RunSummary, StoreError> {
+    let verdict: Option<&str> = row.try_get("verdict")?;
+    let documents: Vec<Uuid> = row.try_get("documents")?;
+    Ok(RunSummary {
+        id: row.try_get::<Uuid, _>("id")?.into(),
+        pipeline: row.try_get("pipeline_name")?,
+        version_number: row.try_get("version_number")?,
+        status: tag(row.try_get("status")?)?,
+        verdict: verdict.map(tag).transpose()?,
+        error: row.try_get::<Option<Json<Failure>>, _>("error")?.map(|e| e.0),
+        created_at: row.try_get("created_at")?,
+        finished_at: row.try_get("finished_at")?,
+        lookups: row.try_get::<Json<Vec<Lookup>>, _>("lookups")?.0,
+        documents: documents.into_iter().map(Into::into).collect(),
+    })
+}
