@@ -15,7 +15,7 @@ pub const PAGE_CODES_MAX: u64 = 150_000;
 pub const BATCH_CODES_MAX: u64 = 120_000;
 
 /// Pages that are read in one go.
-pub const BATCH_PAGES_MAX: usize = 64;
+pub const BATCH_PAGES_MAX: usize = 256;
 
 /// Operators that a page may execute, forms within forms counted as often as they are drawn.
 pub const PAGE_OPERATORS_MAX: u64 = 4_000_000;

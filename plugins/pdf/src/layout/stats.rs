@@ -8,8 +8,9 @@ use super::{Draft, Item, Row};
 /// Type this much larger than the body's is a heading's…
 const HEADING_GROWTH: f32 = 1.15;
 
-/// …unless more than this share of the text is set in it.
+/// …unless more than this share of the text is set in it, where there is enough text to tell.
 const HEADING_SHARE_MAX: f32 = 0.2;
+const TELLING_LENGTH: usize = 500;
 
 /// Words that are kept to judge hyphens.
 const VOCABULARY_MAX: usize = 200_000;
@@ -51,7 +52,7 @@ impl Stats {
         let all: usize = sizes.iter().map(|(_, count)| *count).sum();
         let mut larger: Vec<f32> = sizes
             .iter()
-            .filter(|(_, count)| (*count as f32) < all as f32 * HEADING_SHARE_MAX)
+            .filter(|(_, count)| all < TELLING_LENGTH || (*count as f32) < all as f32 * HEADING_SHARE_MAX)
             .map(|(size, _)| *size as f32 / 2.0)
             .filter(|size| *size > stats.body_size * HEADING_GROWTH)
             .collect();
