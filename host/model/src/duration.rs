@@ -45,7 +45,7 @@ impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
         for (unit, factor) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-            if millis >= factor && millis % factor == 0 {
+            if millis >= factor && millis.is_multiple_of(factor) {
                 return write!(f, "{}{unit}", millis / factor);
             }
         }

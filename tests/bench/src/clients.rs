@@ -1,0 +1,55 @@
+//! Runs the load generator and reads what it measured.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+use crate::percentile;
+
+/// What to send.
+#[derive(Clone, Copy)]
+pub struct Load<'a> {
+    pub address: &'a str,
+    pub method: &'a str,
+    pub path: &'a str,
+    pub key: &'a str,
+    pub connections: usize,
+    pub seconds: f64,
+}
+
+/// What came back.
+pub struct Measured {
+    /// Good answers per second.
+    pub per_second: f64,
+    /// In milliseconds.
+    pub p50: f64,
+    /// In milliseconds.
+    pub p99: f64,
+}
+
+#[derive(Deserialize)]
+struct Printed {
+    latencies_us: Vec<f64>,
+    others: usize,
+}
+
+impl Load<'_> {
+    /// Sends it from another process.
+    pub fn run(&self) -> Result<Measured> {
+        let output = Command::new(std::env::current_exe()?)
+            .args(["__load", self.address, self.method, self.path, self.key])
+            .args([self.connections.to_string(), self.seconds.to_string()])
+            .stderr(Stdio::inherit())
+            .output()?;
+        ensure!(output.status.success(), "the load generator failed against {}", self.address);
+        let printed: Printed = serde_json::from_slice(&output.stdout).context("the load generator prints JSON")?;
+        ensure!(printed.others == 0, "{} answers were not 200", printed.others);
+        ensure!(!printed.latencies_us.is_empty(), "there was no answer");
+        Ok(Measured {
+            per_second: printed.latencies_us.len() as f64 / self.seconds,
+            p50: percentile(printed.latencies_us.clone(), 0.5) / 1000.0,
+            p99: percentile(printed.latencies_us, 0.99) / 1000.0,
+        })
+    }
+}

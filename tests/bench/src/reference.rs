@@ -1,0 +1,65 @@
+//! The server that docmill is compared with: axum and the same component in bare wasmtime, a fresh instance for each
+//! request, and if asked one durable INSERT of as many bytes as docmill keeps of a run.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use docmill_engine::bare::{Bare, PoolSettings};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+
+use crate::invoke::source;
+use crate::{component, runtime};
+
+#[derive(Clone)]
+struct Reference {
+    bare: Bare,
+    rows: Option<(PgPool, Arc<str>)>,
+}
+
+/// `__reference defaults|ours COMPONENT [DATABASE_URL ROW_BYTES CONNECTIONS]`: prints its address, serves until killed.
+pub fn serve(arguments: &[&str]) -> Result<()> {
+    let (pool, name, database) = match arguments {
+        ["defaults", name, rest @ ..] => (PoolSettings::Defaults, name, rest),
+        ["ours", name, rest @ ..] => (PoolSettings::Ours, name, rest),
+        _ => bail!("__reference takes `defaults` or `ours` and a component"),
+    };
+    let code = tempfile::tempdir()?;
+    let settings = docmill_engine::Settings::new(code.path().to_owned(), [7; 32]);
+    let bare = Bare::new(&settings, pool, &component(name)?).map_err(|e| anyhow::anyhow!("{e:#}"))?;
+    runtime()?.block_on(async {
+        let rows = match database {
+            [url, bytes, connections] => Some(table(url, bytes.parse()?, connections.parse()?).await?),
+            _ => None,
+        };
+        let router = Router::new().route("/", post(answer)).with_state(Reference { bare, rows });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}", listener.local_addr()?);
+        axum::serve(listener, router).await.context("serving")
+    })
+}
+
+async fn table(url: &str, bytes: usize, connections: u32) -> Result<(PgPool, Arc<str>)> {
+    let pool = PgPoolOptions::new().max_connections(connections).connect(url).await?;
+    sqlx::query("create table if not exists bench_row (id bigint generated always as identity primary key, body text not null)")
+        .execute(&pool)
+        .await?;
+    // Text that PostgreSQL's own compression cannot make vanish, as results are.
+    let body: String = (0_u64..).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).take(bytes / 16 + 1).collect();
+    Ok((pool, body.chars().take(bytes).collect::<String>().into()))
+}
+
+async fn answer(State(reference): State<Reference>, body: Bytes) -> Result<String, StatusCode> {
+    let source = source(body.to_vec(), "text/plain");
+    let size = reference.bare.parse(source, "{}").await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    if let Some((pool, row)) = &reference.rows {
+        let inserted = sqlx::query("insert into bench_row (body) values ($1)").bind(row.as_ref()).execute(pool).await;
+        inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    }
+    Ok(size.to_string())
+}
