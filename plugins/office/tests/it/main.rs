@@ -6,6 +6,7 @@
 mod build;
 mod corpus;
 mod docx;
+mod fuzz;
 mod hostile;
 mod read;
 mod xlsx;
