@@ -1,5 +1,7 @@
 //! Finds decompression bombs before a reader meets them: the readers hold what they unpack in memory, this does not.
 
+use std::borrow::Cow;
+
 use flate2::{Decompress, FlushDecompress, Status};
 use memchr::memmem;
 
@@ -14,7 +16,7 @@ const DICTIONARY_BYTES: usize = 1024;
 
 /// One deflated stream that a reader may unpack.
 struct Deflated<'a> {
-    data: &'a [u8],
+    data: Cow<'a, [u8]>,
     /// How often it is deflated.
     layers: usize,
 }
@@ -29,9 +31,9 @@ impl Deflated<'_> {
 
     fn length(&self) -> u64 {
         if self.layers > 1 {
-            twice_inflated_length(self.data)
+            twice_inflated_length(&self.data)
         } else {
-            inflated_length(self.data, STREAM_BYTES_MAX)
+            inflated_length(&self.data, STREAM_BYTES_MAX)
         }
     }
 }
@@ -74,17 +76,62 @@ fn deflated_streams(bytes: &[u8]) -> Vec<Deflated<'_>> {
         let Some(data) = stream_data(bytes, at) else {
             continue;
         };
-        if !looks_deflated(data) {
-            continue;
-        }
         at += data.len();
         let dictionary = dictionary_before(bytes, keyword);
-        if !is_picture(dictionary) {
+        if is_picture(dictionary) {
+            continue;
+        }
+        let data = without_ascii(data, dictionary);
+        if looks_deflated(&data) {
             let layers = memmem::find_iter(dictionary, b"/FlateDecode").count().clamp(1, 4);
             streams.push(Deflated { data, layers });
         }
     }
     streams
+}
+
+/// The bytes below an ASCII filter, which older writers put around deflated data.
+fn without_ascii<'a>(data: &'a [u8], dictionary: &[u8]) -> Cow<'a, [u8]> {
+    let names = |filter: &[u8]| memmem::find(dictionary, filter).is_some();
+    if names(b"/ASCIIHexDecode") || names(b"/AHx") {
+        Cow::Owned(hex_decoded(data))
+    } else if names(b"/ASCII85Decode") || names(b"/A85") {
+        Cow::Owned(base_85_decoded(data))
+    } else {
+        Cow::Borrowed(data)
+    }
+}
+
+fn hex_decoded(data: &[u8]) -> Vec<u8> {
+    let digits: Vec<u8> = data
+        .iter()
+        .take_while(|byte| **byte != b'>')
+        .filter_map(|byte| char::from(*byte).to_digit(16))
+        .map(|digit| digit as u8)
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+        .collect()
+}
+
+fn base_85_decoded(data: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(data.len() / 5 * 4);
+    let mut group: Vec<u32> = Vec::new();
+    for byte in data.iter().take_while(|byte| **byte != b'~') {
+        match byte {
+            b'z' if group.is_empty() => decoded.extend_from_slice(&[0; 4]),
+            b'!'..=b'u' => group.push(u32::from(byte - b'!')),
+            _ => {}
+        }
+        if group.len() == 5 {
+            let value = group
+                .drain(..)
+                .fold(0_u32, |value, digit| value.wrapping_mul(85).wrapping_add(digit));
+            decoded.extend_from_slice(&value.to_be_bytes());
+        }
+    }
+    decoded
 }
 
 /// The bytes between the `stream` keyword's line end and `endstream`.
@@ -194,6 +241,35 @@ mod tests {
         let outer = deflated(&inner);
         assert!(outer.len() < 4096, "{}", outer.len());
         assert!(refuse_bombs(&object("/Filter[/FlateDecode/FlateDecode]", &outer)).is_err());
+    }
+
+    #[test]
+    fn a_bomb_in_ascii_is_refused() {
+        let bomb = deflated(&vec![b' '; STREAM_BYTES_MAX as usize + 1]);
+        let hex: String = bomb.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(refuse_bombs(&object("/Filter[/ASCIIHexDecode/FlateDecode]", hex.as_bytes())).is_err());
+        let mut base_85 = String::new();
+        for group in bomb.chunks(4) {
+            let mut value = group
+                .iter()
+                .chain(&[0; 4])
+                .take(4)
+                .fold(0_u32, |value, byte| value << 8 | u32::from(*byte));
+            let mut digits = [0_u8; 5];
+            for digit in digits.iter_mut().rev() {
+                *digit = (value % 85) as u8 + b'!';
+                value /= 85;
+            }
+            base_85.extend(digits.map(char::from));
+        }
+        base_85.push_str("~>");
+        assert!(
+            refuse_bombs(&object(
+                "/Filter[/ASCII85Decode /FlateDecode]",
+                base_85.as_bytes()
+            ))
+            .is_err()
+        );
     }
 
     #[test]
