@@ -10,8 +10,8 @@ use docmill_plugin::tree::{Part, parse_path};
 const VARIABLES: [&str; 4] = ["fields", "params", "checks", "document"];
 /// Deeper expressions are refused; each level costs stack.
 const DEPTH_MAX: u16 = 48;
-/// A chain of operators is as deep as it has nodes.
-const NODES_MAX: usize = 600;
+/// A chain of operators is as deep as it is long, and evaluating it costs stack too.
+const TREE_DEPTH_MAX: usize = 200;
 
 /// An expression ready to run.
 #[derive(Debug)]
@@ -32,9 +32,7 @@ pub struct Refused {
 /// # Errors
 /// A syntax error, a variable or a function that does not exist.
 pub fn compile(source: &str, tolerance: Option<&str>) -> Result<Compiled, Refused> {
-    let parser = PrattParser::new()
-        .max_recursion_depth(DEPTH_MAX)
-        .max_expression_node_count(NODES_MAX);
+    let parser = PrattParser::new().max_recursion_depth(DEPTH_MAX);
     let mut expression = parser.parse(source).map_err(|errors| {
         let first = errors.errors.first();
         let place = |at: Option<isize>| at.and_then(|at| usize::try_from(at).ok()).unwrap_or(1).max(1);
@@ -49,6 +47,7 @@ pub fn compile(source: &str, tolerance: Option<&str>) -> Result<Compiled, Refuse
         source,
         tolerance,
         paths: &mut paths,
+        depth: 0,
     }
     .visit(&mut expression, &mut Vec::new())?;
     Ok(Compiled { expression, paths })
@@ -58,11 +57,27 @@ struct Walk<'a> {
     source: &'a str,
     tolerance: Option<&'a str>,
     paths: &'a mut Vec<String>,
+    depth: usize,
 }
 
 impl Walk<'_> {
     /// `bound` are the variables of the macros around.
     fn visit(&mut self, node: &mut Expression, bound: &mut Vec<String>) -> Result<(), Refused> {
+        if self.depth >= TREE_DEPTH_MAX {
+            let reason = "it is too long or too deeply nested; split it into several rules".to_owned();
+            return Err(Refused {
+                line: 1,
+                column: 1,
+                reason,
+            });
+        }
+        self.depth += 1;
+        self.visit_inside(node, bound)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn visit_inside(&mut self, node: &mut Expression, bound: &mut Vec<String>) -> Result<(), Refused> {
         if let Some(path) = field_path(&node.expr)
             && !self.paths.contains(&path)
         {
