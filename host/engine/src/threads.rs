@@ -323,12 +323,8 @@ impl Threads {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Failure> {
         let mut work = Box::pin(work);
-        // The first slice, where the caller is: most calls end in it, and a change of threads costs as much as they do.
-        let mut nobody = Context::from_waker(Waker::noop());
-        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut nobody))) {
-            Ok(Poll::Ready(output)) => return Ok(output),
-            Ok(Poll::Pending) => {}
-            Err(_) => return Err(panicked()),
+        if let Some(output) = first_slice(work.as_mut()) {
+            return output;
         }
         let queue = Arc::clone(&self.queue);
         let runtime = control.runtime.clone();
@@ -346,6 +342,16 @@ impl Threads {
             () = deadline => control.waker.wake(),
         }
         task.await.ok_or_else(panicked)
+    }
+}
+
+/// The first slice, where the caller is: most calls end in it, and a change of threads costs as much as they do.
+fn first_slice<T>(work: Pin<&mut impl Future<Output = T>>) -> Option<Result<T, Failure>> {
+    let mut nobody = Context::from_waker(Waker::noop());
+    match catch_unwind(AssertUnwindSafe(|| work.poll(&mut nobody))) {
+        Ok(Poll::Ready(output)) => Some(Ok(output)),
+        Ok(Poll::Pending) => None,
+        Err(_) => Some(Err(panicked())),
     }
 }
 
