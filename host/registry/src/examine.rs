@@ -1,0 +1,194 @@
+//! Looks at a component from the outside to the inside: bytes, imports and exports, compiled code, what it says of
+//! itself, its configuration schema.
+
+use bytes::Bytes;
+use docmill_engine::{Engine, Inspection};
+use docmill_model::digest::Digest;
+use docmill_model::failure::{Code, Failure};
+use docmill_model::plugin::{Kind, Manifest};
+use serde_json::Value as Json;
+
+use crate::report::Report;
+
+/// Longest configuration schema, in bytes of JSON.
+const MAX_SCHEMA_BYTES: usize = 256 * 1024;
+
+/// What came out of looking.
+pub(crate) struct Examined {
+    pub(crate) report: Report,
+    /// What publishing needs, or why it cannot be.
+    pub(crate) result: Result<Sound, Failure>,
+}
+
+/// A component that holds every rule.
+pub(crate) struct Sound {
+    pub(crate) digest: Digest,
+    pub(crate) kind: Kind,
+    pub(crate) manifest: Manifest,
+    pub(crate) inspection: Json,
+}
+
+pub(crate) async fn examine(engine: &Engine, component: Bytes) -> Examined {
+    let mut report = Report::default();
+    let result = walk(engine, component, &mut report).await;
+    Examined {
+        report: report.close(),
+        result,
+    }
+}
+
+async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<Sound, Failure> {
+    let bytes = component.clone();
+    // Parsing megabytes takes milliseconds: not on the async threads.
+    let looked = tokio::task::spawn_blocking(move || (Engine::inspect(&bytes), Digest::of(&bytes))).await;
+    let (inspection, digest) = looked.map_err(|error| {
+        tracing::error!(%error, "inspecting a component panicked");
+        Failure::new(Code::InvalidComponent, "the component could not be read")
+    })?;
+    let inspection = inspection.inspect_err(|failure| report.fail("component", &failure.message))?;
+    report.pass(
+        "component",
+        format!(
+            "{} bytes, {}, SHA-256 {}",
+            component.len(),
+            kind_phrase(inspection.kind),
+            digest.short()
+        ),
+    );
+    let json = serde_json::to_value(&inspection).unwrap_or_default();
+    report.inspection = Some(json.clone());
+    imports(&inspection, report)?;
+    let loaded = engine.load(digest, || async move { Ok(component) }).await;
+    let plugin = loaded.inspect_err(|failure| report.fail("compile", &failure.message))?;
+    report.pass(
+        "compile",
+        format!("{} bytes of machine code", plugin.code_bytes()),
+    );
+    let manifest = engine
+        .describe(&plugin)
+        .await
+        .inspect_err(|failure| report.fail("describe", &failure.message))?;
+    report.pass(
+        "describe",
+        format!("{}@{}: {}", manifest.name, manifest.version, manifest.summary),
+    );
+    report.manifest = Some(manifest.clone());
+    schema(&manifest.config_schema)
+        .inspect(|said| report.pass("configuration", *said))
+        .map_err(|said| refuse(report, "configuration", said))?;
+    accepts(inspection.kind, &manifest)
+        .inspect(|said| report.pass("media types", said))
+        .map_err(|said| refuse(report, "media types", said))?;
+    Ok(Sound {
+        digest,
+        kind: inspection.kind,
+        manifest,
+        inspection: json,
+    })
+}
+
+fn refuse(report: &mut Report, check: &'static str, said: String) -> Failure {
+    report.fail(check, &said);
+    Failure::new(Code::InvalidComponent, format!("{check}: {said}"))
+}
+
+const fn kind_phrase(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Parser => "a parser",
+        Kind::Extractor => "an extractor",
+        Kind::Validator => "a validator",
+        Kind::Transformer => "a transformer",
+    }
+}
+
+/// Capabilities are named: they are what an administrator is asked to grant.
+fn imports(inspection: &Inspection, report: &mut Report) -> Result<(), Failure> {
+    use docmill_engine::Purpose;
+    let named = |purpose: Purpose| -> Vec<&str> {
+        let of_it = inspection.imports.iter().filter(|i| i.purpose == purpose);
+        of_it.map(|i| i.interface.as_str()).collect()
+    };
+    let unknown = named(Purpose::Unknown);
+    if !unknown.is_empty() {
+        let said = format!(
+            "it imports what docmill does not have: {}; remove the import or build for docmill:plugin@0.1.0",
+            unknown.join(", ")
+        );
+        return Err(refuse(report, "imports", said));
+    }
+    let capabilities = named(Purpose::Capability);
+    report.pass(
+        "imports",
+        match capabilities.as_slice() {
+            [] => format!(
+                "{} interfaces, none of them a capability",
+                inspection.imports.len()
+            ),
+            some => format!("asks for {}", some.join(", ")),
+        },
+    );
+    report.pass("contract", format!("docmill:plugin@{}", inspection.contract));
+    Ok(())
+}
+
+/// Whether the configuration's schema is one and describes an object.
+fn schema(schema: &Json) -> Result<&'static str, String> {
+    if !schema.is_object() && !schema.is_boolean() {
+        return Err(
+            "the configuration schema is not a JSON Schema: write an object such as {\"type\": \"object\"}"
+                .to_owned(),
+        );
+    }
+    let size = serde_json::to_vec(schema).map_or(usize::MAX, |bytes| bytes.len());
+    if size > MAX_SCHEMA_BYTES {
+        return Err(format!(
+            "the configuration schema has {size} bytes, at most {MAX_SCHEMA_BYTES} are allowed"
+        ));
+    }
+    jsonschema::validator_for(schema).map_err(|error| {
+        format!(
+            "the configuration schema is not a valid JSON Schema: {error} at {}",
+            error.instance_path()
+        )
+    })?;
+    let kind = schema.get("type").and_then(Json::as_str);
+    match kind {
+        None | Some("object") => Ok("the schema is valid"),
+        Some(other) => Err(format!(
+            "the configuration is always an object, the schema says {other}"
+        )),
+    }
+}
+
+fn accepts(kind: Kind, manifest: &Manifest) -> Result<String, String> {
+    if let Some(bad) = manifest.accepts.iter().find(|a| !a.contains('/')) {
+        return Err(format!("'{bad}' is not a media type such as application/pdf"));
+    }
+    match (kind, manifest.accepts.as_slice()) {
+        (Kind::Parser, []) => Err("a parser names the media types that it takes, */* for all".to_owned()),
+        (_, []) => Ok("none, as it should be".to_owned()),
+        (_, list) => Ok(list.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn schemas_are_judged() {
+        assert!(schema(&json!({})).is_ok());
+        assert!(schema(&json!({"type": "object", "properties": {"a": {"type": "string"}}})).is_ok());
+        for (bad, said) in [
+            (json!("x"), "not a JSON Schema"),
+            (json!({"type": "objekt"}), "not a valid JSON Schema"),
+            (json!({"type": "string"}), "always an object"),
+            (json!({"pattern": "x".repeat(300_000)}), "at most"),
+        ] {
+            let found = schema(&bad).unwrap_err();
+            assert!(found.contains(said), "{found}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Publishing a version.
+
+use bytes::Bytes;
+use docmill_model::failure::{Code, Failure};
+use docmill_model::id::TenantId;
+use docmill_model::plugin::{PinnedPlugin, PluginName};
+use docmill_store::StoreError;
+use docmill_store::plugin::NewVersion;
+use semver::Version;
+
+use crate::examine::{Examined, Sound, examine};
+use crate::{Registry, Report};
+
+/// A version that pipelines may use now.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// Name, version, digest and kind.
+    pub plugin: PinnedPlugin,
+    /// False: the same bytes had been published under this name and version before.
+    pub created: bool,
+    /// What was checked.
+    pub report: Report,
+}
+
+/// Why a component was not published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// The first rule that does not hold.
+    pub failure: Failure,
+    /// Everything that was checked.
+    pub report: Report,
+}
+
+impl Registry {
+    /// Checks a component and publishes it under the name and version that it gives itself; these must be `expected` if
+    /// that is given.
+    ///
+    /// # Errors
+    /// The first rule that does not hold, with the report; [`Code::VersionExists`]; what blobs and store say.
+    pub async fn publish(
+        &self,
+        tenant: TenantId,
+        expected: Option<(PluginName, Version)>,
+        component: Bytes,
+    ) -> Result<Publication, Refusal> {
+        let Examined { mut report, result } = examine(&self.engine, component.clone()).await;
+        let refuse = |failure: Failure, report: Report| Refusal { failure, report };
+        let sound = match result {
+            Ok(sound) => sound,
+            Err(failure) => return Err(refuse(failure, report)),
+        };
+        let manifest = &sound.manifest;
+        if let Some((name, version)) = expected.filter(|(n, v)| *n != manifest.name || *v != manifest.version)
+        {
+            let said = format!(
+                "the component calls itself {}@{}, but is published as {name}@{version}; these must be equal",
+                manifest.name, manifest.version
+            );
+            report.fail("version", &said);
+            return Err(refuse(Failure::new(Code::InvalidComponent, said), report.close()));
+        }
+        match self.keep(tenant, &sound, component).await {
+            Ok(created) => Ok(Publication {
+                plugin: PinnedPlugin {
+                    name: sound.manifest.name,
+                    version: sound.manifest.version,
+                    digest: sound.digest,
+                    kind: sound.kind,
+                },
+                created,
+                report,
+            }),
+            Err(failure) => Err(refuse(failure, report)),
+        }
+    }
+
+    /// Bytes first, then the row that names them.
+    async fn keep(&self, tenant: TenantId, sound: &Sound, component: Bytes) -> Result<bool, Failure> {
+        let size = component.len() as u64;
+        let put = self.blobs.put(tenant, sound.digest, component);
+        put.await.map_err(|e| e.failure())?;
+        let version = NewVersion {
+            manifest: &sound.manifest,
+            kind: sound.kind,
+            digest: sound.digest,
+            size,
+            inspection: &sound.inspection,
+        };
+        let published = self
+            .store
+            .publish_plugin(tenant, &version)
+            .await
+            .map_err(|error| match error {
+                StoreError::Conflict { what } => Failure::new(Code::VersionExists, what),
+                other => other.failure(),
+            })?;
+        tracing::info!(
+            plugin.name = %sound.manifest.name,
+            plugin.version = %sound.manifest.version,
+            plugin.digest = sound.digest.short(),
+            created = published.created,
+            "a plugin was published"
+        );
+        Ok(published.created)
+    }
+}
