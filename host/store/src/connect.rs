@@ -119,6 +119,12 @@ impl Store {
         Ok(())
     }
 
+    /// Connections that are open, and how many of them have nothing to do.
+    pub fn connections(&self) -> (usize, usize) {
+        let open = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
+        (open, self.pool.num_idle())
+    }
+
     /// Closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;
