@@ -27,7 +27,7 @@ pub fn to_reading_order(words: &mut [Word]) {
         .iter_mut()
         .filter(|word| word.text.chars().any(is_right_to_left))
     {
-        word.text = word.text.chars().rev().map(mirrored).collect();
+        word.text = reversed(&word.text);
     }
     if right_to_left >= others {
         words.reverse();
@@ -35,6 +35,22 @@ pub fn to_reading_order(words: &mut [Word]) {
     } else {
         reverse_runs(words, |word| word.text.chars().any(is_right_to_left));
     }
+}
+
+/// The letters of a right-to-left word in reading order; numbers and Latin letters in it keep theirs.
+fn reversed(text: &str) -> String {
+    let mut letters: Vec<char> = text.chars().rev().map(mirrored).collect();
+    let keeps_order =
+        |ch: &char| ch.is_alphanumeric() && !is_right_to_left(*ch) || matches!(ch, '.' | '/' | ':');
+    for run in letters.chunk_by_mut(|a, b| keeps_order(a) && keeps_order(b)) {
+        if run
+            .iter()
+            .any(|ch| ch.is_alphanumeric() && !is_right_to_left(*ch))
+        {
+            run.reverse();
+        }
+    }
+    letters.into_iter().collect()
 }
 
 /// Turns every run of words of one kind around.
@@ -83,6 +99,11 @@ mod tests {
             ordered(&["םלוע", "Big", "Map", "םולש"]),
             ["שלום", "Big", "Map", "עולם"]
         );
+    }
+
+    #[test]
+    fn a_number_in_an_arabic_word_keeps_its_digits() {
+        assert_eq!(ordered(&["،2023", "رصم"]), ["مصر", "2023،"]);
     }
 
     #[test]

@@ -13,8 +13,11 @@ const WORD_GAP: f32 = 0.15;
 /// blanks over which other text is then set. Blanks drawn right between two characters always count.
 const BLANK_GAP: f32 = 0.05;
 
-/// The same character drawn again this close is drawn for boldness or shadow.
+/// The same character drawn again this close is drawn for boldness or shadow…
 const REDRAWN: f32 = 0.13;
+
+/// …or this close if nothing was drawn between: narrow letters follow each other, Arabic ones overlap.
+const REDRAWN_AT_ONCE: f32 = 0.05;
 
 /// Superscripts and subscripts are at most this share of their letters' size.
 const SCRIPT_SIZE: f32 = 0.87;
@@ -180,9 +183,13 @@ fn row(mut line: Line) -> Option<Row> {
 }
 
 fn is_redrawn(before: &Glyph, glyph: &Glyph) -> bool {
-    before.ch == glyph.ch
-        && (glyph.area.left - before.area.left).abs() < REDRAWN * glyph.size
-        && (glyph.origin.1 - before.origin.1).abs() < REDRAWN * glyph.size
+    let at_once = before.order.abs_diff(glyph.order) == 1;
+    let reach = glyph.size * if at_once { REDRAWN_AT_ONCE } else { REDRAWN };
+    let (dx, dy) = (
+        glyph.area.left - before.area.left,
+        glyph.origin.1 - before.origin.1,
+    );
+    before.ch == glyph.ch && dx.abs() < reach && dy.abs() < reach
 }
 
 fn ends_word(before: &Glyph, blank: Option<&Glyph>, glyph: &Glyph) -> bool {
