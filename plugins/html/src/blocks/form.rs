@@ -23,7 +23,7 @@ pub fn write(node: &NodeRef<'_>, name: &str, line: &mut Line) {
             .to_ascii_lowercase()
             .as_str()
         {
-            "checkbox" | "radio" => Some(if node.has_attr("checked") { "☒" } else { "☐" }.to_owned()),
+            "checkbox" | "radio" => Some(if node.has_attr("checked") { "☑" } else { "☐" }.to_owned()),
             "" | "text" | "date" | "datetime-local" | "month" | "week" | "time" | "number" | "email"
             | "tel" | "url" | "search" => attribute(node, "value"),
             // Passwords are secret, and buttons, files and colours are no text.

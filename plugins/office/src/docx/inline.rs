@@ -55,6 +55,16 @@ pub fn is_placeholder(properties: Option<&Element>) -> bool {
         .unwrap_or(false)
 }
 
+/// A content control that is ticked or not; its text is whatever sign the form's author chose.
+fn check_box(control: &Element) -> Option<&'static str> {
+    let check = control.child("sdtPr")?.child("checkbox")?;
+    Some(if check.is_on("checked").unwrap_or(false) {
+        "☑"
+    } else {
+        "☐"
+    })
+}
+
 impl<'e> Inline<'e> {
     /// Reads a paragraph.
     pub fn read(paragraph: &'e Element, context: &Context<'_>, languages: &mut Languages) -> Self {
@@ -88,6 +98,10 @@ impl<'e> Inline<'e> {
                 }
             }
             "sdt" if is_placeholder(element.child("sdtPr")) => {}
+            "sdt" if check_box(element).is_some() => {
+                self.text.push_str(check_box(element).unwrap_or_default());
+                self.plain = true;
+            }
             "fldSimple" | "smartTag" | "customXml" | "ins" | "moveTo" | "bdo" | "dir" | "sdt"
             | "sdtContent" | "rubyBase" => {
                 self.children(element, context, languages);
@@ -222,7 +236,7 @@ fn form_field(data: &Element) -> Option<String> {
             .is_on("checked")
             .or_else(|| check.is_on("default"))
             .unwrap_or(false);
-        return Some(if checked { "☒" } else { "☐" }.to_owned());
+        return Some(if checked { "☑" } else { "☐" }.to_owned());
     }
     let list = data.child("ddList")?;
     let chosen: usize = list

@@ -44,7 +44,7 @@ pub fn relationships(of: &[(&str, &str, &str)]) -> String {
 pub fn docx(body: &str, parts: &[(&str, &str)]) -> Vec<u8> {
     let wrap = |root: &str, xml: &str| {
         format!(
-            "<?xml version=\"1.0\"?><w:{root} xmlns:w=\"{WORD}\" xmlns:r=\"{RELATIONSHIPS}\" xmlns:m=\"m\" xmlns:mc=\"mc\" xmlns:wps=\"wps\" xmlns:v=\"v\">{xml}</w:{root}>"
+            "<?xml version=\"1.0\"?><w:{root} xmlns:w=\"{WORD}\" xmlns:r=\"{RELATIONSHIPS}\" xmlns:m=\"m\" xmlns:mc=\"mc\" xmlns:wps=\"wps\" xmlns:v=\"v\" xmlns:w14=\"w14\">{xml}</w:{root}>"
         )
     };
     let mut files = vec![

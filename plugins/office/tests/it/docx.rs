@@ -136,7 +136,7 @@ fn what_is_tracked_hidden_switched_or_asked_for_comes_once_or_not() {
         <w:p><w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText>DATE \@ "d"</w:instrText></w:r><w:r><w:fldChar w:fldCharType="separate"/></w:r><w:r><w:t>5 мая</w:t></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r><w:r><w:t> 2026</w:t></w:r></w:p>
         <w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent><w:p><w:r><w:t>Click to enter text</w:t></w:r></w:p></w:sdtContent></w:sdt>
         <w:sdt><w:sdtPr/><w:sdtContent><w:p><w:r><w:t>ФИО:</w:t><w:tab/><w:t>Ержан</w:t><w:br/><w:t>Телефон:</w:t></w:r></w:p></w:sdtContent></w:sdt>
-        <w:p><w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:checkBox><w:default w:val="0"/><w:checked/></w:checkBox></w:ffData></w:fldChar></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r><w:r><w:t>да</w:t></w:r><w:r><w:sym w:font="Wingdings" w:char="F0A8"/></w:r><w:r><w:t>нет</w:t></w:r></w:p>"#;
+        <w:p><w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:checkBox><w:default w:val="0"/><w:checked/></w:checkBox></w:ffData></w:fldChar></w:r><w:r><w:fldChar w:fldCharType="end"/></w:r><w:r><w:t>да</w:t></w:r><w:r><w:sym w:font="Wingdings" w:char="F0A8"/></w:r><w:r><w:t>нет</w:t></w:r><w:sdt><w:sdtPr><w14:checkbox><w14:checked w14:val="1"/></w14:checkbox></w:sdtPr><w:sdtContent><w:r><w:t>☒</w:t></w:r></w:sdtContent></w:sdt></w:p>"#;
     assert_eq!(
         blocks(body, &[]),
         [
@@ -145,7 +145,7 @@ fn what_is_tracked_hidden_switched_or_asked_for_comes_once_or_not() {
             "paragraph: в рамке",
             "paragraph: 5 мая 2026",
             "paragraph: ФИО:\tЕржан\nТелефон:",
-            "paragraph: ☒да☐нет"
+            "paragraph: ☑да☐нет☑"
         ]
     );
 }

@@ -28,12 +28,26 @@ fn mutilate(xml: &str, random: &mut Random) -> String {
             1 => pieces.insert(at, pieces[other].clone()),
             2 => drop(pieces.remove(at)),
             3 => {
-                let values = ["0", "-1", "4294967296", "", "x", "9", "restart", "A1:XFD1048576", "65535"];
+                let values = [
+                    "0",
+                    "-1",
+                    "4294967296",
+                    "",
+                    "x",
+                    "9",
+                    "restart",
+                    "A1:XFD1048576",
+                    "65535",
+                ];
                 let value = values[random.below(values.len())];
                 let parts: Vec<&str> = pieces[at].split('"').collect();
                 if parts.len() > 2 {
                     let changed = 1 + 2 * random.below(parts.len() / 2);
-                    let parts: Vec<_> = parts.iter().enumerate().map(|(n, part)| if n == changed { value } else { part }).collect();
+                    let parts: Vec<_> = parts
+                        .iter()
+                        .enumerate()
+                        .map(|(n, part)| if n == changed { value } else { part })
+                        .collect();
                     pieces[at] = parts.join("\"");
                 }
             }
@@ -41,7 +55,9 @@ fn mutilate(xml: &str, random: &mut Random) -> String {
                 let names = ["w:tbl>", "w:p>", "w:r>", "w:t>", "w:sdt>", "c>", "row>", "v>"];
                 let name = names[random.below(names.len())];
                 let from = names[random.below(names.len())];
-                pieces.iter_mut().for_each(|piece| *piece = piece.replace(from, name));
+                pieces
+                    .iter_mut()
+                    .for_each(|piece| *piece = piece.replace(from, name));
             }
             5 => {
                 // A whole element twice in itself.
@@ -81,18 +97,52 @@ fn mutilated_parts_never_panic() {
     let mut random = Random(0x2026_1121_0314_1592);
     let mut read = 0;
     for round in 0..3_000 {
-        let mut parts = [body.as_str(), styles, numbering, &notes, &header, sheet, cell_styles, "<si><t>s</t></si>"].map(str::to_owned);
+        let mut parts = [
+            body.as_str(),
+            styles,
+            numbering,
+            &notes,
+            &header,
+            sheet,
+            cell_styles,
+            "<si><t>s</t></si>",
+        ]
+        .map(str::to_owned);
         let is_word = round % 2 == 0;
-        let which = if is_word { random.below(5) } else { 5 + random.below(3) };
+        let which = if is_word {
+            random.below(5)
+        } else {
+            5 + random.below(3)
+        };
         parts[which] = mutilate(&parts[which], &mut random);
         let bytes = if is_word {
-            docx(&parts[0], &[("styles", &parts[1]), ("numbering", &parts[2]), ("footnotes", &parts[3]), ("header1", &parts[4])])
+            docx(
+                &parts[0],
+                &[
+                    ("styles", &parts[1]),
+                    ("numbering", &parts[2]),
+                    ("footnotes", &parts[3]),
+                    ("header1", &parts[4]),
+                ],
+            )
         } else {
-            xlsx(&[Sheet { name: "s", state: "visible", xml: &parts[5] }], &parts[6], &parts[7], "")
+            xlsx(
+                &[Sheet {
+                    name: "s",
+                    state: "visible",
+                    xml: &parts[5],
+                }],
+                &parts[6],
+                &parts[7],
+                "",
+            )
         };
         match try_read(&bytes, Config::default()) {
             Ok(_) => read += 1,
-            Err(error) => assert!(["damaged", "too-complex", "too-large"].contains(&error.code.as_str()), "{error:?}"),
+            Err(error) => assert!(
+                ["damaged", "too-complex", "too-large"].contains(&error.code.as_str()),
+                "{error:?}"
+            ),
         }
     }
     assert!((500..3_000).contains(&read), "{read} of 3000 were readable");
