@@ -321,6 +321,21 @@ fn regions_lie_on_their_pages_and_words_on_their_blocks() {
                     "{block:?}"
                 );
             }
+            let mut places = std::collections::HashSet::new();
+            for (table, cell) in block
+                .table
+                .iter()
+                .flat_map(|table| table.cells.iter().map(move |cell| (table, cell)))
+            {
+                for row in cell.row..cell.row + cell.row_span {
+                    for column in cell.column..cell.column + cell.column_span {
+                        assert!(
+                            row < table.rows && column < table.columns && places.insert((row, column)),
+                            "{cell:?}"
+                        );
+                    }
+                }
+            }
             assert_eq!(block.kind == BlockKind::Table, block.table.is_some());
         }
     }

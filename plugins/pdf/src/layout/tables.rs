@@ -1,6 +1,6 @@
 //! The detector's grids, filled with exactly the characters that stand in their cells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{blocks::is_key_value, join, rows};
 use crate::document::{Block, BlockKind, Cell, Table};
@@ -105,6 +105,7 @@ fn fill(grid: &TableBox, glyphs: &[Glyph]) -> Option<(TableDraft, Vec<Glyph>)> {
     let characters = before - inside.len();
     rest.extend(inside);
     cells.sort_by_key(|cell| (cell.row, cell.column));
+    part_overlaps(&mut cells);
     let is_table = cells.len() >= 3
         && (grid.ruled || !(is_labelled(&cells) || is_prose(&cells)))
         && characters <= cells.len() * CELL_CHARACTERS_MAX
@@ -116,6 +117,26 @@ fn fill(grid: &TableBox, glyphs: &[Glyph]) -> Option<(TableDraft, Vec<Glyph>)> {
         cells,
     };
     is_table.then_some((draft, rest))
+}
+
+/// Two cells may reach into the same free place, one from above and one from the left; then neither keeps it.
+fn part_overlaps(cells: &mut [CellDraft]) {
+    let mut taken: HashSet<(u32, u32)> = cells.iter().map(|cell| (cell.row, cell.column)).collect();
+    for cell in cells {
+        let (rows, columns) = (
+            cell.row..cell.row + cell.row_span,
+            cell.column..cell.column + cell.column_span,
+        );
+        let covered: Vec<(u32, u32)> = rows
+            .flat_map(|row| columns.clone().map(move |column| (row, column)))
+            .filter(|place| *place != (cell.row, cell.column))
+            .collect();
+        if covered.iter().any(|place| taken.contains(place)) {
+            (cell.row_span, cell.column_span) = (1, 1);
+        } else {
+            taken.extend(covered);
+        }
+    }
 }
 
 /// A table's outer columns often lack their outer line, so the detector sees no cell there: what stands in a free place,
@@ -293,5 +314,33 @@ impl TableDraft {
             table: Some(table),
             region: frame.fractions(self.area),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(row: u32, column: u32, row_span: u32, column_span: u32) -> CellDraft {
+        CellDraft {
+            row,
+            column,
+            row_span,
+            column_span,
+            area: Area::default(),
+            text: "x".to_owned(),
+            bold: false,
+        }
+    }
+
+    #[test]
+    fn cells_never_share_a_place() {
+        let mut cells = [cell(0, 0, 1, 1), cell(0, 1, 2, 1), cell(1, 0, 1, 2)];
+        part_overlaps(&mut cells);
+        let spans: Vec<(u32, u32)> = cells
+            .iter()
+            .map(|cell| (cell.row_span, cell.column_span))
+            .collect();
+        assert_eq!(spans, [(1, 1), (2, 1), (1, 1)]);
     }
 }
