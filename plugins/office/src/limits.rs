@@ -34,6 +34,12 @@ pub const MAX_TABLE_DEPTH: usize = 16;
 /// Columns that one cell of a Word table may span; Word itself stops at 63.
 pub const MAX_GRID_SPAN: u32 = 1_000;
 
+/// Headers and footers (each) of a Word document; more are ignored.
+pub const MAX_SECTIONS: usize = 1_000;
+
+/// References to notes; more are ignored.
+pub const MAX_NOTES: usize = 100_000;
+
 /// Blocks and cells of a document; each costs the guest and the host some hundred bytes.
 pub const MAX_NODES: usize = 500_000;
 

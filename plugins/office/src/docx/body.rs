@@ -10,7 +10,7 @@ use super::numbering::{Counters, Numbering};
 use super::styles::Styles;
 use super::table::TableBuilder;
 use crate::budget::Budget;
-use crate::limits::MAX_TABLE_DEPTH;
+use crate::limits::{MAX_SECTIONS, MAX_TABLE_DEPTH};
 use crate::package::Relationships;
 use crate::xml::{Element, Token, Xml, too_complex};
 
@@ -37,6 +37,9 @@ impl Sections {
                 "footerReference" => &mut self.footers,
                 _ => continue,
             };
+            if ids.len() >= MAX_SECTIONS {
+                continue;
+            }
             ids.extend(
                 reference
                     .attr("id")

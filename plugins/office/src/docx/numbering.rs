@@ -48,8 +48,6 @@ struct Abstract {
     levels: HashMap<u8, Level>,
     /// The style whose list this one borrows.
     borrows: Option<String>,
-    /// The style for which others borrow this one.
-    lends: Option<String>,
 }
 
 /// A use of a list: counts on where other uses of the same design stopped, unless it says otherwise.
@@ -65,6 +63,8 @@ struct Number {
 pub struct Numbering {
     designs: HashMap<String, Abstract>,
     numbers: HashMap<String, Number>,
+    /// By style: the design that others borrow.
+    lenders: HashMap<String, String>,
 }
 
 /// Reads the part; without one nothing is numbered.
@@ -89,10 +89,12 @@ pub fn read(part: Option<Xml<'_>>) -> Result<Numbering, Error> {
                 numbering.numbers.insert(id.to_owned(), number(&element));
             }
         } else if let Some(id) = element.attr("abstractNumId") {
+            if let Some(style) = element.val("styleLink") {
+                numbering.lenders.insert(style.to_owned(), id.to_owned());
+            }
             let design = Abstract {
                 levels: levels(&element),
                 borrows: element.val("numStyleLink").map(str::to_owned),
-                lends: element.val("styleLink").map(str::to_owned),
             };
             numbering.designs.insert(id.to_owned(), design);
         }
@@ -138,14 +140,9 @@ impl Numbering {
     /// The id of the list's design, borrowed ones resolved.
     fn design<'a>(&'a self, number: &'a Number) -> Option<(&'a str, &'a Abstract)> {
         let (id, design) = self.designs.get_key_value(&number.design)?;
-        let Some(borrows) = &design.borrows else {
-            return Some((id, design));
-        };
-        let lender = self
-            .designs
-            .iter()
-            .find(|(_, lender)| lender.lends.as_ref() == Some(borrows));
-        Some(lender.map_or((id.as_str(), design), |(id, lender)| (id.as_str(), lender)))
+        let lender = design.borrows.as_ref().and_then(|style| self.lenders.get(style));
+        let lender = lender.and_then(|id| self.designs.get_key_value(id));
+        Some(lender.map_or((id.as_str(), design), |(id, design)| (id.as_str(), design)))
     }
 
     /// The level of a list that belongs to a style, for styles that name a list and no level.

@@ -6,6 +6,7 @@ use super::body::Walker;
 use super::inline::{Context, Inline};
 use super::numbering::Place;
 use super::styles::Role;
+use crate::limits::MAX_NOTES;
 use crate::text::clean;
 use crate::xml::Element;
 
@@ -24,7 +25,8 @@ impl Walker<'_> {
             style,
         };
         let inline = Inline::read(paragraph, &context, &mut self.languages);
-        self.note_references.extend(inline.notes);
+        let room = MAX_NOTES.saturating_sub(self.note_references.len());
+        self.note_references.extend(inline.notes.into_iter().take(room));
         self.letters += inline.letters;
         self.bold_letters += inline.bold_letters;
 

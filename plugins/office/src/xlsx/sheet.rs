@@ -1,5 +1,7 @@
 //! A worksheet: the cells that have content, as Excel displays them.
 
+use std::collections::BTreeMap;
+
 use docmill_plugin::Error;
 
 use super::merges::Region;
@@ -51,7 +53,7 @@ impl Grid {
 /// `damaged`, `too-large`.
 pub fn read(mut xml: Xml<'_>, values: &Values<'_>, budget: &mut Budget) -> Result<Grid, Error> {
     let mut grid = Grid::default();
-    let mut hidden_columns: Vec<(u32, u32)> = Vec::new();
+    let mut hidden_columns = HiddenColumns::default();
     let (mut row, mut column, mut next_row) = (0_u32, 0_u32, 0_u32);
     let mut hidden_row = false;
     let mut sorted = true;
@@ -68,8 +70,10 @@ pub fn read(mut xml: Xml<'_>, values: &Values<'_>, budget: &mut Budget) -> Resul
                     hidden_row = is_on(&tag, "hidden");
                     continue;
                 }
-                "col" if is_on(&tag, "hidden") && hidden_columns.len() < LAST_COLUMN as usize => {
-                    hidden_columns.extend(number(&tag, "min").zip(number(&tag, "max")));
+                "col" if is_on(&tag, "hidden") => {
+                    if let (Some(first), Some(last)) = (number(&tag, "min"), number(&tag, "max")) {
+                        hidden_columns.add(first.saturating_sub(1), last.saturating_sub(1));
+                    }
                     continue;
                 }
                 "mergeCell" => {
@@ -96,10 +100,7 @@ pub fn read(mut xml: Xml<'_>, values: &Values<'_>, budget: &mut Budget) -> Resul
         if hidden_row {
             grid.warn("hidden-rows");
         }
-        if hidden_columns
-            .iter()
-            .any(|(min, max)| (*min..=*max).contains(&(cell.column + 1)))
-        {
+        if hidden_columns.contains(cell.column) {
             grid.warn("hidden-columns");
         }
         sorted &= grid
@@ -115,6 +116,25 @@ pub fn read(mut xml: Xml<'_>, values: &Values<'_>, budget: &mut Budget) -> Resul
         grid.cells.dedup_by_key(|cell| (cell.row, cell.column));
     }
     Ok(grid)
+}
+
+/// Ranges of hidden columns: first and last.
+#[derive(Default)]
+struct HiddenColumns(BTreeMap<u32, u32>);
+
+impl HiddenColumns {
+    fn add(&mut self, first: u32, last: u32) {
+        let reach = self.0.entry(first.min(LAST_COLUMN)).or_insert(last);
+        *reach = last.max(*reach);
+    }
+
+    fn contains(&self, column: u32) -> bool {
+        // Ranges hardly ever overlap; the nearest one decides.
+        self.0
+            .range(..=column)
+            .next_back()
+            .is_some_and(|(_, last)| *last >= column)
+    }
 }
 
 /// The place, type and style of a cell.

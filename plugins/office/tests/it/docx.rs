@@ -91,6 +91,20 @@ fn lists_print_their_numbers() {
 }
 
 #[test]
+fn lists_may_borrow_their_design_from_a_style() {
+    let level = "<w:lvl w:ilvl=\"0\"><w:numFmt w:val=\"upperRoman\"/><w:lvlText w:val=\"%1 —\"/><w:pStyle w:val=\"article\"/></w:lvl>";
+    let numbering = format!(
+        "<w:abstractNum w:abstractNumId=\"0\"><w:numStyleLink w:val=\"list\"/></w:abstractNum><w:abstractNum w:abstractNumId=\"1\"><w:styleLink w:val=\"list\"/>{level}</w:abstractNum><w:num w:numId=\"7\"><w:abstractNumId w:val=\"0\"/></w:num>"
+    );
+    let styles = "<w:style w:type=\"paragraph\" w:styleId=\"article\"><w:name w:val=\"Статья\"/><w:pPr><w:numPr><w:numId w:val=\"7\"/></w:numPr></w:pPr></w:style>";
+    let item = "<w:p><w:pPr><w:pStyle w:val=\"article\"/></w:pPr><w:r><w:t>статья</w:t></w:r></w:p>";
+    assert_eq!(
+        blocks(&item.repeat(4), &[("styles", styles), ("numbering", &numbering)]),
+        ["I —", "II —", "III —", "IV —"].map(|label| format!("listitem(0): {label} статья"))
+    );
+}
+
+#[test]
 fn merged_nested_and_framing_tables() {
     let merged = format!(
         "<w:tbl><w:tr><w:trPr><w:tblHeader/></w:trPr>{}{}</w:tr><w:tr>{}{}{}</w:tr><w:tr>{}{}{}</w:tr><w:tr><w:trPr><w:del w:id=\"1\"/></w:trPr>{}</w:tr></w:tbl>",
