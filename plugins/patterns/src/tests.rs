@@ -575,3 +575,19 @@ fn a_watermark_beside_a_label_is_not_its_value() {
     let fields = extract_from(page(&[&blocks]), json);
     assert_eq!(fields[0].raw.as_deref(), Some("+7 701 769 39 33"));
 }
+
+#[test]
+fn a_word_that_continues_the_label_is_not_its_value() {
+    let json = r#"{"fields": [{"name": "seller", "labels": ["Seller"]}]}"#;
+    let above = "Seller\nAltai Metals LLP\nSeller address\n13 Dostyk Ave, Almaty";
+    assert_eq!(raw(above, json).as_deref(), Some("Altai Metals LLP"));
+    let rows: &[&[&str]] = &[
+        &["Seller address", "13 Dostyk Ave"],
+        &["Seller", "Altai Metals LLP"],
+    ];
+    let fields = extract_from(page(&[&[grid(rows, 0)]]), json);
+    assert_eq!(fields[0].raw.as_deref(), Some("Altai Metals LLP"));
+    // Behind a mark, and where there is nothing better, it is.
+    assert_eq!(raw("Seller: address book", json).as_deref(), Some("address book"));
+    assert_eq!(raw("Seller unknown", json).as_deref(), Some("unknown"));
+}

@@ -93,25 +93,25 @@ fn line_zones(page: &Page, label: Occurrence) -> Vec<Zone> {
         page.line_end(label.end),
     );
     let mut zones = vec![Zone::new(rest, SAME_LINE)];
-    let between = page.slice(label.end, rest.0);
-    if between.is_empty()
-        || !between.contains([':', '-', '–', '—', '=', '№', '#', '\t', '.']) && !between.contains("  ")
-    {
-        // No mark parts label and value: the label may go on ("Дата" in "Дата рождения").
-        let text = page.slice(rest.0, rest.1);
-        if goes_on(text) {
-            zones.iter_mut().for_each(|zone| zone.skipped = 1);
-        }
+    if is_unmarked(page.slice(label.end, rest.0)) && goes_on(page.slice(rest.0, rest.1)) {
+        zones.iter_mut().for_each(|zone| zone.skipped = 1);
     }
     zones
 }
 
-/// "рождения: 1990": the label was longer than what was looked for.
+/// No mark parts label and value: the label may go on ("Дата" in "Дата рождения").
+fn is_unmarked(between: &str) -> bool {
+    between.is_empty()
+        || !between.contains([':', '-', '–', '—', '=', '№', '#', '\t', '.']) && !between.contains("  ")
+}
+
+/// "рождения: 1990", "address": the label was longer than what was looked for.
 fn goes_on(text: &str) -> bool {
-    text.starts_with(char::is_alphabetic)
-        && text
-            .split_once(": ")
+    let labelled = || {
+        text.split_once(": ")
             .is_some_and(|(head, _)| head.chars().count() <= 40)
+    };
+    text.starts_with(char::is_lowercase) || (text.starts_with(char::is_alphabetic) && labelled())
 }
 
 /// The rest of the cell, the cells to its right, the cell below a header.
@@ -125,10 +125,11 @@ fn cell_zones(page: &Page, label: Occurrence, all: &[Occurrence]) -> Vec<Zone> {
     let rest = (after_marks(page, label.end, cell_end), cell_end);
     let fills = is_blank(page.slice(label.end, cell_end));
     let mut zones = Vec::new();
+    let unmarked = is_unmarked(page.slice(label.end, rest.0));
+    let longer = u32::from(!fills && unmarked && goes_on(page.slice(rest.0, rest.1)));
     if !fills {
-        let skipped = u32::from(goes_on(page.slice(rest.0, rest.1)));
         zones.push(Zone {
-            skipped,
+            skipped: longer,
             ..Zone::new(rest, SAME_LINE)
         });
     }
@@ -144,7 +145,7 @@ fn cell_zones(page: &Page, label: Occurrence, all: &[Occurrence]) -> Vec<Zone> {
             break;
         }
         zones.push(Zone {
-            skipped: skipped as u32,
+            skipped: skipped as u32 + longer,
             ..Zone::new(range, NEXT_CELL)
         });
     }
