@@ -142,7 +142,7 @@ fn extra_spaces(random: &mut Random, draft: &mut Draft) {
             let mut spaced = String::new();
             for (at, word) in words.iter().enumerate() {
                 if at > 0 {
-                    spaced += if random.between(0, 3) == 0 { "   " } else { " " };
+                    spaced += if random.between(0, 3) == 0 { "  " } else { " " };
                 }
                 spaced += word;
             }

@@ -106,7 +106,7 @@ pub fn draft(random: &mut Random, style: &Style, consent: bool) -> Draft {
     draft.anchored(agreed);
     draft.checks = vec![
         ("iin-is-valid", "pass"),
-        ("iin-matches-birth-date", "pass"),
+        ("applicant-is-of-age", "pass"),
         ("consent-is-given", if consent { "pass" } else { "fail" }),
     ];
     draft.verdict = if consent { "pass" } else { "fail" };
