@@ -23,21 +23,46 @@ struct Config {
 }
 
 fn field(path: &str, text: impl Into<String>) -> Field {
-    Field { path: path.to_owned(), value: Some(Value::Text(text.into())), raw: None, confidence: None, citations: vec![] }
+    Field {
+        path: path.to_owned(),
+        value: Some(Value::Text(text.into())),
+        raw: None,
+        confidence: None,
+        citations: vec![],
+    }
 }
 
 fn cited(quote: &str, range: Option<(u32, u32)>, reading: Option<&str>) -> Field {
     let range = range.map(|(start, end)| TextRange { start, end });
-    let citation = Citation { reading: reading.map(str::to_owned), page: 0, range, quote: quote.to_owned(), regions: vec![] };
-    Field { citations: vec![citation], ..field("cited", quote) }
+    let citation = Citation {
+        reading: reading.map(str::to_owned),
+        page: 0,
+        range,
+        quote: quote.to_owned(),
+        regions: vec![],
+    };
+    Field {
+        citations: vec![citation],
+        ..field("cited", quote)
+    }
 }
 
 fn error(kind: ErrorKind, code: &str) -> Error {
-    Error { kind, code: code.to_owned(), message: "as asked".to_owned(), retry_after_ms: Some(7) }
+    Error {
+        kind,
+        code: code.to_owned(),
+        message: "as asked to report".to_owned(),
+        retry_after_ms: Some(7),
+    }
 }
 
 fn page_of(size: usize) -> (PageInfo, Vec<Block>) {
-    let info = PageInfo { label: None, size: None, origin: TextOrigin::Digital, warnings: vec![] };
+    let info = PageInfo {
+        label: None,
+        size: None,
+        origin: TextOrigin::Digital,
+        warnings: vec![],
+    };
     let block = Block {
         kind: BlockKind::Paragraph,
         text: "x".repeat(size),
@@ -53,7 +78,11 @@ fn page_of(size: usize) -> (PageInfo, Vec<Block>) {
 
 #[inline(never)]
 fn recurse(depth: u64) -> u64 {
-    if black_box(depth) == u64::MAX { 0 } else { recurse(depth + 1).wrapping_add(black_box(1)) }
+    if black_box(depth) == u64::MAX {
+        0
+    } else {
+        recurse(depth + 1).wrapping_add(black_box(1))
+    }
 }
 
 fn spin() -> ! {
@@ -123,16 +152,22 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
             black_box(inputs.params());
         },
         "host-calls-wasi" => loop {
-            let _ = black_box(std::io::stdout().flush());
-            let _ = black_box(std::env::var("HOME"));
-            let _ = std::fs::metadata("/");
+            let _ = black_box(std::net::UdpSocket::bind("127.0.0.1:0"));
         },
         "host-bytes" => loop {
-            black_box(inputs.main().map(|main| main.text(0).map(|text| text.len())).transpose()?);
+            black_box(
+                inputs
+                    .main()
+                    .map(|main| main.text(0).map(|text| text.len()))
+                    .transpose()?,
+            );
         },
         "huge-argument" => {
             let needle = "n".repeat(size);
-            let hits = inputs.main().map(|main| main.find(0, &needle, 0, 1)).transpose()?;
+            let hits = inputs
+                .main()
+                .map(|main| main.find(0, &needle, 0, 1))
+                .transpose()?;
             vec![field("hits", format!("{hits:?}"))]
         }
         "builder" => {
@@ -166,7 +201,12 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
             vec![field("done", "yes")]
         }
         "search" => loop {
-            black_box(inputs.main().map(|main| main.find(0, "nowhere", 0, 1)).transpose()?);
+            black_box(
+                inputs
+                    .main()
+                    .map(|main| main.find(0, "nowhere", 0, 1))
+                    .transpose()?,
+            );
         },
         "citations" => {
             let citations = (0..size).map(|n| Citation {
@@ -176,7 +216,10 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
                 quote: format!("nowhere {n}"),
                 regions: vec![],
             });
-            vec![Field { citations: citations.collect(), ..field("cited", "") }]
+            vec![Field {
+                citations: citations.collect(),
+                ..field("cited", "")
+            }]
         }
         "wait" => {
             let before = Instant::now();
@@ -188,30 +231,60 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
             vec![field("done", "yes")]
         }
         "clock" => {
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let now = SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default();
             vec![field("now", now.as_millis().to_string())]
         }
         "random" => {
             let map: HashMap<u32, ()> = (0..20).map(|n| (n, ())).collect();
             let order: Vec<String> = map.keys().map(u32::to_string).collect();
-            vec![field("hash", RandomState::new().hash_one(1).to_string()), field("order", order.join(" "))]
+            vec![
+                field("hash", RandomState::new().hash_one(1).to_string()),
+                field("order", order.join(" ")),
+            ]
         }
         "nan" => {
-            let bits = [black_box(0.0_f64) / black_box(0.0), black_box(f64::from_bits(0xfff8_dead_beef_0001)) + black_box(1.0)];
-            vec![field("bits", format!("{:x} {:x}", bits[0].to_bits(), bits[1].to_bits()))]
+            let bits = [
+                black_box(0.0_f64) / black_box(0.0),
+                black_box(f64::from_bits(0xfff8_dead_beef_0001)) + black_box(1.0),
+            ];
+            vec![field(
+                "bits",
+                format!("{:x} {:x}", bits[0].to_bits(), bits[1].to_bits()),
+            )]
         }
         "escape" => {
             let mut got = Vec::new();
             got.push(format!("file: {}", std::fs::read("/etc/passwd").is_ok()));
-            got.push(format!("write: {}", std::fs::write("/tmp/docmill-hostile", "x").is_ok()));
+            got.push(format!(
+                "write: {}",
+                std::fs::write("/tmp/docmill-hostile", "x").is_ok()
+            ));
             got.push(format!("dir: {}", std::fs::read_dir("/").is_ok()));
             got.push(format!("env: {}", std::env::vars().count()));
             got.push(format!("args: {}", std::env::args().count()));
-            got.push(format!("tcp: {}", std::net::TcpStream::connect("127.0.0.1:1").map_or_else(|e| format!("{:?}", e.kind()), |_| "open".into())));
-            got.push(format!("listen: {}", std::net::TcpListener::bind("127.0.0.1:0").is_ok()));
-            got.push(format!("udp: {}", std::net::UdpSocket::bind("127.0.0.1:0").is_ok()));
-            got.push(format!("name: {}", std::net::ToSocketAddrs::to_socket_addrs("localhost:1").is_ok()));
-            got.push(format!("stdin: {}", std::io::read_to_string(std::io::stdin()).map_or(0, |s| s.len())));
+            got.push(format!(
+                "tcp: {}",
+                std::net::TcpStream::connect("127.0.0.1:1")
+                    .map_or_else(|e| format!("{:?}", e.kind()), |_| "open".into())
+            ));
+            got.push(format!(
+                "listen: {}",
+                std::net::TcpListener::bind("127.0.0.1:0").is_ok()
+            ));
+            got.push(format!(
+                "udp: {}",
+                std::net::UdpSocket::bind("127.0.0.1:0").is_ok()
+            ));
+            got.push(format!(
+                "name: {}",
+                std::net::ToSocketAddrs::to_socket_addrs("localhost:1").is_ok()
+            ));
+            got.push(format!(
+                "stdin: {}",
+                std::io::read_to_string(std::io::stdin()).map_or(0, |s| s.len())
+            ));
             vec![field("got", got.join(", "))]
         }
         "report" => {
@@ -232,25 +305,49 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
             vec![field("bad", text)]
         }
         "bad-path" => vec![field("not a path", "x")],
-        "bad-json" => vec![Field { value: Some(Value::Json("{".to_owned())), ..field("json", "") }],
-        "deep-json" => vec![Field { value: Some(Value::Json("[".repeat(size))), ..field("json", "") }],
-        "bad-decimal" => vec![Field { value: Some(Value::Decimal("1e9".to_owned())), ..field("n", "") }],
-        "bad-confidence" => vec![Field { confidence: Some(f32::NAN), ..field("n", "") }],
+        "bad-json" => vec![Field {
+            value: Some(Value::Json("{".to_owned())),
+            ..field("json", "")
+        }],
+        "deep-json" => vec![Field {
+            value: Some(Value::Json("[".repeat(size))),
+            ..field("json", "")
+        }],
+        "bad-decimal" => vec![Field {
+            value: Some(Value::Decimal("1e9".to_owned())),
+            ..field("n", "")
+        }],
+        "bad-confidence" => vec![Field {
+            confidence: Some(f32::NAN),
+            ..field("n", "")
+        }],
         "wrong-quote" => vec![cited("not there", Some((0, 4)), None)],
         "wrong-range" => vec![cited("x", Some((0, 4_000_000_000)), None)],
         "wrong-reading" => vec![cited("x", None, Some("another"))],
         "quote" => vec![cited(&config.text, None, None)],
         "slice" => {
-            let main = inputs.main().ok_or_else(|| error(ErrorKind::Failed, "no-reading"))?;
-            let at = Span { page: 0, range: TextRange { start: size as u32, end: size as u32 + 1 } };
+            let main = inputs
+                .main()
+                .ok_or_else(|| error(ErrorKind::Failed, "no-reading"))?;
+            let at = Span {
+                page: 0,
+                range: TextRange {
+                    start: size as u32,
+                    end: size as u32 + 1,
+                },
+            };
             vec![field("slice", main.slice(at)?)]
         }
         "wrong-page" => {
-            let main = inputs.main().ok_or_else(|| error(ErrorKind::Failed, "no-reading"))?;
+            let main = inputs
+                .main()
+                .ok_or_else(|| error(ErrorKind::Failed, "no-reading"))?;
             vec![field("text", main.text(u32::MAX)?)]
         }
         "everything" => {
-            let main = inputs.main().ok_or_else(|| error(ErrorKind::Failed, "no-reading"))?;
+            let main = inputs
+                .main()
+                .ok_or_else(|| error(ErrorKind::Failed, "no-reading"))?;
             let span = main.find(0, &config.text, 0, 1)?.into_iter().next();
             let seen = [
                 main.id(),
@@ -268,8 +365,14 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
                 inputs.checks().len().to_string(),
                 main.attachments().len().to_string(),
                 span.map(|at| main.slice(at)).transpose()?.unwrap_or_default(),
-                span.map(|at| main.regions(at)).transpose()?.map_or(0, |r| r.len()).to_string(),
-                span.map(|at| main.fragments(at)).transpose()?.map_or(0, |f| f.len()).to_string(),
+                span.map(|at| main.regions(at))
+                    .transpose()?
+                    .map_or(0, |r| r.len())
+                    .to_string(),
+                span.map(|at| main.fragments(at))
+                    .transpose()?
+                    .map_or(0, |f| f.len())
+                    .to_string(),
             ];
             vec![field("seen", seen.join("|"))]
         }

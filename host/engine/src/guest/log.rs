@@ -103,7 +103,10 @@ mod tests {
         log.write(b"a\x1b[31mb\xff\n\0");
         log.write(b"more than fits");
         let (text, dropped) = log.take();
-        assert_eq!(text, "a\u{fffd}[31mb\u{fffd}", "replacements make it longer, so it is cut again");
+        assert_eq!(
+            text, "a\u{fffd}[31mb\u{fffd}",
+            "replacements make it longer, so it is cut again"
+        );
         assert_eq!(dropped, 12);
         let roomy = SharedLog::new(64);
         roomy.write("ё\t\u{202e}\r\n".as_bytes());

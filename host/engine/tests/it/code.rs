@@ -256,7 +256,7 @@ async fn the_compile_child_s_cpu_time_is_limited() {
 /// Takes several seconds to compile: one function after the other, each full of arithmetic.
 fn component_of_many_functions() -> Bytes {
     let body = "(local.set 0 (i64.mul (i64.add (local.get 0) (i64.const 7)) (i64.xor (local.get 0) (i64.const 11))))".repeat(1_000);
-    let functions = format!("(func (param i64) (result i64) {body} (local.get 0))").repeat(120);
+    let functions = format!("(func (param i64) (result i64) {body} (local.get 0))").repeat(1_500);
     let text = format!(
         r#"(component
             (core module $m {functions} (func (export "f")))

@@ -10,5 +10,7 @@ mod contract;
 mod inspect;
 mod kinds;
 mod limits;
+mod plugins;
+mod speed;
 mod support;
 mod time;
