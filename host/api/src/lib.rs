@@ -1,1 +1,39 @@
+//! HTTP in, problem+json out. The only crate that knows axum.
+//!
+//! - [`routes`]: every route on one page; the OpenAPI document is made from them.
+//! - [`observe`]: the outermost layer: request ids, problems, figures, one log line per request.
+//! - [`caller`]: a handler that takes a `Caller` needs a valid key.
+//! - [`body`], [`upload`], [`sniff`]: bytes in, bounded in size, time and memory; what they are is found from them.
+//! - [`problem`], [`codes`]: errors as RFC 9457 problems, with a page for every code in three languages.
+//! - [`serve`]: connections, their time-outs and the orderly end.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
+pub mod routes;
+pub mod serve;
+pub mod state;
+
+pub mod body;
+pub mod caller;
+pub mod codes;
+pub mod language;
+pub mod metrics;
+pub mod observe;
+pub mod params;
+pub mod problem;
+pub mod query;
+pub mod sniff;
+pub mod upload;
+
+mod documents;
+mod keys;
+mod pages;
+mod pipelines;
+mod plugins;
+mod probes;
+mod runs;
+mod time;
+
+pub use routes::{openapi, router};
+pub use serve::serve;
+pub use state::{ApiState, Readiness, Settings};

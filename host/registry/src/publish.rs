@@ -1,12 +1,14 @@
 //! Publishing a version.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use bytes::Bytes;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::TenantId;
 use docmill_model::plugin::{PinnedPlugin, PluginName};
 use docmill_store::StoreError;
 use docmill_store::plugin::NewVersion;
-use semver::Version;
+use semver::{BuildMetadata, Version};
 
 use crate::examine::{Examined, Sound, examine};
 use crate::{Registry, Report};
@@ -59,6 +61,66 @@ impl Registry {
             report.fail("version", &said);
             return Err(refuse(Failure::new(Code::InvalidComponent, said), report.close()));
         }
+        self.finish(tenant, sound, report, component).await
+    }
+
+    /// Publishes what a developer has just built, under the version that it gives itself and a mark of the time:
+    /// `1.2.0+dev.1795229591120`. Versions stay what they were, and the newest build is the greatest, so a step that says
+    /// `@1` takes it at once. The same bytes as the greatest version are not published again.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_development(
+        &self,
+        tenant: TenantId,
+        component: Bytes,
+    ) -> Result<Publication, Refusal> {
+        let Examined { report, result } = examine(&self.engine, component.clone()).await;
+        let refuse = |failure: Failure, report: Report| Refusal { failure, report };
+        let mut sound = match result {
+            Ok(sound) => sound,
+            Err(failure) => return Err(refuse(failure, report)),
+        };
+        let entries = match self.store.catalog(tenant).await {
+            Ok(entries) => entries,
+            Err(error) => return Err(refuse(error.failure(), report)),
+        };
+        let own = entries
+            .into_iter()
+            .filter(|entry| entry.name == sound.manifest.name);
+        if let Some(newest) = own
+            .max_by(|a, b| a.version.cmp(&b.version))
+            .filter(|e| e.digest == sound.digest)
+        {
+            let plugin = PinnedPlugin {
+                name: newest.name,
+                version: newest.version,
+                digest: newest.digest,
+                kind: newest.kind,
+            };
+            return Ok(Publication {
+                plugin,
+                created: false,
+                report,
+            });
+        }
+        match BuildMetadata::new(&format!("dev.{}", milliseconds())) {
+            Ok(mark) => sound.manifest.version.build = mark,
+            Err(error) => {
+                let said = format!("the version cannot be marked: {error}");
+                return Err(refuse(Failure::new(Code::Internal, said), report));
+            }
+        }
+        self.finish(tenant, sound, report, component).await
+    }
+
+    async fn finish(
+        &self,
+        tenant: TenantId,
+        sound: Sound,
+        report: Report,
+        component: Bytes,
+    ) -> Result<Publication, Refusal> {
         match self.keep(tenant, &sound, component).await {
             Ok(created) => Ok(Publication {
                 plugin: PinnedPlugin {
@@ -70,7 +132,7 @@ impl Registry {
                 created,
                 report,
             }),
-            Err(failure) => Err(refuse(failure, report)),
+            Err(failure) => Err(Refusal { failure, report }),
         }
     }
 
@@ -103,4 +165,9 @@ impl Registry {
         );
         Ok(published.created)
     }
+}
+
+fn milliseconds() -> u128 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis()
 }

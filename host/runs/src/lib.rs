@@ -1,1 +1,138 @@
+//! The data plane: accept a run, execute its plan, keep the result once, answer.
+//!
+//! ```text
+//! plan snapshot → admit → inputs checked → (accept) → turn → execute → blobs → one commit → answer
+//! ```
+//!
+//! - [`remembered`]: what is asked of the store before every run is kept in memory, and outlives the store's absence.
+//! - [`plans`]: pipelines with every plugin pinned, looked at again every second.
+//! - [`admit`]: how many runs may be in flight (more are shed) and at work (more queue).
+//! - [`invoke`]: the walk of one run.
+//!
+//! What must hold: an answer leaves only after the run is durable; a run is never kept in halves; a pipeline with
+//! `retain: none` needs neither PostgreSQL nor blobs once its plan is in memory.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
+pub mod admit;
+pub mod invoke;
+pub mod plans;
+pub mod remembered;
+
+mod documents;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use docmill_blob::Blobs;
+use docmill_model::duration::Span;
+use docmill_model::id::TenantId;
+use docmill_model::run::Millis;
+use docmill_model::size::ByteSize;
+use docmill_pipeline::Executor;
+use docmill_store::{Store, StoreError};
+
+pub use admit::Admission;
+pub use invoke::{Acting, Answer, Refused, Request, Upload};
+pub use plans::Snapshot;
+
+/// What runs may take of a host.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Runs in flight, those that upload or wait included; more are shed at once.
+    pub in_flight: usize,
+    /// Runs in flight of one tenant; more are shed at once, so that one cannot take the whole host.
+    pub per_tenant: usize,
+    /// Runs at work; more wait for their turn.
+    pub concurrent: usize,
+    /// Longest wait for a turn.
+    pub queue: Duration,
+    /// Wall time of a run whose pipeline states none, queueing included.
+    pub timeout: Span,
+    /// Longest wall time that a pipeline may state.
+    pub longest: Span,
+    /// Sources up to this size are kept in the row; larger ones in the blob store.
+    pub inline: ByteSize,
+    /// How long a plan is taken as it is before the store is asked again.
+    pub plan_age: Duration,
+    /// How long a plan is served while the store does not answer.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            in_flight: 512,
+            per_tenant: 256,
+            concurrent: 128,
+            queue: Duration::from_secs(10),
+            timeout: Span::seconds(60),
+            longest: Span::seconds(600),
+            inline: ByteSize::kib(32),
+            plan_age: Duration::from_secs(1),
+            grace: Duration::from_secs(600),
+        }
+    }
+}
+
+/// The data plane of one host; cheap to clone.
+#[derive(Clone)]
+pub struct Runs(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) executor: Executor,
+    pub(crate) settings: Settings,
+    pub(crate) plans: plans::Plans,
+    pub(crate) gate: admit::Gate,
+}
+
+impl Runs {
+    /// A data plane over what the server wired.
+    pub fn new(store: Store, blobs: Blobs, executor: Executor, settings: Settings) -> Self {
+        let plans = plans::Plans::new(store.clone(), settings.plan_age, settings.grace);
+        let gate = admit::Gate::new(&settings);
+        Self(Arc::new(Parts {
+            store,
+            blobs,
+            executor,
+            settings,
+            plans,
+            gate,
+        }))
+    }
+
+    /// The figures of admission, for `/metrics`.
+    pub fn figures(&self) -> admit::Figures {
+        self.0.gate.figures()
+    }
+
+    /// What executes plans.
+    pub fn executor(&self) -> &Executor {
+        &self.0.executor
+    }
+
+    /// This host published a plugin or saved a pipeline of `tenant`: plans made before are looked at again.
+    pub fn changed(&self, tenant: TenantId) {
+        self.0.plans.changed(tenant);
+    }
+
+    /// Fails accepted runs that a host left unfinished: at start-up with `alone` (no other host serves this database),
+    /// and from time to time otherwise. The number of them.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_lost(&self, alone: bool) -> Result<u64, StoreError> {
+        let longest = i64::try_from(self.0.settings.longest.0.as_millis()).unwrap_or(i64::MAX);
+        // A minute on top: a live host may still be committing.
+        let age = if alone { 0 } else { longest.saturating_add(60_000) };
+        self.0.store.mark_lost_runs(now().saturating_sub(age)).await
+    }
+}
+
+/// The time.
+pub fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}

@@ -1,0 +1,291 @@
+//! The outermost layer: request ids, problems, panics, figures and one wide log line per request.
+
+use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use docmill_model::failure::Code;
+use docmill_model::id::{KeyId, RequestId, RunId, TenantId};
+use futures_util::FutureExt as _;
+
+use crate::language::Language;
+use crate::metrics::RequestKey;
+use crate::probes::Answered;
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What becomes known of a request while it is worked on; every handler may add to it.
+#[derive(Debug, Clone)]
+pub struct Context(Arc<Known>);
+
+#[derive(Debug)]
+struct Known {
+    request: RequestId,
+    client_ip: Option<IpAddr>,
+    tenant: OnceLock<TenantId>,
+    key: OnceLock<KeyId>,
+    run: OnceLock<RunId>,
+}
+
+impl Context {
+    /// The request's id.
+    pub fn request(&self) -> RequestId {
+        self.0.request
+    }
+
+    /// The peer's address.
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        self.0.client_ip
+    }
+
+    /// Who asks.
+    pub fn set_caller(&self, tenant: TenantId, key: KeyId) {
+        let _ = self.0.tenant.set(tenant);
+        let _ = self.0.key.set(key);
+    }
+
+    /// Which run it became.
+    pub fn set_run(&self, run: RunId) {
+        let _ = self.0.run.set(run);
+    }
+}
+
+/// A request that is being worked on; counted as 499 when it is dropped before it is answered: the client went away.
+struct Open {
+    state: ApiState,
+    context: Context,
+    method: &'static str,
+    route: Arc<str>,
+    started: Instant,
+    answered: bool,
+}
+
+impl Open {
+    fn close(&mut self, status: u16, code: Option<Code>, detail: &str) {
+        self.answered = true;
+        let took = self.started.elapsed();
+        let metrics = self.state.metrics();
+        metrics.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if let Some(code) = code {
+            metrics.problem(code);
+        }
+        let known = &self.context.0;
+        // Fields that are not known stay out of the line.
+        let id = |text: Option<String>| text.map(tracing::field::display);
+        tracing::info!(
+            target: "docmill::request",
+            {
+            request.id = %known.request,
+            http.method = self.method,
+            http.route = &*self.route,
+            http.status = status,
+            duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            client.ip = known.client_ip.map(tracing::field::display),
+            tenant.id = id(known.tenant.get().map(ToString::to_string)),
+            key.id = id(known.key.get().map(ToString::to_string)),
+            run.id = id(known.run.get().map(ToString::to_string)),
+            error.code = code.map(Code::as_str),
+            error.detail = Some(detail).filter(|d| !d.is_empty()),
+            },
+            "a request was answered"
+        );
+        metrics.record(
+            RequestKey {
+                method: self.method,
+                route: self.route.clone(),
+                status,
+            },
+            took,
+        );
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.close(499, None, "the client went away before the answer");
+        }
+    }
+}
+
+/// Wraps everything that the router does.
+pub async fn observe(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
+    let client_ip = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|peer| peer.ip().to_canonical());
+    let context = Context(Arc::new(Known {
+        request: request_id(request.headers()),
+        client_ip,
+        tenant: OnceLock::new(),
+        key: OnceLock::new(),
+        run: OnceLock::new(),
+    }));
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".into(), |path| Arc::from(path.as_str()));
+    let language = Language::preferred(request.headers());
+    let doubled = doubled_header(request.headers());
+    state.metrics().in_flight.fetch_add(1, Ordering::Relaxed);
+    let mut open = Open {
+        state,
+        context: context.clone(),
+        method: method_name(request.method()),
+        route,
+        started: Instant::now(),
+        answered: false,
+    };
+    request.extensions_mut().insert(context.clone());
+
+    let response = match doubled {
+        Some(name) => {
+            Problem::malformed(format!("the header {name} stands twice; send it once")).into_response()
+        }
+        None => match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => {
+                open.state.metrics().panics.fetch_add(1, Ordering::Relaxed);
+                Problem::new(
+                    Code::Internal,
+                    "a handler panicked; the operator's log has the place",
+                )
+                .into_response()
+            }
+        },
+    };
+
+    let problem = problem_of(&response);
+    let code = problem.as_ref().map(|p| p.failure.code);
+    let detail = problem.as_ref().map_or("", |p| p.failure.message.as_str());
+    let mut response = match &problem {
+        Some(problem) => {
+            let mut rendered = problem.render(context.request(), language);
+            if let Some(allow) = response.headers().get(header::ALLOW) {
+                rendered.headers_mut().insert(header::ALLOW, allow.clone());
+            }
+            rendered
+        }
+        None => response,
+    };
+    if let Ok(value) = HeaderValue::from_str(&context.request().to_string()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    if let Some(run) = problem.as_ref().and_then(|p| p.run) {
+        context.set_run(run);
+    }
+    open.close(response.status().as_u16(), code, detail);
+    response
+}
+
+/// The problem that a response carries, or the one that takes the place of an answer that the framework made.
+fn problem_of(response: &Response) -> Option<Arc<Problem>> {
+    if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
+        return Some(problem.clone());
+    }
+    let status = response.status();
+    let fine = !status.is_client_error() && !status.is_server_error();
+    if fine || response.extensions().get::<Answered>().is_some() {
+        return None;
+    }
+    let (code, detail) = match status.as_u16() {
+        404 => (Code::NotFound, "there is no such path; GET / lists the routes"),
+        405 => (
+            Code::MethodNotAllowed,
+            "the path has no such method; the header Allow lists those it has",
+        ),
+        413 => (Code::BodyTooLarge, "the body is larger than this route takes"),
+        415 => (
+            Code::UnsupportedMediaType,
+            "the route does not read this kind of body",
+        ),
+        400..=499 => (
+            Code::MalformedRequest,
+            "the path or the query holds bytes that are not UTF-8 when decoded",
+        ),
+        _ => (Code::Internal, "an answer could not be made"),
+    };
+    Some(Arc::new(Problem::new(code, detail)))
+}
+
+/// The client's id if it has the right form (`req_…` or a bare UUID), otherwise a new one.
+fn request_id(headers: &HeaderMap) -> RequestId {
+    headers
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| {
+            let uuid = || uuid::Uuid::try_parse(text).ok().map(RequestId::from);
+            text.parse().ok().or_else(uuid)
+        })
+        .unwrap_or_else(RequestId::new)
+}
+
+/// A header that must stand once and stands twice: which of the two counts is what request smuggling lives on.
+fn doubled_header(headers: &HeaderMap) -> Option<HeaderName> {
+    const ONCE: [HeaderName; 5] = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        header::CONTENT_LENGTH,
+        header::HOST,
+        header::TRANSFER_ENCODING,
+    ];
+    if headers.len() == headers.keys_len() {
+        return None;
+    }
+    ONCE.into_iter()
+        .find(|name| headers.get_all(name).iter().nth(1).is_some())
+}
+
+/// A closed set, so that a client cannot make new series.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        _ => "OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_the_right_form_are_taken_over() {
+        let id = RequestId::new();
+        let with = |text: &str| {
+            HeaderValue::from_str(text).map_or_else(
+                |_| RequestId::new(),
+                |value| request_id(&HeaderMap::from_iter([(REQUEST_ID, value)])),
+            )
+        };
+        assert_eq!(with(&id.to_string()), id);
+        assert_eq!(with(&id.uuid().to_string()), id);
+        assert_ne!(with("abc"), with("abc"));
+        assert_ne!(with("run_0193"), id);
+    }
+
+    #[test]
+    fn only_headers_that_must_stand_once_are_refused() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::ACCEPT, HeaderValue::from_static("a/b"));
+        headers.append(header::ACCEPT, HeaderValue::from_static("c/d"));
+        assert_eq!(doubled_header(&headers), None);
+        headers.append(header::CONTENT_TYPE, HeaderValue::from_static("a/b"));
+        assert_eq!(doubled_header(&headers), None);
+        headers.append(header::CONTENT_TYPE, HeaderValue::from_static("c/d"));
+        assert_eq!(doubled_header(&headers), Some(header::CONTENT_TYPE));
+    }
+}

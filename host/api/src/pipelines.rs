@@ -1,0 +1,366 @@
+//! Pipelines over HTTP: saved by name, versioned, guarded by ETags.
+
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use docmill_model::definition::{self, Definition};
+use docmill_model::failure::Code;
+use docmill_model::id::TenantId;
+use docmill_model::plan::Plan;
+use docmill_model::size::ByteSize;
+use docmill_pipeline::{Catalog, plan};
+use docmill_store::StoreError;
+use docmill_store::pipeline::PipelineRow;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use utoipa::ToSchema;
+
+use crate::body::Reader;
+use crate::caller::Caller;
+use crate::problem::{Problem, ProblemBody};
+use crate::query::Query;
+use crate::runs::{json as body_of, json_with};
+use crate::state::ApiState;
+use crate::time::rfc3339;
+
+/// A saved pipeline.
+#[derive(Serialize, ToSchema)]
+pub struct PipelineBody {
+    /// Its name.
+    name: String,
+    /// Its number, from 1.
+    version: i32,
+    /// As read.
+    #[schema(value_type = Object)]
+    definition: Json,
+    /// As written, comments and all.
+    source: String,
+    /// When this version was saved; RFC 3339 in UTC.
+    created_at: String,
+}
+
+/// What saving came to.
+#[derive(Serialize, ToSchema)]
+pub struct SavedBody {
+    /// Its name.
+    name: String,
+    /// Its newest version now, from 1.
+    version: i32,
+    /// False: the newest version was the same definition already.
+    created: bool,
+    /// Which plugin versions a run would use now, in the order of the steps.
+    plugins: Vec<String>,
+}
+
+/// Save a pipeline.
+///
+/// The body is a definition in YAML or JSON. It is judged before it is saved: plugins and versions, kinds, configurations,
+/// expressions, cycles. `If-Match: "3"` saves only over version 3, `If-None-Match: *` only a new pipeline.
+#[utoipa::path(
+    put, path = "/v1/pipelines/{name}", tag = "pipelines",
+    params(("name" = String, Path, description = "Equal to `name` in the definition")),
+    request_body(description = "A definition", content((String = "application/yaml"), (Object = "application/json"))),
+    responses(
+        (status = 200, description = "It was so already", body = SavedBody),
+        (status = 201, description = "A new version", body = SavedBody),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub async fn save(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let expected = expected_version(request.headers())?;
+    let (text, definition, plan) = judged(&state, caller.tenant(), request).await?;
+    if definition.name != name {
+        let said = format!(
+            "is '{}', but the address says '{name}'; make them equal",
+            definition.name
+        );
+        return Err(Problem::definition(vec![definition::Problem::new("name", said)]));
+    }
+    let saved = state
+        .store()
+        .save_pipeline(caller.tenant(), &definition, &text, expected)
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict { what } if expected.is_some() => {
+                Problem::new(Code::PreconditionFailed, what)
+            }
+            other => other.failure().into(),
+        })?;
+    state.runs().changed(caller.tenant());
+    if saved.created {
+        let detail = json!({ "version": saved.number });
+        let entry = caller.audit("pipeline.save", &name, detail);
+        if let Err(error) = state.store().audit(caller.tenant(), &entry).await {
+            tracing::error!(%error, "a saved pipeline is not in the audit log");
+        }
+    }
+    let status = if saved.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let body = SavedBody {
+        name,
+        version: saved.number,
+        created: saved.created,
+        plugins: pinned(&plan),
+    };
+    Ok(tagged(json_with(status, &body)?, saved.number))
+}
+
+/// What a definition that holds every rule would run.
+#[derive(Serialize, ToSchema)]
+pub struct ValidBody {
+    /// Always true: a definition that breaks a rule is answered as a problem.
+    valid: bool,
+    /// Its name.
+    name: String,
+    /// Which plugin versions a run would use now, in the order of the steps.
+    plugins: Vec<String>,
+}
+
+/// Judge a definition without saving it.
+#[utoipa::path(
+    post, path = "/v1/pipelines:validate", tag = "pipelines",
+    request_body(description = "A definition", content((String = "application/yaml"), (Object = "application/json"))),
+    responses((status = 200, body = ValidBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn validate(
+    State(state): State<ApiState>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (_, definition, plan) = judged(&state, caller.tenant(), request).await?;
+    body_of(&ValidBody {
+        valid: true,
+        name: definition.name,
+        plugins: pinned(&plan),
+    })
+}
+
+/// Pipelines.
+#[derive(Serialize, ToSchema)]
+pub struct PipelineList {
+    /// By name.
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<Json>,
+}
+
+/// All pipelines.
+#[utoipa::path(
+    get, path = "/v1/pipelines", tag = "pipelines",
+    responses((status = 200, body = PipelineList), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn list(State(state): State<ApiState>, caller: Caller, query: Query) -> Result<Response, Problem> {
+    query.finish()?;
+    let rows = state
+        .store()
+        .list_pipelines(caller.tenant())
+        .await
+        .map_err(|e| e.failure())?;
+    let item = |row: docmill_store::pipeline::PipelineSummary| {
+        json!({
+            "name": row.name,
+            "description": row.description,
+            "version": row.number,
+            "updated_at": rfc3339(row.updated_at),
+        })
+    };
+    body_of(&PipelineList {
+        items: rows.into_iter().map(item).collect(),
+    })
+}
+
+/// One pipeline, in its newest version or the one that `version` names.
+#[utoipa::path(
+    get, path = "/v1/pipelines/{name}", tag = "pipelines",
+    params(
+        ("name" = String, Path, description = "Its name"),
+        ("version" = Option<i32>, Query, description = "From 1; the newest if left out")
+    ),
+    responses((status = 200, body = PipelineBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn show(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    mut query: Query,
+) -> Result<Response, Problem> {
+    let number: Option<i32> = query.parsed("version", "a whole number from 1")?;
+    query.finish()?;
+    known(&name)?;
+    let store = state.store();
+    let found = match number {
+        Some(number) => store.get_pipeline_version(caller.tenant(), &name, number).await,
+        None => store.get_pipeline(caller.tenant(), &name).await,
+    };
+    let row: PipelineRow = found.map_err(|e| e.failure())?.ok_or_else(|| unknown(&name))?;
+    let body = PipelineBody {
+        name: row.definition.name.clone(),
+        version: row.number,
+        definition: serde_json::to_value(&row.definition).unwrap_or_default(),
+        source: row.source_text,
+        created_at: rfc3339(row.created_at),
+    };
+    Ok(tagged(body_of(&body)?, row.number))
+}
+
+/// The versions of a pipeline, newest first.
+#[utoipa::path(
+    get, path = "/v1/pipelines/{name}/versions", tag = "pipelines",
+    params(("name" = String, Path, description = "Its name")),
+    responses((status = 200, body = PipelineList), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn versions(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    query: Query,
+) -> Result<Response, Problem> {
+    query.finish()?;
+    known(&name)?;
+    let rows = state
+        .store()
+        .pipeline_versions(caller.tenant(), &name)
+        .await
+        .map_err(|e| e.failure())?;
+    if rows.is_empty() {
+        return Err(unknown(&name));
+    }
+    let items = rows
+        .iter()
+        .map(|row| json!({ "version": row.number, "created_at": rfc3339(row.created_at) }));
+    body_of(&PipelineList {
+        items: items.collect(),
+    })
+}
+
+/// The text, the definition in it and its plan.
+async fn judged(
+    state: &ApiState,
+    tenant: TenantId,
+    request: Request,
+) -> Result<(String, Definition, Plan), Problem> {
+    let (parts, body) = request.into_parts();
+    let kind = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    if kind.starts_with("multipart/") {
+        return Err(Problem::new(
+            Code::UnsupportedMediaType,
+            "a definition is sent as it is, with Content-Type application/yaml or application/json",
+        ));
+    }
+    // A little more than a definition may have, so that the refusal can name the rule.
+    let most = ByteSize(definition::MAX_DEFINITION_BYTES as u64 * 2);
+    let (bytes, _) = Reader::new(state, &parts.headers, body, most)?.whole().await?;
+    if bytes.trim_ascii().is_empty() {
+        return Err(Problem::new(
+            Code::EmptyBody,
+            "the body is empty; send the definition in it",
+        ));
+    }
+    let text =
+        String::from_utf8(bytes.into()).map_err(|_| Problem::malformed("the definition is not UTF-8"))?;
+    let definition = Definition::parse(&text).map_err(Problem::definition)?;
+    let entries = state.store().catalog(tenant).await.map_err(|e| e.failure())?;
+    // Schemas and expressions are compiled: not on the async threads.
+    let planned = tokio::task::spawn_blocking(move || {
+        let plan = plan(&definition, &Catalog::new(entries));
+        plan.map(|plan| (definition, plan))
+    });
+    let (definition, plan) = planned
+        .await
+        .map_err(|error| {
+            tracing::error!(%error, "planning panicked");
+            Problem::new(
+                Code::Internal,
+                "the definition could not be judged; the log tells more",
+            )
+        })?
+        .map_err(Problem::definition)?;
+    Ok((text, definition, plan))
+}
+
+fn pinned(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(|step| step.plugin.to_string()).collect()
+}
+
+/// The version that the client wants to replace: 0 for none.
+fn expected_version(headers: &HeaderMap) -> Result<Option<i32>, Problem> {
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|v: &HeaderValue| v.to_str().unwrap_or_default().trim())
+    };
+    match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
+        (None, None) => Ok(None),
+        (None, Some("*")) => Ok(Some(0)),
+        (Some(tag), None) => tag
+            .trim_matches('"')
+            .parse()
+            .ok()
+            .filter(|number| *number > 0)
+            .map(Some)
+            .ok_or_else(|| Problem::malformed("If-Match holds the ETag of a version, such as \"3\"")),
+        _ => Err(Problem::malformed(
+            "send If-Match with one ETag, or If-None-Match: *",
+        )),
+    }
+}
+
+fn tagged(mut response: Response, number: i32) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{number}\"")) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// Names that cannot be never reach the database.
+fn known(name: &str) -> Result<(), Problem> {
+    if docmill_model::plugin::is_name(name) {
+        Ok(())
+    } else {
+        Err(unknown(name))
+    }
+}
+
+fn unknown(name: &str) -> Problem {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    Problem::new(
+        Code::UnknownPipeline,
+        format!("there is no pipeline '{shown}', or no such version of it"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preconditions() {
+        let with = |pairs: &[(header::HeaderName, &'static str)]| {
+            let headers = pairs
+                .iter()
+                .map(|(n, v)| (n.clone(), HeaderValue::from_static(v)));
+            expected_version(&headers.collect()).ok()
+        };
+        assert_eq!(with(&[]), Some(None));
+        assert_eq!(with(&[(header::IF_MATCH, "\"3\"")]), Some(Some(3)));
+        assert_eq!(with(&[(header::IF_NONE_MATCH, "*")]), Some(Some(0)));
+        for bad in ["\"0\"", "*", "\"x\"", "W/\"3\"", ""] {
+            assert_eq!(with(&[(header::IF_MATCH, bad)]), None, "{bad}");
+        }
+        assert_eq!(
+            with(&[(header::IF_MATCH, "\"3\""), (header::IF_NONE_MATCH, "*")]),
+            None
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! What machines ask a host: is it alive, does it want requests, what are its figures.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::metrics::{head, line, single};
+use crate::problem::Problem;
+use crate::runs::json_with;
+use crate::state::ApiState;
+
+/// Longest time that `/readyz` waits for PostgreSQL.
+const PING: Duration = Duration::from_millis(500);
+
+/// Alive. Touches nothing.
+#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, description = "Alive")))]
+pub async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Wants requests.
+///
+/// Stays ready while PostgreSQL is away: every host would be as badly off, and pipelines with `retain: none` go on being
+/// served. `store` tells.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operation",
+    responses((status = 200, description = "Ready"), (status = 503, description = "Starting or stopping"))
+)]
+pub async fn readyz(State(state): State<ApiState>) -> Result<Response, Problem> {
+    let ready = state.readiness().ready();
+    let store = match timeout(PING, state.store().ping()).await {
+        Ok(Ok(())) => "ok",
+        Ok(Err(_)) | Err(_) => "unavailable",
+    };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let mut response = json_with(status, &json!({ "ready": ready, "store": store }))?;
+    // Not a failure: an answer.
+    response.extensions_mut().insert(Answered);
+    Ok(response)
+}
+
+/// Marks a response with an error status that is an answer of its own and no problem.
+#[derive(Clone, Copy)]
+pub struct Answered;
+
+/// Figures in the text format of Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operation",
+    responses((status = 200, description = "Figures", content_type = "text/plain"))
+)]
+pub async fn metrics(State(state): State<ApiState>) -> Response {
+    let mut text = String::with_capacity(16 * 1024);
+    state.metrics().write(&mut text);
+    let runs = state.runs().figures();
+    head(
+        &mut text,
+        "docmill_runs_total",
+        "counter",
+        "Runs that ended, by status.",
+    );
+    for (status, count) in [
+        ("succeeded", runs.succeeded),
+        ("failed", runs.failed),
+        ("abandoned", runs.abandoned),
+    ] {
+        line(
+            &mut text,
+            "docmill_runs_total",
+            &format!("status=\"{status}\""),
+            count,
+        );
+    }
+    head(
+        &mut text,
+        "docmill_runs",
+        "gauge",
+        "Runs in flight, by what they do.",
+    );
+    for (doing, count) in [
+        ("queued", runs.queued),
+        ("working", runs.working),
+        ("in_flight", runs.in_flight),
+    ] {
+        line(&mut text, "docmill_runs", &format!("doing=\"{doing}\""), count);
+    }
+    single(
+        &mut text,
+        "docmill_runs_shed_total",
+        "counter",
+        "Runs refused because of overload.",
+        runs.shed,
+    );
+    single(
+        &mut text,
+        "docmill_steps_total",
+        "counter",
+        "Steps executed.",
+        runs.steps,
+    );
+    engine(&mut text, &state);
+    pool(&mut text, &state);
+    let ready = u8::from(state.readiness().ready());
+    single(
+        &mut text,
+        "docmill_ready",
+        "gauge",
+        "Whether this host wants requests.",
+        ready,
+    );
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        text,
+    )
+        .into_response()
+}
+
+fn engine(text: &mut String, state: &ApiState) {
+    let stats = state.runs().executor().engine().stats();
+    head(text, "docmill_guests", "gauge", "Guests, by what they do.");
+    line(text, "docmill_guests", "doing=\"running\"", stats.running);
+    line(text, "docmill_guests", "doing=\"queued\"", stats.queued);
+    head(
+        text,
+        "docmill_guest_failures_total",
+        "counter",
+        "Calls of plugins that failed, by code.",
+    );
+    for (code, count) in &stats.failures {
+        line(
+            text,
+            "docmill_guest_failures_total",
+            &format!("code=\"{code}\""),
+            count,
+        );
+    }
+    for (name, kind, help, value) in [
+        (
+            "docmill_guest_memory_bytes",
+            "gauge",
+            "Memory of running guests.",
+            stats.memory_bytes,
+        ),
+        (
+            "docmill_guest_calls_total",
+            "counter",
+            "Calls of plugins.",
+            stats.calls,
+        ),
+        (
+            "docmill_code_compiled_total",
+            "counter",
+            "Components compiled.",
+            stats.compiled,
+        ),
+        (
+            "docmill_code_mapped_total",
+            "counter",
+            "Compiled code mapped from disk.",
+            stats.mapped,
+        ),
+        (
+            "docmill_code_refused_total",
+            "counter",
+            "Compiled code on disk that was not genuine.",
+            stats.refused,
+        ),
+    ] {
+        single(text, name, kind, help, value);
+    }
+}
+
+fn pool(text: &mut String, state: &ApiState) {
+    let (open, idle) = state.store().connections();
+    head(
+        text,
+        "docmill_store_connections",
+        "gauge",
+        "Connections to PostgreSQL, by what they do.",
+    );
+    line(
+        text,
+        "docmill_store_connections",
+        "doing=\"working\"",
+        open.saturating_sub(idle),
+    );
+    line(text, "docmill_store_connections", "doing=\"idle\"", idle);
+}

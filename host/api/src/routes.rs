@@ -1,0 +1,148 @@
+//! Every route, on one page. The OpenAPI document is made from these lines.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use docmill_model::failure::Code;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::observe::observe;
+use crate::problem::Problem;
+use crate::state::ApiState;
+use crate::{documents, keys, pages, pipelines, plugins, probes, runs};
+
+fn all() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(head())
+        // Run a pipeline; find what was run.
+        .routes(routes!(runs::invoke))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::artifact))
+        // What the tenant keeps.
+        .routes(routes!(documents::list))
+        .routes(routes!(documents::show))
+        .routes(routes!(documents::source))
+        // What is run.
+        .routes(routes!(pipelines::list))
+        .routes(routes!(pipelines::show, pipelines::save))
+        .routes(routes!(pipelines::versions))
+        .routes(routes!(pipelines::validate))
+        // What pipelines are made of.
+        .routes(routes!(plugins::list))
+        .routes(routes!(plugins::show))
+        .routes(routes!(plugins::publish))
+        .routes(routes!(plugins::check))
+        // Who may.
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::me))
+        // For operators, and for people who look around. No key is needed.
+        .routes(routes!(probes::healthz))
+        .routes(routes!(probes::readyz))
+        .routes(routes!(probes::metrics))
+        .routes(routes!(pages::landing))
+        .routes(routes!(pages::errors))
+        .routes(routes!(pages::error))
+        .routes(routes!(pages::openapi))
+}
+
+/// The whole HTTP side.
+pub fn router(state: ApiState) -> Router {
+    let (router, _) = all().split_for_parts();
+    router
+        .fallback(|| async { Problem::new(Code::NotFound, "there is no such path; GET / lists the routes") })
+        .layer(from_fn_with_state(state.clone(), observe))
+        .with_state(state)
+}
+
+static DESCRIBED: LazyLock<OpenApi> = LazyLock::new(|| {
+    let (_, mut described) = all().split_for_parts();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API key: dm_…"))
+        .build();
+    described
+        .components
+        .get_or_insert_default()
+        .add_security_scheme("key", SecurityScheme::Http(bearer));
+    for (path, item) in &mut described.paths.paths {
+        if path.starts_with("/v1/") && path != "/v1/openapi.json" || path.contains(':') {
+            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                operation.security = Some(vec![SecurityRequirement::new::<_, _, String>("key", [])]);
+            }
+        }
+    }
+    described
+});
+
+fn head() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("docmill")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Runs document pipelines made of sandboxed plugins. Errors are problems (RFC 9457) with stable codes; \
+             `GET /errors` lists them.",
+        ));
+    OpenApiBuilder::new().info(info.build()).build()
+}
+
+/// The OpenAPI document, as JSON.
+pub fn openapi() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| DESCRIBED.to_pretty_json().unwrap_or_default());
+    &TEXT
+}
+
+/// Method, path and what it does, by path.
+pub fn summary() -> Vec<(&'static str, &'static str, &'static str)> {
+    let paths = DESCRIBED.paths.paths.iter();
+    paths
+        .flat_map(|(path, item)| {
+            let operations = [
+                ("GET", &item.get),
+                ("PUT", &item.put),
+                ("POST", &item.post),
+                ("DELETE", &item.delete),
+            ];
+            operations.into_iter().filter_map(move |(method, operation)| {
+                let said = operation.as_ref()?.summary.as_deref().unwrap_or_default();
+                Some((method, path.as_str(), said.trim_end_matches('.')))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_described() {
+        let summary = summary();
+        for (method, path) in [
+            ("POST", "/v1/pipelines/{name}/runs"),
+            ("PUT", "/v1/pipelines/{name}"),
+            ("POST", "/v1/pipelines:validate"),
+            ("PUT", "/v1/plugins/{namespace}/{name}/versions/{version}"),
+            ("DELETE", "/v1/keys/{id}"),
+            ("GET", "/healthz"),
+        ] {
+            assert!(
+                summary.iter().any(|(m, p, _)| (*m, *p) == (method, path)),
+                "{method} {path}"
+            );
+        }
+        assert!(summary.iter().all(|(_, _, said)| !said.is_empty()), "{summary:?}");
+        let document: serde_json::Value = serde_json::from_str(openapi()).unwrap();
+        let post = &document["paths"]["/v1/pipelines/{name}/runs"]["post"];
+        assert!(
+            post["responses"]["200"].is_object() && post["security"].is_array(),
+            "{post}"
+        );
+        assert!(document["components"]["schemas"]["ProblemBody"]["properties"]["type"].is_object());
+    }
+}

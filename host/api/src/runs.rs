@@ -1,0 +1,284 @@
+//! Runs over HTTP.
+
+mod view;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use docmill_model::failure::{Code, Failure};
+use docmill_model::id::{ArtifactId, RunId};
+use docmill_model::run::Status;
+use docmill_model::value::Verdict;
+use docmill_store::run::RunFilter;
+use serde::Serialize;
+
+use crate::caller::Caller;
+use crate::problem::{Problem, ProblemBody};
+use crate::query::Query;
+use crate::state::ApiState;
+use crate::time;
+use crate::upload;
+
+pub use view::{RunBody, SummaryBody};
+
+/// Run a pipeline on a document.
+///
+/// Send a form (`multipart/form-data`: a part with the name of an input is that input, every other part is a param, the
+/// part `params` is a JSON object of them) or one document as the body with its Content-Type. The answer leaves when the
+/// run is durable. A run that failed is answered as a problem with the run's id; it is kept, too.
+#[utoipa::path(
+    post, path = "/v1/pipelines/{name}/runs", tag = "runs",
+    params(
+        ("name" = String, Path, description = "The pipeline's name"),
+        ("role" = Option<String>, Query, description = "Which input a raw body is; may be left out if there is one only"),
+        ("name" = Option<String>, Query, description = "File name of a raw body"),
+        ("param.*" = Option<String>, Query, description = "A param: `?param.currency=KZT`"),
+    ),
+    request_body(description = "A form, or a document as it is", content(
+        (Object = "multipart/form-data"), (String = "application/octet-stream"), (String = "text/plain")
+    )),
+    responses(
+        (status = 200, body = RunBody),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn invoke(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(name): Path<String>,
+    query: Query,
+    request: Request,
+) -> Result<Response, Problem> {
+    let runs = state.runs();
+    // Admission comes before the body: a host that is full does not read what it will not work on.
+    let admission = runs.admit(caller.tenant())?;
+    let snapshot = runs.snapshot(caller.tenant(), &name).await?;
+    let uploaded = upload::read(&state, snapshot.definition(), query, request).await?;
+    let answer = runs
+        .invoke(admission, &snapshot, caller.acting(), uploaded.request)
+        .await;
+    drop(uploaded.reader);
+    let answer = answer.map_err(|refused| Problem::from(refused.failure).of_run(refused.run))?;
+    caller.context().set_run(answer.head.id);
+    if answer.outcome.status == Status::Failed {
+        let failure = answer
+            .outcome
+            .error
+            .clone()
+            .unwrap_or_else(|| Failure::new(Code::Internal, "the run failed without saying why"));
+        return Err(Problem::from(failure).of_run(Some(answer.head.id)));
+    }
+    let body = RunBody::of_answer(&answer);
+    let mut response = json(&body)?;
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/runs/{}", answer.head.id)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// A page of runs.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct RunList {
+    /// Newest first.
+    items: Vec<SummaryBody>,
+    /// Pass it as `cursor` for those that follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Find runs.
+#[utoipa::path(
+    get, path = "/v1/runs", tag = "runs",
+    params(
+        ("lookup.*" = Option<String>, Query, description = "By a look-up: `?lookup.fio=Иванов+Иван`. Order of words, case and ё/е do not matter"),
+        ("pipeline" = Option<String>, Query, description = "Of this pipeline"),
+        ("status" = Option<String>, Query, description = "running, succeeded or failed"),
+        ("verdict" = Option<String>, Query, description = "pass, fail or undecided"),
+        ("error" = Option<String>, Query, description = "Failed with this code"),
+        ("document" = Option<String>, Query, description = "Over this document"),
+        ("since" = Option<String>, Query, description = "Admitted at this time or later (RFC 3339)"),
+        ("until" = Option<String>, Query, description = "Admitted before this time"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
+    responses((status = 200, body = RunList), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    mut query: Query,
+) -> Result<Response, Problem> {
+    let time = |query: &mut Query, name: &str| {
+        let text = query.take(name)?;
+        text.map(|text| time::parse(name, &text)).transpose()
+    };
+    let filter = RunFilter {
+        pipeline: query.take("pipeline")?,
+        status: word(
+            &mut query,
+            "status",
+            &[Status::Running, Status::Succeeded, Status::Failed],
+            |s| s.as_str(),
+        )?,
+        verdict: word(
+            &mut query,
+            "verdict",
+            &[Verdict::Pass, Verdict::Fail, Verdict::Undecided],
+            |v| v.as_str(),
+        )?,
+        error: query.parsed("error", "a code; GET /errors lists them")?,
+        document: query.parsed("document", "a document's id: doc_…")?,
+        lookups: query.prefixed("lookup."),
+        since: time(&mut query, "since")?,
+        until: time(&mut query, "until")?,
+        cursor: query.parsed("cursor", "the `next` of the page before")?,
+        limit: limit(&mut query)?,
+    };
+    query.finish()?;
+    let page = state
+        .store()
+        .list_runs(caller.tenant(), &filter)
+        .await
+        .map_err(|e| e.failure())?;
+    json(&RunList {
+        items: page.items.iter().map(SummaryBody::new).collect(),
+        next: page.next.map(|id| id.to_string()),
+    })
+}
+
+/// One run with everything that is kept of it.
+#[utoipa::path(
+    get, path = "/v1/runs/{id}", tag = "runs",
+    params(("id" = String, Path, description = "run_…")),
+    responses((status = 200, body = RunBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn show(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id: RunId = id_of(&id)?;
+    let found = state
+        .store()
+        .get_run(caller.tenant(), id)
+        .await
+        .map_err(|e| e.failure())?;
+    let run = found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no run {id}")))?;
+    json(&RunBody::of_stored(&run))
+}
+
+/// A file that a run produced.
+#[utoipa::path(
+    get, path = "/v1/runs/{id}/artifacts/{artifact}", tag = "runs",
+    params(("id" = String, Path, description = "run_…"), ("artifact" = String, Path, description = "art_…")),
+    responses(
+        (status = 200, description = "The file", content_type = "application/octet-stream"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub async fn artifact(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Path((id, artifact)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let (run, artifact): (RunId, ArtifactId) = (id_of(&id)?, id_of(&artifact)?);
+    let found = state
+        .store()
+        .get_artifact(caller.tenant(), run, artifact)
+        .await
+        .map_err(|e| e.failure())?;
+    let record =
+        found.ok_or_else(|| Problem::new(Code::NotFound, format!("the run has no artifact {artifact}")))?;
+    let bytes = state
+        .blobs()
+        .get(caller.tenant(), record.digest)
+        .await
+        .map_err(|e| e.failure())?;
+    Ok(file(
+        Some(&record.name),
+        &record.media_type,
+        &record.digest.to_string(),
+        bytes,
+    ))
+}
+
+/// A file as a download: what a guest or a client made is never shown inside this site.
+pub fn file(name: Option<&str>, media_type: &str, digest: &str, bytes: bytes::Bytes) -> Response {
+    let encoded: String = form_urlencoded::byte_serialize(name.unwrap_or("file").as_bytes()).collect();
+    let disposition = format!("attachment; filename*=UTF-8''{}", encoded.replace('+', "%20"));
+    let mut response = Response::new(Body::from(bytes));
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    set(header::CONTENT_TYPE, media_type);
+    set(header::CONTENT_DISPOSITION, &disposition);
+    set(header::ETAG, &format!("\"{digest}\""));
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
+    response
+}
+
+/// An id from a path.
+///
+/// # Errors
+/// [`Code::NotFound`]: what cannot be an id names nothing.
+pub fn id_of<T: std::str::FromStr>(text: &str) -> Result<T, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse()
+        .map_err(|error: T::Err| Problem::new(Code::NotFound, error.to_string()))
+}
+
+/// The page size of a list.
+pub fn limit(query: &mut Query) -> Result<u32, Problem> {
+    let limit: u32 = query.parsed("limit", "a number from 1 to 200")?.unwrap_or(50);
+    if (1..=200).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(Problem::malformed(
+            "the query parameter 'limit' is a number from 1 to 200",
+        ))
+    }
+}
+
+/// One of a closed set of words.
+fn word<T: Copy>(
+    query: &mut Query,
+    name: &str,
+    all: &[T],
+    text: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, Problem> {
+    let Some(given) = query.take(name)? else {
+        return Ok(None);
+    };
+    let found = all.iter().copied().find(|one| text(*one) == given);
+    found.map(Some).ok_or_else(|| {
+        let words: Vec<&str> = all.iter().map(|one| text(*one)).collect();
+        Problem::malformed(format!(
+            "the query parameter '{name}' is one of: {}",
+            words.join(", ")
+        ))
+    })
+}
+
+/// A body of JSON.
+///
+/// # Errors
+/// [`Code::Internal`] if the value is not like JSON.
+pub fn json<T: Serialize>(body: &T) -> Result<Response, Problem> {
+    json_with(StatusCode::OK, body)
+}
+
+/// A body of JSON with a status.
+///
+/// # Errors
+/// [`Code::Internal`] if the value is not like JSON.
+pub fn json_with<T: Serialize>(status: StatusCode, body: &T) -> Result<Response, Problem> {
+    Ok((status, Json(body)).into_response())
+}

@@ -1,0 +1,151 @@
+//! What every handler can reach, and the settings of the HTTP side.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use docmill_blob::Blobs;
+use docmill_model::digest::Digest;
+use docmill_model::size::ByteSize;
+use docmill_registry::Registry;
+use docmill_runs::Runs;
+use docmill_runs::remembered::Remembered;
+use docmill_store::Store;
+use docmill_store::who;
+
+use crate::body::Memory;
+use crate::metrics::Metrics;
+
+/// Settings of the HTTP side.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Largest body of a request.
+    pub body: ByteSize,
+    /// Largest component.
+    pub component: ByteSize,
+    /// Memory for the bodies of all requests together; beyond it requests are shed.
+    pub body_memory: ByteSize,
+    /// Longest time without a byte of a body.
+    pub body_idle: Duration,
+    /// Longest time for a whole body.
+    pub body_total: Duration,
+    /// Longest time for a request's head.
+    pub head: Duration,
+    /// Most parts of a form.
+    pub parts: usize,
+    /// Most connections at once; more wait to be accepted.
+    pub connections: usize,
+    /// How long a key is taken as valid before the store is asked again: the longest time that a revoked key still works.
+    pub caller_age: Duration,
+    /// The same while the store does not answer.
+    pub caller_grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            body: ByteSize::mib(64),
+            component: ByteSize::mib(64),
+            body_memory: ByteSize::mib(512),
+            body_idle: Duration::from_secs(10),
+            body_total: Duration::from_secs(120),
+            head: Duration::from_secs(10),
+            parts: 256,
+            connections: 4096,
+            caller_age: Duration::from_secs(5),
+            caller_grace: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What every handler can reach; cheap to clone.
+#[derive(Clone)]
+pub struct ApiState(Arc<Parts>);
+
+struct Parts {
+    store: Store,
+    blobs: Blobs,
+    registry: Registry,
+    runs: Runs,
+    settings: Settings,
+    callers: Remembered<Digest, Arc<who::Caller>>,
+    body_memory: Memory,
+    metrics: Metrics,
+    readiness: Readiness,
+}
+
+impl ApiState {
+    /// The HTTP side over what the server wired; not ready yet.
+    pub fn new(store: Store, blobs: Blobs, registry: Registry, runs: Runs, settings: Settings) -> Self {
+        Self(Arc::new(Parts {
+            store,
+            blobs,
+            registry,
+            runs,
+            callers: Remembered::new(settings.caller_age, settings.caller_grace),
+            body_memory: Memory::new(settings.body_memory),
+            settings,
+            metrics: Metrics::default(),
+            readiness: Readiness::default(),
+        }))
+    }
+
+    /// PostgreSQL.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Bytes by digest.
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    /// The control plane.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The data plane.
+    pub fn runs(&self) -> &Runs {
+        &self.0.runs
+    }
+
+    /// Settings of the HTTP side.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Figures of the HTTP side.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Whether this host wants requests.
+    pub fn readiness(&self) -> &Readiness {
+        &self.0.readiness
+    }
+
+    pub(crate) fn callers(&self) -> &Remembered<Digest, Arc<who::Caller>> {
+        &self.0.callers
+    }
+
+    pub(crate) fn body_memory(&self) -> &Memory {
+        &self.0.body_memory
+    }
+}
+
+/// Whether this host wants requests: not before it is set up, and not once it was told to stop.
+#[derive(Debug, Default)]
+pub struct Readiness(AtomicBool);
+
+impl Readiness {
+    /// Says so to `/readyz`.
+    pub fn set_ready(&self, ready: bool) {
+        self.0.store(ready, Ordering::Release);
+    }
+
+    /// What `/readyz` says.
+    pub fn ready(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}

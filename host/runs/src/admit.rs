@@ -1,0 +1,237 @@
+//! Admission: an in-flight cap that sheds at once, and a cap of runs at work for which the others wait, briefly and in
+//! the order of arrival.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use docmill_model::failure::{Code, Failure};
+use docmill_model::id::TenantId;
+use docmill_model::run::{RunOutcome, Status};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use crate::Settings;
+
+/// What is in flight on this host.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Counts>);
+
+struct Counts {
+    most: usize,
+    per_tenant: usize,
+    concurrent: usize,
+    queue: Duration,
+    turns: Arc<Semaphore>,
+    in_flight: AtomicUsize,
+    tenants: Mutex<HashMap<TenantId, usize>>,
+    queued: AtomicUsize,
+    shed: AtomicU64,
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+    abandoned: AtomicU64,
+    steps: AtomicU64,
+}
+
+/// Figures of admission and of runs since the host started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Runs in flight.
+    pub in_flight: usize,
+    /// Of these, runs that wait for their turn.
+    pub queued: usize,
+    /// Of these, runs at work.
+    pub working: usize,
+    /// Refused because too much was in flight, or because no turn came in time.
+    pub shed: u64,
+    /// Ended well.
+    pub succeeded: u64,
+    /// Ended with a failure.
+    pub failed: u64,
+    /// Whose client went away.
+    pub abandoned: u64,
+    /// Steps executed.
+    pub steps: u64,
+}
+
+/// The right to be in flight; given back when dropped.
+pub struct Admission {
+    gate: Gate,
+    tenant: TenantId,
+    /// When it was given: deadlines count from here.
+    pub since: Instant,
+}
+
+impl Gate {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self(Arc::new(Counts {
+            most: settings.in_flight,
+            per_tenant: settings.per_tenant,
+            concurrent: settings.concurrent,
+            queue: settings.queue,
+            turns: Arc::new(Semaphore::new(settings.concurrent)),
+            in_flight: AtomicUsize::new(0),
+            tenants: Mutex::default(),
+            queued: AtomicUsize::new(0),
+            shed: AtomicU64::new(0),
+            succeeded: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+            steps: AtomicU64::new(0),
+        }))
+    }
+
+    /// Lets one more in, or sheds it.
+    pub(crate) fn admit(&self, tenant: TenantId) -> Result<Admission, Failure> {
+        let counts = &*self.0;
+        if counts.in_flight.fetch_add(1, Ordering::AcqRel) >= counts.most {
+            counts.in_flight.fetch_sub(1, Ordering::AcqRel);
+            return Err(self.shed("the host has as many runs in flight as it may"));
+        }
+        let mut tenants = counts.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = tenants.entry(tenant).or_default();
+        if *own >= counts.per_tenant {
+            drop(tenants);
+            counts.in_flight.fetch_sub(1, Ordering::AcqRel);
+            return Err(self.shed("your organisation has as many runs in flight on this host as it may"));
+        }
+        *own += 1;
+        drop(tenants);
+        Ok(Admission {
+            gate: self.clone(),
+            tenant,
+            since: Instant::now(),
+        })
+    }
+
+    fn shed(&self, why: &str) -> Failure {
+        self.0.shed.fetch_add(1, Ordering::Relaxed);
+        let mut failure = Failure::new(Code::Overloaded, format!("{why}; try again shortly"));
+        failure.retry_after_ms = Some(1_000);
+        failure
+    }
+
+    /// Waits for a turn to work, no longer than the queue's time and the run's own deadline.
+    pub(crate) async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
+        let counts = &*self.0;
+        if let Ok(turn) = counts.turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        let _waiting = Waiting::new(&counts.queued);
+        let until = deadline.min(Instant::now() + counts.queue);
+        match timeout_at(until, counts.turns.clone().acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(self.shed("no turn came in time")),
+        }
+    }
+
+    pub(crate) fn ended(&self, outcome: &RunOutcome) {
+        let counter = match outcome.status {
+            Status::Succeeded | Status::Running => &self.0.succeeded,
+            Status::Failed => &self.0.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.0
+            .steps
+            .fetch_add(outcome.steps.len() as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn abandoned(&self) {
+        self.0.abandoned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        let counts = &*self.0;
+        Figures {
+            in_flight: counts.in_flight.load(Ordering::Relaxed),
+            queued: counts.queued.load(Ordering::Relaxed),
+            working: counts.concurrent.saturating_sub(counts.turns.available_permits()),
+            shed: counts.shed.load(Ordering::Relaxed),
+            succeeded: counts.succeeded.load(Ordering::Relaxed),
+            failed: counts.failed.load(Ordering::Relaxed),
+            abandoned: counts.abandoned.load(Ordering::Relaxed),
+            steps: counts.steps.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let counts = &*self.gate.0;
+        counts.in_flight.fetch_sub(1, Ordering::AcqRel);
+        let mut tenants = counts.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = tenants.get_mut(&self.tenant) {
+            *own -= 1;
+            if *own == 0 {
+                tenants.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(in_flight: usize, per_tenant: usize, concurrent: usize) -> Gate {
+        Gate::new(&Settings {
+            in_flight,
+            per_tenant,
+            concurrent,
+            queue: Duration::from_millis(50),
+            ..Settings::default()
+        })
+    }
+
+    #[test]
+    fn caps_shed_and_are_given_back() {
+        let gate = gate(3, 2, 1);
+        let (one, other) = (TenantId::new(), TenantId::new());
+        let first = gate.admit(one).unwrap();
+        let _second = gate.admit(one).unwrap();
+        let refused = gate.admit(one).err().unwrap();
+        assert_eq!(
+            (refused.code, refused.retry_after_ms),
+            (Code::Overloaded, Some(1_000))
+        );
+        let _third = gate.admit(other).unwrap();
+        assert!(gate.admit(other).is_err(), "the host is full");
+        drop(first);
+        let _again = gate.admit(one).unwrap();
+        assert_eq!((gate.figures().in_flight, gate.figures().shed), (3, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_queue_and_time_out() {
+        let gate = gate(9, 9, 1);
+        let far = Instant::now() + Duration::from_secs(60);
+        let turn = gate.turn(far).await.unwrap();
+        assert_eq!(gate.figures().working, 1);
+        assert_eq!(gate.turn(far).await.err().unwrap().code, Code::Overloaded);
+        let waits = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.turn(far).await.map(drop) }
+        });
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(gate.figures().queued, 1);
+        drop(turn);
+        waits.await.unwrap().unwrap();
+        assert_eq!((gate.figures().queued, gate.figures().working), (0, 0));
+    }
+}

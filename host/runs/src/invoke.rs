@@ -1,0 +1,409 @@
+//! The walk of one run.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use docmill_model::definition::{Durability, Retain};
+use docmill_model::failure::{Code, Failure};
+use docmill_model::id::{ArtifactId, DocumentId, KeyId, RequestId, RunId, TenantId};
+use docmill_model::reading::Source;
+use docmill_model::run::{ArtifactRecord, RunHead, RunOutcome, Status};
+use docmill_model::value::Verdict;
+use docmill_pipeline::{RunContext, RunInputs, check_inputs, evaluate_lookups, execute};
+use docmill_store::run::RunCommit;
+use docmill_store::{StoreError, document::NewDocument};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::documents::{self, NewFile};
+use crate::{Admission, Parts, Runs, Snapshot, now};
+
+/// Who acts, from where and in which request.
+#[derive(Debug, Clone, Copy)]
+pub struct Acting {
+    /// Owns the run.
+    pub tenant: TenantId,
+    /// Which key; none: the platform itself.
+    pub key: Option<KeyId>,
+    /// The peer's address.
+    pub client_ip: Option<IpAddr>,
+    /// In which request.
+    pub request: RequestId,
+}
+
+/// What a run is given.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// An object.
+    pub params: serde_json::Value,
+    /// Files, in order within each role.
+    pub files: Vec<Upload>,
+    /// Texts by role.
+    pub texts: Vec<(String, String)>,
+    /// Records by role.
+    pub records: Vec<(String, serde_json::Value)>,
+    /// Documents that the tenant has, by role.
+    pub documents: Vec<(String, DocumentId)>,
+}
+
+/// A file that comes with a run.
+#[derive(Debug)]
+pub struct Upload {
+    /// The pipeline's name for it.
+    pub role: String,
+    /// Its bytes and what the host found them to be.
+    pub source: Source,
+}
+
+/// A run that was executed; with [`Status::Failed`] in its outcome if a step failed.
+#[derive(Debug)]
+pub struct Answer {
+    /// What was known before work started.
+    pub head: RunHead,
+    /// What it came to.
+    pub outcome: RunOutcome,
+    /// New documents whose bytes the tenant had before, with the first document that had them.
+    pub duplicates: Vec<(DocumentId, DocumentId)>,
+    /// Bytes of the artifacts of a run that is not kept (`retain: none`): the answer is all there is of them.
+    pub loose: Vec<(ArtifactId, Bytes)>,
+    /// From admission to the first step.
+    pub queued: Duration,
+    /// From admission to the answer.
+    pub total: Duration,
+}
+
+impl Answer {
+    fn new(head: RunHead, outcome: RunOutcome, loose: Vec<(ArtifactId, Bytes)>) -> Self {
+        Self {
+            head,
+            outcome,
+            duplicates: Vec::new(),
+            loose,
+            queued: Duration::ZERO,
+            total: Duration::ZERO,
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    /// What went wrong.
+    pub failure: Failure,
+    /// The run, if one was kept (`durability: accepted`).
+    pub run: Option<RunId>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self { failure, run: None }
+    }
+}
+
+impl Runs {
+    /// Lets one more run in.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`] when too much is in flight.
+    pub fn admit(&self, tenant: TenantId) -> Result<Admission, Failure> {
+        self.0.gate.admit(tenant)
+    }
+
+    /// Executes the plan of `snapshot` on `request` and keeps the run as the pipeline says. When this returns, the run is
+    /// durable (unless `retain: none`). Dropped before, its guests are stopped and nothing is kept, except that an accepted
+    /// run ends as interrupted.
+    ///
+    /// # Errors
+    /// What is wrong with the inputs; [`Code::Overloaded`]; what the store or the blobs say. A step that fails is an
+    /// answer, not an error.
+    pub async fn invoke(
+        &self,
+        admission: Admission,
+        snapshot: &Snapshot,
+        acting: Acting,
+        request: Request,
+    ) -> Result<Answer, Refused> {
+        let parts = &self.0;
+        let definition = snapshot.definition();
+        let stated = definition.limits.timeout.unwrap_or(parts.settings.timeout);
+        let deadline = admission.since + stated.min(parts.settings.longest).0;
+        let created_at = now();
+        let gathered = documents::gather(parts, acting.tenant, definition, request).await?;
+        check_inputs(definition, &gathered.inputs)?;
+        let head = RunHead {
+            id: RunId::new(),
+            pipeline: snapshot.pipeline,
+            pipeline_name: definition.name.clone(),
+            pipeline_version: snapshot.version_id,
+            version_number: snapshot.number,
+            durability: definition.durability,
+            retain: definition.retain,
+            created_at,
+            key: acting.key,
+            client_ip: acting.client_ip,
+            request: acting.request,
+            params: gathered.inputs.params.clone(),
+            lookups: evaluate_lookups(definition, &gathered.inputs)?,
+            inputs: gathered.recorded,
+            plugins: snapshot.plugins.clone(),
+        };
+        let run = Run {
+            parts: parts.clone(),
+            tenant: acting.tenant,
+            head,
+            new: gathered.new,
+        };
+        run.carry_out(admission, snapshot, gathered.inputs, deadline)
+            .await
+    }
+}
+
+struct Run {
+    parts: Arc<Parts>,
+    tenant: TenantId,
+    head: RunHead,
+    new: Vec<NewFile>,
+}
+
+impl Run {
+    async fn carry_out(
+        self,
+        admission: Admission,
+        snapshot: &Snapshot,
+        inputs: RunInputs,
+        deadline: Instant,
+    ) -> Result<Answer, Refused> {
+        let parts = self.parts.clone();
+        let mut client = Client {
+            parts: &parts,
+            tenant: self.tenant,
+            accepted: None,
+            waits: true,
+        };
+        let answer = self
+            .work(&mut client, &admission, snapshot, inputs, deadline)
+            .await;
+        client.waits = false;
+        let answer = answer?;
+        log(&answer);
+        Ok(answer)
+    }
+
+    async fn work(
+        self,
+        client: &mut Client<'_>,
+        admission: &Admission,
+        snapshot: &Snapshot,
+        inputs: RunInputs,
+        deadline: Instant,
+    ) -> Result<Answer, Refused> {
+        let parts = self.parts.clone();
+        let turn = parts.gate.turn(deadline).await?;
+        let retained = self.head.retain != Retain::None;
+        // Large sources travel to the blob store while the steps work.
+        let mut uploads = if retained { self.send_sources() } else { Vec::new() };
+        if retained && self.head.durability == Durability::Accepted {
+            // The row must never name bytes that are not there.
+            wait_for(std::mem::take(&mut uploads)).await?;
+            let rows = documents::rows(&self.new, None, parts.settings.inline).await;
+            let accepting = parts.store.accept_run(self.tenant, &self.head, &rows);
+            accepting.await.map_err(|e| said(&e))?;
+            client.accepted = Some(self.head.clone());
+        }
+        let queued = admission.since.elapsed();
+        let context = RunContext {
+            run: self.head.id,
+            started_at: now(),
+            deadline: Some(deadline),
+        };
+        let (outcome, artifacts) =
+            execute(&parts.executor, self.tenant, &snapshot.plan, inputs, context).await;
+        drop(turn);
+        parts.gate.ended(&outcome);
+        let mut answer = if retained {
+            let accepted = client.accepted.is_some();
+            // From here on the client may go: a task of its own keeps the run.
+            client.waits = false;
+            let keeping = tokio::spawn(self.keep(outcome, artifacts, uploads, accepted));
+            keeping.await.map_err(|error| {
+                tracing::error!(%error, "keeping a run panicked");
+                Failure::new(Code::Internal, "the run could not be kept; the log tells more")
+            })??
+        } else {
+            let artifacts = artifacts.into_iter().map(|(record, bytes)| (record.id, bytes));
+            Answer::new(self.head, outcome, artifacts.collect())
+        };
+        answer.queued = queued;
+        answer.total = admission.since.elapsed();
+        Ok(answer)
+    }
+
+    /// Sources that are too large for their row.
+    fn send_sources(&self) -> Vec<JoinHandle<Result<(), Failure>>> {
+        let large = self
+            .new
+            .iter()
+            .filter(|f| !documents::fits(&f.bytes, self.parts.settings.inline));
+        large
+            .map(|file| {
+                let (parts, tenant, source) = (self.parts.clone(), self.tenant, file.bytes.clone());
+                tokio::spawn(async move {
+                    let put = parts.blobs.put(tenant, source.digest, source.bytes.clone());
+                    put.await.map_err(|e| e.failure())
+                })
+            })
+            .collect()
+    }
+
+    /// Blobs first, then the one commit: rows never name bytes that are not there.
+    async fn keep(
+        self,
+        outcome: RunOutcome,
+        artifacts: Vec<(ArtifactRecord, Bytes)>,
+        uploads: Vec<JoinHandle<Result<(), Failure>>>,
+        accepted: bool,
+    ) -> Result<Answer, Refused> {
+        let parts = &self.parts;
+        let blobs = async {
+            wait_for(uploads).await?;
+            for (record, bytes) in artifacts {
+                let put = parts.blobs.put(self.tenant, record.digest, bytes);
+                put.await.map_err(|e| e.failure())?;
+            }
+            Ok::<(), Failure>(())
+        };
+        if let Err(failure) = blobs.await {
+            if accepted {
+                interrupt(parts, self.tenant, &self.head, failure.clone()).await;
+            }
+            let run = accepted.then_some(self.head.id);
+            return Err(Refused { failure, run });
+        }
+        let documents = if accepted {
+            Vec::new()
+        } else {
+            documents::rows(&self.new, Some(&outcome), parts.settings.inline).await
+        };
+        self.commit(&outcome, &documents, accepted)
+            .await
+            .map_err(|e| Refused {
+                failure: said(&e),
+                run: accepted.then_some(self.head.id),
+            })?;
+        Ok(Answer::new(self.head, outcome, Vec::new()))
+    }
+
+    async fn commit(
+        &self,
+        outcome: &RunOutcome,
+        documents: &[NewDocument],
+        accepted: bool,
+    ) -> Result<(), StoreError> {
+        let commit = RunCommit {
+            head: &self.head,
+            outcome,
+            documents,
+        };
+        if accepted {
+            self.parts.store.finish_accepted_run(self.tenant, &commit).await
+        } else {
+            self.parts.store.commit_run(self.tenant, &commit).await
+        }
+    }
+}
+
+async fn wait_for(uploads: Vec<JoinHandle<Result<(), Failure>>>) -> Result<(), Failure> {
+    for upload in uploads {
+        upload.await.map_err(|error| {
+            tracing::error!(%error, "putting a source panicked");
+            Failure::new(
+                Code::Internal,
+                "the document could not be kept; the log tells more",
+            )
+        })??;
+    }
+    Ok(())
+}
+
+/// What the store says, for the client; the cause goes to the log.
+fn said(error: &StoreError) -> Failure {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(%error, cause, "a run could not be kept");
+    error.failure()
+}
+
+/// Ends an accepted run that cannot be finished.
+async fn interrupt(parts: &Parts, tenant: TenantId, head: &RunHead, failure: Failure) {
+    let at = now();
+    let outcome = RunOutcome {
+        status: Status::Failed,
+        verdict: None,
+        error: Some(failure),
+        output: None,
+        fields: Vec::new(),
+        conflicts: Vec::new(),
+        checks: Vec::new(),
+        steps: Vec::new(),
+        artifacts: Vec::new(),
+        readings: Vec::new(),
+        started_at: at,
+        finished_at: at,
+    };
+    let commit = RunCommit {
+        head,
+        outcome: &outcome,
+        documents: &[],
+    };
+    if let Err(error) = parts.store.finish_accepted_run(tenant, &commit).await {
+        // It is found again as lost, at the latest when a host starts.
+        tracing::warn!(run.id = %head.id, %error, "an interrupted run could not be marked");
+    }
+}
+
+/// A client that waits for its run. Dropped while it waits, it is gone: an accepted run is marked as interrupted.
+struct Client<'a> {
+    parts: &'a Arc<Parts>,
+    tenant: TenantId,
+    accepted: Option<RunHead>,
+    waits: bool,
+}
+
+impl Drop for Client<'_> {
+    fn drop(&mut self) {
+        if !self.waits {
+            return;
+        }
+        self.parts.gate.abandoned();
+        if let Some(head) = self.accepted.take() {
+            let (parts, tenant) = (self.parts.clone(), self.tenant);
+            let failure = Failure::new(Code::Interrupted, "the client went away before the run was done");
+            tokio::spawn(async move { interrupt(&parts, tenant, &head, failure).await });
+        }
+    }
+}
+
+/// One wide line per run.
+fn log(answer: &Answer) {
+    let (head, outcome) = (&answer.head, &answer.outcome);
+    tracing::info!(
+        target: "docmill::run",
+        {
+        run.id = %head.id,
+        request.id = %head.request,
+        pipeline.name = head.pipeline_name,
+        pipeline.version = head.version_number,
+        run.status = outcome.status.as_str(),
+        run.verdict = outcome.verdict.map(Verdict::as_str),
+        run.steps = outcome.steps.len(),
+        run.fields = outcome.fields.len(),
+        run.checks = outcome.checks.len(),
+        error.code = outcome.error.as_ref().map(|e| e.code.as_str()),
+        error.step = outcome.error.as_ref().and_then(|e| e.step.as_deref()),
+        queued_us = u64::try_from(answer.queued.as_micros()).unwrap_or(u64::MAX),
+        duration_us = u64::try_from(answer.total.as_micros()).unwrap_or(u64::MAX),
+        },
+        "a run ended"
+    );
+}

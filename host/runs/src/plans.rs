@@ -1,0 +1,139 @@
+//! Plans in memory: the newest definition of a pipeline with every plugin pinned to the newest version that fits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use docmill_model::definition::Definition;
+use docmill_model::digest::{Digest, Hasher};
+use docmill_model::failure::{Code, Failure};
+use docmill_model::id::{PipelineId, PipelineVersionId, TenantId};
+use docmill_model::plan::Plan;
+use docmill_model::plugin::is_name;
+use docmill_pipeline::Catalog;
+use docmill_store::Store;
+use docmill_store::plugin::CatalogEntry;
+
+use crate::Runs;
+use crate::remembered::Remembered;
+
+/// A pipeline as it runs now.
+pub struct Snapshot {
+    /// Which pipeline.
+    pub pipeline: PipelineId,
+    /// Which saved definition.
+    pub version_id: PipelineVersionId,
+    /// Its number, from 1.
+    pub number: i32,
+    /// What a run executes.
+    pub plan: Arc<Plan>,
+    /// `namespace/name@version`, fallbacks included.
+    pub plugins: Vec<String>,
+    /// Of everything that the plan was made from.
+    stamp: Digest,
+}
+
+impl Snapshot {
+    /// As written.
+    pub fn definition(&self) -> &Definition {
+        &self.plan.definition
+    }
+}
+
+pub(crate) struct Plans {
+    store: Store,
+    memory: Remembered<(TenantId, Arc<str>), Arc<Snapshot>>,
+}
+
+impl Runs {
+    /// The pipeline as it runs now.
+    ///
+    /// # Errors
+    /// [`Code::UnknownPipeline`]; [`Code::UnknownPlugin`] or [`Code::InvalidDefinition`] when a saved definition has no
+    /// plan any more; [`Code::StoreUnavailable`].
+    pub async fn snapshot(&self, tenant: TenantId, name: &str) -> Result<Arc<Snapshot>, Failure> {
+        let plans = &self.0.plans;
+        // Names that cannot be are not looked up, so that they never fill the memory nor reach the database.
+        if !is_name(name) {
+            return Err(unknown(name));
+        }
+        let key = (tenant, Arc::from(name));
+        plans
+            .memory
+            .get(&key, |last| load(&plans.store, tenant, name, last))
+            .await
+    }
+}
+
+impl Plans {
+    pub(crate) fn new(store: Store, fresh: Duration, grace: Duration) -> Self {
+        Self {
+            store,
+            memory: Remembered::new(fresh, grace),
+        }
+    }
+
+    pub(crate) fn changed(&self, tenant: TenantId) {
+        self.memory.doubt(|(owner, _)| *owner == tenant);
+    }
+}
+
+async fn load(
+    store: &Store,
+    tenant: TenantId,
+    name: &str,
+    last: Option<Arc<Snapshot>>,
+) -> Result<Arc<Snapshot>, Failure> {
+    let row = store.get_pipeline(tenant, name).await.map_err(|e| e.failure())?;
+    let row = row.ok_or_else(|| unknown(name))?;
+    let entries = store.catalog(tenant).await.map_err(|e| e.failure())?;
+    let stamp = stamp(row.version_id, &entries);
+    if let Some(last) = last.filter(|last| last.stamp == stamp) {
+        return Ok(last);
+    }
+    let plan = docmill_pipeline::plan(&row.definition, &Catalog::new(entries)).map_err(|problems| {
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "the saved definition of '{name}' has no plan any more: {}; correct and save it again",
+            said.join("; ")
+        );
+        Failure::new(Code::InvalidDefinition, message)
+    })?;
+    let plugins = plan
+        .steps
+        .iter()
+        .flat_map(|step| std::iter::once(&step.plugin).chain(&step.fallback))
+        .map(ToString::to_string)
+        .collect();
+    tracing::info!(
+        pipeline.name = name,
+        pipeline.version = row.number,
+        "a plan was made"
+    );
+    Ok(Arc::new(Snapshot {
+        pipeline: row.pipeline,
+        version_id: row.version_id,
+        number: row.number,
+        plan: Arc::new(plan),
+        plugins,
+        stamp,
+    }))
+}
+
+/// Names everything that a plan depends on.
+fn stamp(version: PipelineVersionId, entries: &[CatalogEntry]) -> Digest {
+    let mut hasher = Hasher::default();
+    hasher.update(version.uuid().as_bytes());
+    for entry in entries {
+        hasher.update(format!("{}@{}\0", entry.name, entry.version).as_bytes());
+        hasher.update(entry.digest.as_bytes());
+    }
+    hasher.finish()
+}
+
+fn unknown(name: &str) -> Failure {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    Failure::new(
+        Code::UnknownPipeline,
+        format!("there is no pipeline '{shown}'; GET /v1/pipelines lists those that there are"),
+    )
+}
