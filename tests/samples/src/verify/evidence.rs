@@ -109,7 +109,8 @@ fn quoted(owner: &str, citation: &Value, pages: &[PageText], differences: &mut V
         ));
     }
     let number = citation.get("page").and_then(Value::as_u64);
-    let reading = text(citation, "reading");
+    // `reading` alone is the run's own name for it; the document's pages know the id.
+    let reading = text(citation, "reading_id");
     let Some(page) = pages.iter().find(|page| {
         Some(page.page) == number
             && (reading.is_empty() || page.reading.is_empty() || page.reading == reading)

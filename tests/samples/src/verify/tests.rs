@@ -16,7 +16,7 @@ fn pages() -> Vec<PageText> {
 fn citation(quote: &str) -> Value {
     let start = PAGE.find(quote).unwrap();
     json!({
-        "reading": "rd_1", "page": 0, "range": { "start": start, "end": start + quote.len() }, "quote": quote,
+        "reading": "main", "reading_id": "rd_1", "page": 0, "range": { "start": start, "end": start + quote.len() }, "quote": quote,
         "regions": [], "match": "exact",
     })
 }
@@ -207,7 +207,7 @@ fn every_quote_is_the_text_at_its_range() {
         "has no page Some(1)",
     );
     finds(
-        &tampered("/fields/0/citations/0/reading", json!("rd_2")),
+        &tampered("/fields/0/citations/0/reading_id", json!("rd_2")),
         "of reading `rd_2`",
     );
     finds(
