@@ -1,0 +1,12 @@
+//! The store over a real PostgreSQL.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod catalogue;
+mod documents;
+mod embedded;
+mod outage;
+mod plugins_and_pipelines;
+mod runs;
+mod sample;
+mod speed;
+mod who;

@@ -1,0 +1,163 @@
+//! Plugins and pipelines with their versions.
+
+use docmill_harness::database;
+use docmill_model::definition::Definition;
+use docmill_model::digest::Digest;
+use docmill_model::id::TenantId;
+use docmill_model::plugin::{Kind, Manifest};
+use docmill_store::StoreError;
+use docmill_store::plugin::NewVersion;
+
+fn manifest(version: &str) -> Manifest {
+    Manifest {
+        name: "acme/fields".parse().unwrap(),
+        version: version.parse().unwrap(),
+        summary: format!("Fields of {version}"),
+        config_schema: serde_json::json!({"type": "object", "properties": {"b": {}, "a": {}}}),
+        accepts: vec![],
+        fields: vec![],
+    }
+}
+
+#[tokio::test]
+async fn versions_never_change() -> anyhow::Result<()> {
+    let db = database().await?;
+    let inspection = serde_json::json!({"imports": []});
+    let publish = async |version: &str, kind, bytes: &[u8]| {
+        let manifest = manifest(version);
+        let new = NewVersion {
+            manifest: &manifest,
+            kind,
+            digest: Digest::of(bytes),
+            size: 5,
+            inspection: &inspection,
+        };
+        db.store.publish_plugin(db.tenant, &new).await
+    };
+    let first = publish("1.9.0", Kind::Extractor, b"a").await?;
+    assert!(first.created);
+    let again = publish("1.9.0", Kind::Extractor, b"a").await?;
+    assert_eq!((again.created, again.version_id), (false, first.version_id));
+    let other_bytes = publish("1.9.0", Kind::Extractor, b"b").await;
+    assert!(
+        matches!(other_bytes, Err(StoreError::Conflict { .. })),
+        "{other_bytes:?}"
+    );
+    let other_kind = publish("1.9.1", Kind::Parser, b"c").await;
+    assert!(
+        matches!(other_kind, Err(StoreError::Conflict { .. })),
+        "{other_kind:?}"
+    );
+    publish("1.10.0", Kind::Extractor, b"d").await?;
+    publish("2.0.0-beta.1", Kind::Extractor, b"e").await?;
+
+    let plugins = db.store.list_plugins(db.tenant).await?;
+    let [plugin] = plugins.as_slice() else {
+        panic!("{plugins:?}")
+    };
+    assert_eq!(plugin.latest.to_string(), "1.10.0");
+    assert_eq!(plugin.summary, "Fields of 1.10.0");
+    let versions: Vec<String> = plugin.versions.iter().map(|v| v.version.to_string()).collect();
+    assert_eq!(versions, ["2.0.0-beta.1", "1.10.0", "1.9.0"]);
+    assert_eq!(plugin.versions[2].manifest, manifest("1.9.0"));
+    assert_eq!(
+        db.store.get_plugin(db.tenant, &plugin.name).await?.as_ref(),
+        Some(plugin)
+    );
+    assert_eq!(
+        db.store
+            .get_plugin(db.tenant, &"acme/other".parse().unwrap())
+            .await?,
+        None
+    );
+    let catalog = db.store.catalog(db.tenant).await?;
+    assert_eq!(catalog.len(), 3);
+    assert_eq!(
+        (catalog[0].digest, catalog[0].size, catalog[0].kind),
+        (Digest::of(b"a"), 5, Kind::Extractor)
+    );
+    assert!(db.store.catalog(TenantId::new()).await?.is_empty());
+    Ok(())
+}
+
+fn definition(text: &str) -> Definition {
+    Definition::parse(text).unwrap()
+}
+
+#[tokio::test]
+async fn pipelines_are_versioned() -> anyhow::Result<()> {
+    let db = database().await?;
+    let one = "name: invoice\ndescription: Reads invoices\nsteps:\n  - { id: parse, use: docmill/pdf@1, with: { z: 1, a: 2 } }\n";
+    let two = "name: invoice\nsteps:\n  - { id: parse, use: docmill/text@1 }\n";
+    let save = async |text: &str, expected| {
+        db.store
+            .save_pipeline(db.tenant, &definition(text), text, expected)
+            .await
+    };
+    let first = save(one, Some(0)).await?;
+    assert_eq!((first.number, first.created), (1, true));
+    let same = save(one, None).await?;
+    assert_eq!(
+        (same.number, same.created, same.version_id),
+        (1, false, first.version_id)
+    );
+    let exists = save(two, Some(0)).await;
+    assert!(matches!(exists, Err(StoreError::Conflict { .. })), "{exists:?}");
+    let second = save(two, Some(1)).await?;
+    assert_eq!(
+        (second.number, second.created, second.pipeline),
+        (2, true, first.pipeline)
+    );
+
+    let newest = db.store.get_pipeline(db.tenant, "invoice").await?.unwrap();
+    assert_eq!(
+        (newest.number, newest.version_id, newest.source_text.as_str()),
+        (2, second.version_id, two)
+    );
+    let older = db
+        .store
+        .get_pipeline_version(db.tenant, "invoice", 1)
+        .await?
+        .unwrap();
+    assert_eq!(older.definition, definition(one));
+    assert_eq!(older.definition.steps[0].with.to_string(), r#"{"z":1,"a":2}"#);
+    assert!(
+        db.store
+            .get_pipeline_version(db.tenant, "invoice", 3)
+            .await?
+            .is_none()
+    );
+    assert!(db.store.get_pipeline(db.tenant, "other\0").await?.is_none());
+    let list = db.store.list_pipelines(db.tenant).await?;
+    assert_eq!(
+        (list.len(), list[0].number, list[0].description.as_str()),
+        (1, 2, "")
+    );
+    let versions = db.store.pipeline_versions(db.tenant, "invoice").await?;
+    assert_eq!(versions.iter().map(|v| v.number).collect::<Vec<_>>(), [2, 1]);
+    assert!(db.store.get_pipeline(TenantId::new(), "invoice").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_who_save_at_once_take_turns() -> anyhow::Result<()> {
+    let db = database().await?;
+    let saves = (0..12).map(|n| {
+        let store = db.store.clone();
+        tokio::spawn(async move {
+            let text = format!(
+                "name: p\ndescription: number {n}\nsteps:\n  - {{ id: parse, use: docmill/text@1 }}\n"
+            );
+            store
+                .save_pipeline(db.tenant, &definition(&text), &text, None)
+                .await
+        })
+    });
+    let mut numbers = Vec::new();
+    for save in saves.collect::<Vec<_>>() {
+        numbers.push(save.await??.number);
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=12).collect::<Vec<_>>());
+    Ok(())
+}
