@@ -1,7 +1,10 @@
 //! Invoices: seller, buyer, lines, tax and total, in tenge, roubles and dollars.
 
+mod labels;
+
 use serde_json::json;
 
+use self::labels::Labels;
 use super::draft::Draft;
 use super::identity;
 use super::page::{Block, Column, HeaderCell, Pair, PairLayout, Table};
@@ -72,7 +75,7 @@ const ENGLISH_WARES: [Ware; 8] = [
 /// An invoice and what a correct reader finds in it.
 pub fn draft(random: &mut Random, style: &Style, order: Order) -> Draft {
     let english = order.currency == Currency::Dollar;
-    let words = Words::of(order.currency, style);
+    let words = Labels::of(order.currency, style);
     let mut draft = Draft::new("invoice", if english { "en" } else { "ru" });
     let amounts = if english { Notation::ENGLISH } else { style.amounts };
     let lines = lines(random, order);
@@ -176,96 +179,6 @@ pub fn draft(random: &mut Random, style: &Style, order: Order) -> Draft {
     draft
 }
 
-/// Labels and units of one language and one country.
-struct Words {
-    seller: &'static str,
-    seller_id: &'static str,
-    seller_address: &'static str,
-    account: &'static str,
-    buyer: &'static str,
-    buyer_id: &'static str,
-    buyer_address: &'static str,
-    columns: [&'static str; 6],
-    /// The heading over price and amount.
-    cost: &'static str,
-    vat: &'static str,
-    total: &'static str,
-    manager: Option<&'static str>,
-    code: &'static str,
-    /// How the total shows its currency; `#` stands for the amount.
-    sign: &'static str,
-    /// Tax in percent.
-    rate: u64,
-}
-
-impl Words {
-    fn of(currency: Currency, style: &Style) -> Self {
-        let label = |usual, other| style.label(usual, other);
-        let russian = Self {
-            seller: label("Поставщик", "Продавец"),
-            seller_id: label("БИН поставщика", "БИН продавца"),
-            seller_address: label("Адрес поставщика", "Адрес продавца"),
-            account: label("ИИК", "IBAN"),
-            buyer: label("Покупатель", "Заказчик"),
-            buyer_id: label("БИН покупателя", "БИН заказчика"),
-            buyer_address: label("Адрес покупателя", "Адрес заказчика"),
-            columns: [
-                "№",
-                label("Наименование", "Товары (работы, услуги)"),
-                label("Кол-во", "Количество"),
-                label("Ед.", "Ед. изм."),
-                label("Цена", "Цена за ед."),
-                label("Сумма", "Стоимость"),
-            ],
-            cost: label("Стоимость, тенге", "К оплате, тенге"),
-            vat: label("В том числе НДС 12%", "НДС 12%"),
-            total: label("Итого к оплате", "Всего к оплате"),
-            manager: Some(label("Руководитель", "Исполнитель")),
-            code: "KZT",
-            sign: label("# KZT", "# ₸"),
-            rate: 12,
-        };
-        match currency {
-            Currency::Tenge => russian,
-            Currency::Rouble => Self {
-                seller_id: label("ИНН поставщика", "ИНН продавца"),
-                account: label("Расчётный счёт", "Р/с"),
-                buyer_id: label("ИНН покупателя", "ИНН заказчика"),
-                cost: label("Стоимость, руб.", "К оплате, руб."),
-                vat: label("В том числе НДС 20%", "НДС 20%"),
-                code: "RUB",
-                sign: label("# руб.", "# ₽"),
-                rate: 20,
-                ..russian
-            },
-            Currency::Dollar => Self {
-                seller: label("Seller", "Supplier"),
-                seller_id: label("Seller BIN", "Supplier BIN"),
-                seller_address: label("Seller address", "Supplier address"),
-                account: "IBAN",
-                buyer: label("Buyer", "Bill to"),
-                buyer_id: label("Buyer tax ID", "Bill-to tax ID"),
-                buyer_address: label("Buyer address", "Bill-to address"),
-                columns: [
-                    "No.",
-                    "Description",
-                    label("Qty", "Quantity"),
-                    "Unit",
-                    "Unit price",
-                    "Amount",
-                ],
-                cost: "Cost, USD",
-                vat: "VAT 0%",
-                total: label("Total due", "Amount due"),
-                manager: None,
-                code: "USD",
-                sign: label("$#", "USD #"),
-                rate: 0,
-            },
-        }
-    }
-}
-
 struct Party {
     name: String,
     number: String,
@@ -334,7 +247,7 @@ fn lines(random: &mut Random, order: Order) -> Vec<Line> {
         .collect()
 }
 
-fn heading(random: &mut Random, style: &Style, words: &Words, draft: &mut Draft) {
+fn heading(random: &mut Random, style: &Style, words: &Labels, draft: &mut Draft) {
     let date = Date::new(
         2024 + random.between(0, 1) as u32,
         random.between(1, 12) as u32,
@@ -400,7 +313,7 @@ fn parties(style: &Style, seller: Vec<Pair>, buyer: Vec<Pair>, draft: &mut Draft
     }
 }
 
-fn table(lines: &[Line], words: &Words, style: &Style, amounts: Notation) -> Table {
+fn table(lines: &[Line], words: &Labels, style: &Style, amounts: Notation) -> Table {
     let columns = [
         (5, false),
         (41, false),
@@ -491,7 +404,7 @@ fn expect_lines(lines: &[Line], amounts: Notation, code: &str, draft: &mut Draft
 }
 
 /// The sentence under the table, which repeats the total and must not confuse a reader.
-fn in_words(lines: &[Line], total: u64, words: &Words, amounts: Notation, draft: &mut Draft) {
+fn in_words(lines: &[Line], total: u64, words: &Labels, amounts: Notation, draft: &mut Draft) {
     let (whole, rest) = (total / 100, total % 100);
     let spelled = match words.code {
         "KZT" => format!("{} тенге {rest:02} тиын", russian_number(whole)),
