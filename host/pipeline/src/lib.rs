@@ -1,1 +1,24 @@
+//! Definition → plan → result.
+#![forbid(unsafe_code)]
 
+pub mod expression;
+
+mod catalog;
+mod execute;
+mod inputs;
+mod loader;
+mod merge;
+mod plan;
+mod program;
+mod schema;
+mod suggest;
+mod weight;
+
+/// Values up to this many bytes are evaluated where the run is; more goes to a thread that may block.
+pub(crate) const INLINE_BYTES: usize = 32 * 1024;
+
+pub use catalog::Catalog;
+pub use execute::{Executor, RunContext, execute};
+pub use inputs::{FileInput, RunInputs, check_inputs, evaluate_lookups};
+pub use loader::Loader;
+pub use plan::plan;

@@ -1,0 +1,141 @@
+//! What steps leave behind, and what a later step sees of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use docmill_model::failure::Failure;
+use docmill_model::reading::{Inputs, Reading};
+use docmill_model::run::{ArtifactRecord, ReadingRecord, StepRecord, StepStatus};
+use docmill_model::value::{Check, Field};
+use serde_json::{Value as Json, json};
+
+use super::Run;
+use crate::expression::{Known, Scope, StepView};
+use crate::inputs::{FileInput, RunInputs};
+use crate::merge::merge;
+
+/// A reading that a step made, and of which role's file.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    pub(crate) role: String,
+    pub(crate) record: ReadingRecord,
+}
+
+/// A step that is over.
+#[derive(Debug, Clone)]
+pub(crate) struct Done {
+    /// In the definition.
+    pub(crate) number: usize,
+    pub(crate) status: StepStatus,
+    /// Whether it ran once for each of several items.
+    pub(crate) several: bool,
+    pub(crate) records: Vec<StepRecord>,
+    pub(crate) readings: Vec<Made>,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) outputs: Vec<Arc<Json>>,
+    pub(crate) artifacts: Vec<(ArtifactRecord, Bytes)>,
+    /// Why it failed, if it did.
+    pub(crate) error: Option<Failure>,
+    /// The same, if the run ends by it.
+    pub(crate) ends_run: Option<Failure>,
+}
+
+impl Done {
+    /// A step that did nothing.
+    pub(crate) fn empty(number: usize, status: StepStatus, record: StepRecord) -> Self {
+        Self {
+            number,
+            status,
+            several: false,
+            records: vec![record],
+            readings: Vec::new(),
+            fields: Vec::new(),
+            checks: Vec::new(),
+            outputs: Vec::new(),
+            artifacts: Vec::new(),
+            error: None,
+            ends_run: None,
+        }
+    }
+}
+
+/// What some steps gave together.
+pub(crate) struct Gathered {
+    pub(crate) fields: Arc<Vec<Field>>,
+    pub(crate) conflicts: Vec<Field>,
+    pub(crate) checks: Arc<Vec<Check>>,
+    /// The reading of the first parser, in the definition's order, that gave one.
+    pub(crate) main: Option<Arc<Reading>>,
+}
+
+impl Gathered {
+    /// Over steps in the definition's order.
+    pub(crate) fn over(run: &Run, done: &[Arc<Done>]) -> Self {
+        let (fields, conflicts) = merge(done.iter().flat_map(|d| &d.fields), run.plan.definition.merge);
+        Self {
+            fields: Arc::new(fields),
+            conflicts,
+            checks: Arc::new(done.iter().flat_map(|d| d.checks.iter().cloned()).collect()),
+            main: done
+                .iter()
+                .flat_map(|d| &d.readings)
+                .map(|made| made.record.reading.clone())
+                .next(),
+        }
+    }
+
+    /// As expressions see it.
+    pub(crate) fn scope(&self, run: &Run, done: &[Arc<Done>], input: Option<&FileInput>) -> Scope {
+        let mut known = Known::default();
+        known.params = run.params.clone();
+        known.inputs = run.variable.clone();
+        known.reading = self.main.clone();
+        known.fields = self.fields.clone();
+        known.checks = self.checks.clone();
+        known.steps = done.iter().map(|d| view(run, d)).collect();
+        Scope::new(known, input.map(|file| Arc::new(RunInputs::describe(file))))
+    }
+
+    /// As a guest sees it.
+    pub(crate) fn inputs(&self, run: &Run, done: &[Arc<Done>], item: Option<&Arc<Json>>) -> Inputs {
+        let mut readings: BTreeMap<String, Vec<Arc<Reading>>> = BTreeMap::new();
+        for made in done.iter().flat_map(|d| &d.readings) {
+            readings
+                .entry(made.role.clone())
+                .or_default()
+                .push(made.record.reading.clone());
+        }
+        let mut records = run.inputs.records.clone();
+        for step in done.iter().filter(|d| !d.outputs.is_empty()) {
+            records.insert(run.step_id(step.number).to_owned(), step.outputs.clone());
+        }
+        if let Some(item) = item {
+            records.insert("item".to_owned(), vec![item.clone()]);
+        }
+        Inputs {
+            params: run.params.clone(),
+            main: self.main.clone(),
+            readings,
+            texts: run.inputs.texts.clone(),
+            records,
+            fields: self.fields.clone(),
+            checks: self.checks.clone(),
+        }
+    }
+}
+
+fn view(run: &Run, done: &Done) -> StepView {
+    let artifacts = done.artifacts.iter().map(|(record, _)| {
+        json!({ "name": record.name, "media_type": record.media_type, "size": record.size, "digest": record.digest.to_string() })
+    });
+    StepView {
+        id: run.step_id(done.number).to_owned(),
+        status: done.status,
+        several: done.several,
+        outputs: done.outputs.clone(),
+        artifacts: Arc::new(artifacts.collect()),
+        error: done.error.clone(),
+    }
+}

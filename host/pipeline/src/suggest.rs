@@ -1,0 +1,27 @@
+//! "Did you mean …?"
+
+/// The known name that is most like `name`, if one is like it enough to be what was meant.
+pub(crate) fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let name: String = name.chars().take(120).collect();
+    known
+        .into_iter()
+        .map(|other| (strsim::jaro_winkler(&name, other), other))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
+        .map(|(_, other)| other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::near;
+
+    #[test]
+    fn only_what_is_like_it() {
+        assert_eq!(
+            near("docmil/pdf", ["docmill/pdf", "docmill/html"]),
+            Some("docmill/pdf")
+        );
+        assert_eq!(near("parms", ["params", "fields"]), Some("params"));
+        assert_eq!(near("zzz", ["params", "fields"]), None);
+    }
+}

@@ -1,0 +1,76 @@
+//! Roughly how many bytes a value occupies: for budgets, where a factor of two does not matter.
+
+use docmill_model::reading::Reading;
+use docmill_model::value::{Check, Citation, Field, Value};
+use serde_json::Value as Json;
+
+/// What every value costs beside its text.
+const VALUE: usize = 32;
+
+pub(crate) fn json(json: &Json) -> usize {
+    VALUE
+        + match json {
+            Json::String(text) => text.len(),
+            Json::Array(items) => items.iter().map(self::json).sum(),
+            Json::Object(members) => members
+                .iter()
+                .map(|(key, value)| key.len() + VALUE + self::json(value))
+                .sum(),
+            _ => 0,
+        }
+}
+
+pub(crate) fn field(field: &Field) -> usize {
+    let value = match &field.value {
+        Some(Value::Json(value)) => json(value),
+        Some(Value::Text(text)) => text.len(),
+        _ => VALUE,
+    };
+    4 * VALUE
+        + field.path.len()
+        + value
+        + field.raw.as_ref().map_or(0, String::len)
+        + citations(&field.citations)
+}
+
+pub(crate) fn check(check: &Check) -> usize {
+    let fields: usize = check.fields.iter().map(|f| f.len() + VALUE).sum();
+    4 * VALUE + check.code.len() + check.reason.len() + fields + citations(&check.citations)
+}
+
+fn citations(citations: &[Citation]) -> usize {
+    citations
+        .iter()
+        .map(|c| 3 * VALUE + c.quote.len() + c.regions.len() * 16)
+        .sum()
+}
+
+pub(crate) fn reading(reading: &Reading) -> usize {
+    let pages: usize = reading
+        .pages
+        .iter()
+        .map(|page| {
+            let blocks: usize = page
+                .blocks
+                .iter()
+                .map(|block| {
+                    let cells = block.table.as_ref().map_or(0, |t| t.cells.len());
+                    4 * VALUE + block.fragments.len() * 40 + cells * 56
+                })
+                .sum();
+            4 * VALUE + page.text.len() + blocks
+        })
+        .sum();
+    let images: usize = reading.images.iter().map(|i| i.data.len()).sum();
+    let attachments: usize = reading
+        .attachments
+        .iter()
+        .map(|a| a.content.len() + a.name.len())
+        .sum();
+    let metadata: usize = reading
+        .metadata
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 2 * VALUE)
+        .sum();
+    VALUE + pages + images + attachments + metadata
+}
