@@ -88,7 +88,8 @@ fn run_from(text: &str, start: usize, length: usize, check: Check) -> Option<(us
             return None;
         }
     }
-    let shaped = check != Check::Iban || compact.chars().take(2).all(|char| char.is_ascii_alphabetic());
+    let digit_at = |index: usize| compact.as_bytes().get(index).is_some_and(u8::is_ascii_digit);
+    let shaped = check != Check::Iban || (!digit_at(0) && !digit_at(1) && digit_at(2) && digit_at(3));
     let alone = !before.is_some_and(char::is_alphanumeric);
     (compact.len() == length && shaped && alone).then_some((start, end, compact))
 }
