@@ -158,3 +158,60 @@ fn every_sample_gives_its_truth() {
         wrong.join("\n")
     );
 }
+
+/// Real documents, where they are at hand: nothing breaks, every quote is the text at its place, and it is quick.
+#[test]
+fn the_corpus_is_searched_without_a_slip() {
+    let Some(corpus) = std::env::var_os("DOCMILL_CORPUS").map(PathBuf::from) else {
+        println!("skipped: DOCMILL_CORPUS is not set");
+        return;
+    };
+    let mut searched = 0;
+    for folder in [
+        "invoices",
+        "pdf",
+        "pdf_tables",
+        "docx",
+        "xlsx",
+        "html",
+        "md",
+        "csv",
+        "text",
+    ] {
+        for entry in std::fs::read_dir(corpus.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let ending = path
+                .extension()
+                .and_then(|ending| ending.to_str())
+                .unwrap_or_default();
+            if !["pdf", "docx", "xlsx", "html", "md", "csv", "txt"].contains(&ending) {
+                continue;
+            }
+            let Ok(reading) = std::panic::catch_unwind(|| read(&path)) else {
+                continue;
+            };
+            for pipeline in ["invoice", "certificate", "form", "letter"] {
+                let config = serde_json::from_value(config(pipeline, "fields", &Json::Null)).unwrap();
+                let started = std::time::Instant::now();
+                let fields =
+                    docmill_patterns::Patterns::extract(Inputs::new().with_main(reading.clone()), config)
+                        .unwrap();
+                let found = fields.iter().filter(|field| field.value.is_some()).count();
+                println!(
+                    "{:>6} ms {found:>4} {pipeline} {}",
+                    started.elapsed().as_millis(),
+                    path.display()
+                );
+                for citation in fields.iter().flat_map(|field| &field.citations) {
+                    let span = Span {
+                        page: citation.page,
+                        range: citation.range.unwrap(),
+                    };
+                    assert_eq!(reading.slice(span).unwrap(), citation.quote);
+                }
+                searched += 1;
+            }
+        }
+    }
+    assert!(searched > 0);
+}
