@@ -215,3 +215,44 @@ fn the_corpus_is_searched_without_a_slip() {
     }
     assert!(searched > 0);
 }
+
+/// Real invoices, where they are at hand, with a configuration that nobody fitted to them.
+#[test]
+fn real_invoices() {
+    let Some(corpus) = std::env::var_os("DOCMILL_CORPUS").map(PathBuf::from) else {
+        println!("skipped: DOCMILL_CORPUS is not set");
+        return;
+    };
+    let config = serde_json::json!({ "date_order": "mdy", "fields": [
+        { "name": "number", "type": "identifier", "labels": ["Invoice Number", "Invoice No", "Invoice", "Factuurnummer"] },
+        { "name": "date", "type": "date", "labels": ["Invoice Date", "Date", "Factuurdatum"] },
+        { "name": "total", "type": "money", "labels": ["Total due", "Amount due", "Total amount due", "Total", "TOTAL AMOUNT DUE ON", "Totaal"] }
+    ]});
+    for name in ["AmazonWebServices", "AzureInterior", "coolblue1"] {
+        let truth =
+            std::fs::read_to_string(corpus.join(format!("truth/invoices/{name}.pdf.truth.json"))).unwrap();
+        let truth: Json = serde_json::from_str(&truth).unwrap();
+        let reading = read(&corpus.join(format!("invoices/{name}.pdf")));
+        let inputs = Inputs::new().with_main(reading);
+        let fields =
+            docmill_patterns::Patterns::extract(inputs, serde_json::from_value(config.clone()).unwrap())
+                .unwrap();
+        let amount = truth[0]["amount"].as_f64().unwrap();
+        for (path, expected) in [
+            ("number", truth[0]["invoice_number"].as_str().unwrap().to_owned()),
+            ("date", truth[0]["date"].as_str().unwrap().to_owned()),
+            ("total", format!("{amount:.2}")),
+        ] {
+            let value = fields
+                .iter()
+                .find(|field| field.path == path)
+                .and_then(|field| field.value.clone());
+            let shown = match value {
+                Some(Value::Money(money)) => money.amount,
+                Some(Value::Text(text) | Value::Date(text)) => text,
+                other => format!("{other:?}"),
+            };
+            assert_eq!(shown, expected, "{name} {path}");
+        }
+    }
+}
