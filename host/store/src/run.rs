@@ -5,6 +5,7 @@ use docmill_model::id::{ArtifactId, DocumentId, ReadingId, RunId, SourceId, Tena
 use docmill_model::run::{ArtifactRecord, Lookup, Millis, RunHead, RunOutcome, Status};
 use docmill_model::value::Verdict;
 use serde::Serialize;
+use uuid::Uuid;
 
 mod build;
 mod commit;
@@ -33,6 +34,37 @@ pub struct RunCommit<'a> {
     pub documents: &'a [NewDocument],
 }
 
+/// What a commit found out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Given and kept, where they differ; of this run, and of others that were committed together with it.
+    pub(crate) replaced: Vec<(Uuid, Uuid)>,
+}
+
+impl Committed {
+    /// The document that brought the same bytes first; none: `document` itself did.
+    pub fn duplicate_of(&self, document: DocumentId) -> Option<DocumentId> {
+        self.instead(document.uuid()).map(Into::into)
+    }
+
+    /// The reading that is kept: `reading` itself, or the one that an earlier run made of the same bytes in the same way.
+    pub fn kept_reading(&self, reading: ReadingId) -> ReadingId {
+        self.instead(reading.uuid()).map_or(reading, Into::into)
+    }
+
+    /// Both: of a run that was accepted first and finished later.
+    #[must_use]
+    pub fn and(mut self, later: Self) -> Self {
+        self.replaced.extend(later.replaced);
+        self
+    }
+
+    fn instead(&self, given: Uuid) -> Option<Uuid> {
+        let found = self.replaced.iter().find(|(g, _)| *g == given);
+        found.map(|(_, instead)| *instead)
+    }
+}
+
 /// A run as it is kept.
 #[derive(Debug, Clone)]
 pub struct StoredRun {
@@ -42,6 +74,8 @@ pub struct StoredRun {
     pub outcome: Option<RunOutcome>,
     /// What citations point to.
     pub readings: Vec<ReadingRef>,
+    /// Documents among its inputs whose bytes had come before, with the first document that had them.
+    pub duplicates: Vec<(DocumentId, DocumentId)>,
 }
 
 /// A reading that a run used.
@@ -119,7 +153,11 @@ impl Store {
     /// # Errors
     /// When the database does not answer: then the run may or may not be there, and the same call again is safe
     /// (`Conflict` means that it was).
-    pub async fn commit_run(&self, tenant: TenantId, commit: &RunCommit<'_>) -> Result<(), StoreError> {
+    pub async fn commit_run(
+        &self,
+        tenant: TenantId,
+        commit: &RunCommit<'_>,
+    ) -> Result<Committed, StoreError> {
         self.committer.commit(tenant, build::whole(commit)?).await
     }
 
@@ -132,7 +170,7 @@ impl Store {
         tenant: TenantId,
         head: &RunHead,
         documents: &[NewDocument],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         self.committer
             .commit(tenant, build::accepted(head, documents)?)
             .await
@@ -147,7 +185,7 @@ impl Store {
         &self,
         tenant: TenantId,
         commit: &RunCommit<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Committed, StoreError> {
         commit::write(&self.pool, tenant, true, &[&build::finished(commit)?]).await
     }
 

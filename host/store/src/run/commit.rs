@@ -8,7 +8,9 @@ use docmill_model::id::TenantId;
 use sqlx::PgPool;
 use sqlx::postgres::PgBindIterExt as _;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
+use super::Committed;
 use super::rows::Rows;
 use crate::error::StoreError;
 
@@ -20,7 +22,7 @@ const MAX_RUNS: usize = 64;
 /// A commit takes no further run when it is this large.
 const MAX_BYTES: usize = 4 << 20;
 
-type Answer = oneshot::Sender<Result<(), StoreError>>;
+type Answer = oneshot::Sender<Result<Committed, StoreError>>;
 
 /// Finished runs on their way to the database.
 #[derive(Debug, Clone)]
@@ -50,7 +52,7 @@ impl Committer {
     }
 
     /// Writes a run that is not there yet. Goes on to the end even if the caller goes away.
-    pub(crate) async fn commit(&self, tenant: TenantId, rows: Rows) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&self, tenant: TenantId, rows: Rows) -> Result<Committed, StoreError> {
         let (answer, answered) = oneshot::channel();
         let opens_lane = {
             let mut queues = self.queues();
@@ -76,7 +78,7 @@ impl Committer {
         while let Some(group) = self.next_group(tenant) {
             let rows: Vec<&Rows> = group.iter().map(|w| &w.rows).collect();
             match write(&self.pool, tenant, false, &rows).await {
-                Ok(()) => answer_all(group, || Ok(())),
+                Ok(committed) => answer_all(group, || Ok(committed.clone())),
                 Err(StoreError::Unavailable { reason }) => {
                     let away = || {
                         Err(StoreError::Unavailable {
@@ -96,7 +98,7 @@ impl Committer {
                 }
                 Err(error) => {
                     let mut error = Some(error);
-                    answer_all(group, || error.take().map_or(Ok(()), Err));
+                    answer_all(group, || error.take().map_or_else(|| Ok(Committed::default()), Err));
                 }
             }
         }
@@ -141,7 +143,7 @@ impl Committer {
 }
 
 /// A caller that went away is told nothing.
-fn answer_all(group: Vec<Waiting>, mut result: impl FnMut() -> Result<(), StoreError>) {
+fn answer_all(group: Vec<Waiting>, mut result: impl FnMut() -> Result<Committed, StoreError>) {
     for waiting in group {
         waiting.answer.send(result()).ok();
     }
@@ -154,10 +156,10 @@ pub(crate) async fn write(
     tenant: TenantId,
     accepted: bool,
     runs: &[&Rows],
-) -> Result<(), StoreError> {
+) -> Result<Committed, StoreError> {
     // Not a checked macro: those take slices and would have every group copied into one.
-    sqlx::query(
-        "select docmill.commit_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    let replaced: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "select given, instead from docmill.commit_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(tenant.uuid())
     .bind(accepted)
@@ -174,10 +176,10 @@ pub(crate) async fn write(
     .bind(runs.iter().flat_map(|r| &r.citations).bind_iter())
     .bind(runs.iter().flat_map(|r| &r.artifacts).bind_iter())
     .bind(runs.iter().flat_map(|r| &r.usage).bind_iter())
-    .execute(pool)
+    .fetch_all(pool)
     .await
-    .map(drop)
-    .map_err(refused)
+    .map_err(refused)?;
+    Ok(Committed { replaced })
 }
 
 fn refused(error: sqlx::Error) -> StoreError {

@@ -1,7 +1,7 @@
 //! Reading a run back, whole.
 
 use docmill_model::failure::Failure;
-use docmill_model::id::{RunId, TenantId};
+use docmill_model::id::{DocumentId, RunId, TenantId};
 use docmill_model::reading::{Rect, TextRange};
 use docmill_model::run::{
     ArtifactRecord, AttemptRecord, CallUsage, InputContent, Lookup, RunHead, RunInput, RunOutcome, Status,
@@ -80,11 +80,13 @@ impl Store {
                 (Some(outcome), readings(&mut tx, tenant, id).await?)
             }
         };
+        let duplicates = duplicates(&mut tx, tenant, id).await?;
         tx.commit().await?;
         Ok(Some(StoredRun {
             head,
             outcome,
             readings,
+            duplicates,
         }))
     }
 }
@@ -131,6 +133,25 @@ async fn inputs(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Vec<RunInp
             })
         })
         .collect()
+}
+
+async fn duplicates(
+    tx: &mut TenantTx,
+    tenant: Uuid,
+    run: Uuid,
+) -> Result<Vec<(DocumentId, DocumentId)>, StoreError> {
+    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "select s.document_id, o.document_id
+         from docmill.run_input i
+         join docmill.source s on s.tenant_id = i.tenant_id and s.id = i.source_id
+         join docmill.source o on o.tenant_id = s.tenant_id and o.id = s.duplicate_of
+         where i.tenant_id = $1 and i.run_id = $2",
+    )
+    .bind(tenant)
+    .bind(run)
+    .fetch_all(tx.connection())
+    .await?;
+    Ok(rows.into_iter().map(|(new, first)| (new.into(), first.into())).collect())
 }
 
 async fn steps(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Vec<StepRecord>, StoreError> {

@@ -1,1 +1,320 @@
-//! (being written)
+//! The rules that every table keeps, read from PostgreSQL's own catalogue: a table that a migration forgets is found here.
+
+use docmill_harness::{database, empty_database};
+use docmill_model::id::TenantId;
+use docmill_store::{StoreError, migrate};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use crate::sample;
+
+/// Tables without rows of tenants.
+const NO_TENANT: &str = "_sqlx_migrations";
+
+async fn rows(connection: &mut PgConnection, sql: &str) -> Vec<String> {
+    sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_all(connection)
+        .await
+        .unwrap()
+}
+
+/// Every table, partitions too, but those without tenants.
+async fn tables(connection: &mut PgConnection, only_parents: bool) -> Vec<String> {
+    let parents = if only_parents {
+        "and not relispartition"
+    } else {
+        ""
+    };
+    rows(
+        connection,
+        &format!(
+            "select relname::text from pg_class where relnamespace = 'docmill'::regnamespace and relkind in ('r', 'p')
+             and relname <> '{NO_TENANT}' {parents} order by relname"
+        ),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn every_table_keeps_tenants_apart() -> anyhow::Result<()> {
+    let db = database().await?;
+    let mut owner = PgConnection::connect(&db.url).await?;
+    // Names are shown with their schema then.
+    sqlx::query("set search_path = ''").execute(&mut owner).await?;
+    let all = tables(&mut owner, false).await;
+    let parents = tables(&mut owner, true).await;
+    assert!(parents.len() >= 22 && all.len() > parents.len(), "{parents:?}");
+
+    let unforced = "select relname::text from pg_class where relnamespace = 'docmill'::regnamespace
+        and relkind in ('r', 'p') and not (relrowsecurity and relforcerowsecurity)";
+    assert_eq!(rows(&mut owner, unforced).await, [NO_TENANT]);
+
+    let policy =
+        "select tablename::text from pg_policies where schemaname = 'docmill' and policyname = 'tenant'
+        and permissive = 'PERMISSIVE' and roles = '{public}' and cmd = 'ALL'
+        and qual = '(tenant_id = docmill.current_tenant())' and with_check = qual order by tablename";
+    assert_eq!(rows(&mut owner, policy).await, parents);
+    // Nobody but the owner, of whom nobody is a member that serves requests, has another way in.
+    let others = "select distinct roles::text from pg_policies where schemaname = 'docmill' and policyname <> 'tenant'";
+    assert_eq!(rows(&mut owner, others).await, ["{docmill_owner}"]);
+
+    let first_column =
+        "select relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum = 1
+        where relnamespace = 'docmill'::regnamespace and relkind in ('r', 'p')
+        and (a.attname, a.atttypid) is distinct from ('tenant_id', 'uuid'::regtype)";
+    assert_eq!(rows(&mut owner, first_column).await, [NO_TENANT]);
+
+    // Primary keys and unique indexes (indkey), foreign keys (conkey), and what those point to (confkey).
+    let unique = "select indexrelid::regclass::text from pg_index i join pg_class c on c.oid = i.indrelid
+        join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
+        where c.relnamespace = 'docmill'::regnamespace and i.indisunique and a.attname <> 'tenant_id'";
+    assert_eq!(
+        rows(&mut owner, unique).await,
+        [format!("docmill.{NO_TENANT}_pkey")]
+    );
+    let keyless = "select relname::text from pg_class c where relnamespace = 'docmill'::regnamespace
+        and relkind in ('r', 'p') and not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary)";
+    assert_eq!(rows(&mut owner, keyless).await, [] as [String; 0]);
+    let foreign = "select conname::text from pg_constraint k
+        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+        join pg_attribute f on f.attrelid = k.confrelid and f.attnum = k.confkey[1]
+        where k.connamespace = 'docmill'::regnamespace and k.contype = 'f'
+        and not (a.attname = 'tenant_id' and f.attname = 'tenant_id')";
+    assert_eq!(rows(&mut owner, foreign).await, [] as [String; 0]);
+    let count = "select count(*)::text from pg_constraint where connamespace = 'docmill'::regnamespace and contype = 'f'";
+    assert_ne!(rows(&mut owner, count).await, ["0"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
+    let db = database().await?;
+    let mut owner = PgConnection::connect(&db.url).await?;
+    let powers = "select rolname::text from pg_roles where rolname in ('docmill_app', 'docmill_owner')
+        and not (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolcanlogin) order by rolname";
+    assert_eq!(rows(&mut owner, powers).await, ["docmill_app", "docmill_owner"]);
+    let member = "select pg_has_role('docmill_app', 'docmill_owner', 'member')::text";
+    assert_eq!(rows(&mut owner, member).await, ["false"]);
+    let owned = "select relname::text from pg_class where relnamespace = 'docmill'::regnamespace
+        and relowner <> 'docmill_owner'::regrole";
+    assert_eq!(rows(&mut owner, owned).await, [] as [String; 0]);
+    let on_partitions = "select relname::text from pg_class c where relnamespace = 'docmill'::regnamespace
+        and relispartition and relkind in ('r', 'p')
+        and has_any_column_privilege('docmill_app', c.oid, 'select, insert, update, references')";
+    assert_eq!(rows(&mut owner, on_partitions).await, [] as [String; 0]);
+    let deletes = "select relname::text from pg_class c where relnamespace = 'docmill'::regnamespace
+        and relkind in ('r', 'p') and has_table_privilege('docmill_app', c.oid, 'delete, truncate, trigger')";
+    assert_eq!(rows(&mut owner, deletes).await, [] as [String; 0]);
+    // Immutable for good: versions, what a run found, the ledger and the audit log cannot be updated.
+    let updates = "select relname::text from pg_class c where relnamespace = 'docmill'::regnamespace
+        and has_any_column_privilege('docmill_app', c.oid, 'update') order by relname";
+    assert_eq!(rows(&mut owner, updates).await, ["api_key", "pipeline", "run"]);
+
+    let open = "select p.oid::regprocedure::text from pg_proc p where pronamespace = 'docmill'::regnamespace
+        and exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) where grantee = 0)";
+    assert_eq!(rows(&mut owner, open).await, [] as [String; 0], "PUBLIC may call");
+    let definers = "select proname::text from pg_proc where pronamespace = 'docmill'::regnamespace and prosecdef
+        and proowner = 'docmill_owner'::regrole and 'search_path=pg_catalog, pg_temp' = any (proconfig) order by proname";
+    let all_definers =
+        "select proname::text from pg_proc where pronamespace = 'docmill'::regnamespace and prosecdef
+        order by proname";
+    let found = rows(&mut owner, definers).await;
+    assert_eq!(found, rows(&mut owner, all_definers).await);
+    assert_eq!(
+        found,
+        [
+            "add_partitions",
+            "authenticate",
+            "bootstrap",
+            "mark_lost_runs",
+            "tenants"
+        ]
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_tenant_and_no_tenant_see_nothing() -> anyhow::Result<()> {
+    let db = database().await?;
+    let definition =
+        docmill_model::definition::Definition::parse("name: p\nsteps: [{ id: a, use: docmill/text@1 }]\n");
+    db.store
+        .save_pipeline(db.tenant, &definition.unwrap(), "text", None)
+        .await?;
+    let manifest = docmill_model::plugin::Manifest {
+        name: "docmill/text".parse().unwrap(),
+        version: "0.1.0".parse()?,
+        summary: String::new(),
+        config_schema: serde_json::json!({}),
+        accepts: vec![],
+        fields: vec![],
+    };
+    let new = docmill_store::plugin::NewVersion {
+        manifest: &manifest,
+        kind: docmill_model::plugin::Kind::Parser,
+        digest: docmill_model::digest::Digest::of(b"x"),
+        size: 1,
+        inspection: &serde_json::json!({}),
+    };
+    db.store.publish_plugin(db.tenant, &new).await?;
+    let sample = sample::run("text");
+    db.store.commit_run(db.tenant, &sample.commit()).await?;
+
+    let mut owner = PgConnection::connect(&db.url).await?;
+    let parents = tables(&mut owner, true).await;
+    let mut app = PgConnection::connect(&db.url).await?;
+    sqlx::query("set role docmill_app").execute(&mut app).await?;
+    let mut count = async |table: &str| -> i64 {
+        let sql = format!("select count(*) from docmill.{table}");
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut app)
+            .await
+            .unwrap()
+    };
+    for table in &parents {
+        assert_eq!(count(table).await, 0, "{table} without a tenant");
+    }
+    let mut app = PgConnection::connect(&db.url).await?;
+    sqlx::query("set role docmill_app").execute(&mut app).await?;
+    for (tenant, sees) in [(TenantId::new(), false), (db.tenant, true)] {
+        sqlx::query("select set_config('app.tenant_id', $1, false)")
+            .bind(tenant.uuid().to_string())
+            .execute(&mut app)
+            .await?;
+        for table in &parents {
+            let sql = format!("select count(*) from docmill.{table}");
+            let found: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut app).await?;
+            assert_eq!(found > 0, sees, "{table} has {found} rows for {tenant}");
+        }
+    }
+    // Nor can a row be written for another tenant, or one be given away.
+    let foreign = sqlx::query("insert into docmill.document (tenant_id, id) values ($1, $1)")
+        .bind(TenantId::new().uuid())
+        .execute(&mut app)
+        .await;
+    assert!(foreign.unwrap_err().to_string().contains("row-level security"));
+    let part = sqlx::query("select from docmill.run_default")
+        .execute(&mut app)
+        .await;
+    assert!(part.unwrap_err().to_string().contains("permission denied"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_tenant_does_not_outlive_its_transaction() -> anyhow::Result<()> {
+    let db =
+        docmill_harness::database_with(|settings| docmill_store::Settings { pool: 1, ..settings }).await?;
+    let sample = sample::run("text");
+    db.store.commit_run(db.tenant, &sample.commit()).await?;
+    assert!(db.store.get_run(db.tenant, sample.head.id).await?.is_some());
+    // The same connection, another tenant.
+    assert!(db.store.get_run(TenantId::new(), sample.head.id).await?.is_none());
+    assert!(
+        db.store
+            .find_source(TenantId::new(), sample.documents[0].digest)
+            .await?
+            .is_none()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn migrating_again_changes_nothing_and_an_empty_database_is_told_from_an_absent_one()
+-> anyhow::Result<()> {
+    let db = database().await?;
+    migrate(&db.url).await?;
+    db.store.ping().await?;
+    db.store.maintain().await?;
+    let empty = docmill_store::Store::connect(&docmill_store::Settings::new(empty_database().await?))?;
+    let refused = empty.ping().await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::NotMigrated { reason } if reason.contains("docmill migrate")),
+        "{refused}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_owner_without_superuser_can_migrate_and_one_without_rights_is_told_what_to_grant()
+-> anyhow::Result<()> {
+    let url = empty_database().await?;
+    let mut owner = PgConnection::connect(&url).await?;
+    let name: String = sqlx::query_scalar("select current_database()::text")
+        .fetch_one(&mut owner)
+        .await?;
+    let user = format!("plain_{name}");
+    sqlx::raw_sql(AssertSqlSafe(format!("create role {user} login")))
+        .execute(&mut owner)
+        .await?;
+    let plain = url.replacen("//docmill@", &format!("//{user}@"), 1);
+    assert_ne!(plain, url, "the test's server is the private one");
+
+    let refused = migrate(&plain).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("grant docmill_owner, docmill_app to") && refused.contains(&user),
+        "{refused}"
+    );
+    let grant = format!("grant docmill_owner, docmill_app to {user}");
+    sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut owner).await?;
+    let refused = migrate(&plain).await.unwrap_err().to_string();
+    assert!(
+        refused.contains(&format!("grant create on database {name} to {user}")),
+        "{refused}"
+    );
+    let grant = format!("grant create on database {name} to {user}");
+    sqlx::raw_sql(AssertSqlSafe(grant)).execute(&mut owner).await?;
+    migrate(&plain).await?;
+
+    // And work: as a user who is no superuser, so that nothing hides a missing right.
+    let store = docmill_store::Store::connect(&docmill_store::Settings::new(&plain))?;
+    store.ping().await?;
+    let first = store.bootstrap("main").await?.unwrap();
+    let sample = sample::run("text");
+    store.commit_run(first.tenant, &sample.commit()).await?;
+    assert!(store.get_run(first.tenant, sample.head.id).await?.is_some());
+    store.maintain().await?;
+    assert_eq!(store.mark_lost_runs(0).await?, 0);
+    store.close().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_of_a_month_without_a_partition_is_kept_and_moved_when_there_is_one() -> anyhow::Result<()> {
+    let db = database().await?;
+    let mut owner = PgConnection::connect(&db.url).await?;
+    // This month's partitions are gone: as if nobody had made any for long.
+    let month: String = sqlx::query_scalar("select to_char(now() at time zone 'UTC', '_YYYY_MM')")
+        .fetch_one(&mut owner)
+        .await?;
+    let parts = rows(
+        &mut owner,
+        &format!("select relname::text from pg_class where relispartition and relkind = 'r' and relname like '%{month}'"),
+    )
+    .await;
+    assert!(parts.len() >= 12, "{parts:?}");
+    for part in &parts {
+        sqlx::raw_sql(AssertSqlSafe(format!("drop table docmill.{part}")))
+            .execute(&mut owner)
+            .await?;
+    }
+    let sample = sample::run("text");
+    db.store.commit_run(db.tenant, &sample.commit()).await?;
+    let in_default = "select count(*)::text from docmill.field_default";
+    assert_eq!(rows(&mut owner, in_default).await, ["4"]);
+
+    db.store.maintain().await?;
+    assert_eq!(rows(&mut owner, in_default).await, ["0"]);
+    let stored = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
+    assert_eq!(stored.outcome.unwrap().fields.len(), 3);
+    let again = rows(
+        &mut owner,
+        &format!("select count(*)::text from docmill.field{month}"),
+    )
+    .await;
+    assert_eq!(again, ["4"]);
+    // The new partition is as closed as the others.
+    let open =
+        "select relname::text from pg_class where relnamespace = 'docmill'::regnamespace and relkind = 'r'
+        and relispartition and not (relrowsecurity and relforcerowsecurity)";
+    assert_eq!(rows(&mut owner, open).await, [] as [String; 0]);
+    Ok(())
+}

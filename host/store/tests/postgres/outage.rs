@@ -1,1 +1,110 @@
-//! (being written)
+//! PostgreSQL goes away and comes back.
+
+use std::time::{Duration, Instant};
+
+use docmill_model::failure::Code;
+use docmill_store::embedded::PrivateServer;
+use docmill_store::{Settings, Store, StoreError, migrate};
+
+use crate::sample;
+
+#[tokio::test]
+async fn every_call_ends_within_a_second_and_works_again_afterwards() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let server = PrivateServer::start(&directory.path().join("pg"), |_| ()).await?;
+    let url = server.url().to_owned();
+    migrate(&url).await?;
+    let store = Store::connect(&Settings::new(&url))?;
+    let tenant = store.bootstrap("main").await?.unwrap().tenant;
+    let before = sample::run("before");
+    store.commit_run(tenant, &before.commit()).await?;
+
+    server.stop().await?;
+    for attempt in 0..3 {
+        let begun = Instant::now();
+        let sample = sample::run("while it is away");
+        let (id, commit) = (sample.head.id, sample.commit());
+        let (ping, read, write) = tokio::join!(
+            store.ping(),
+            store.get_run(tenant, id),
+            store.commit_run(tenant, &commit)
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(1),
+            "attempt {attempt}: {:?}",
+            begun.elapsed()
+        );
+        for error in [ping.unwrap_err(), read.unwrap_err(), write.unwrap_err()] {
+            assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+            assert_eq!(error.failure().code, Code::StoreUnavailable);
+        }
+    }
+
+    let server = PrivateServer::start(&directory.path().join("pg"), |_| ()).await?;
+    assert_eq!(server.url(), url);
+    store.ping().await?;
+    assert!(store.get_run(tenant, before.head.id).await?.is_some());
+    let after = sample::run("after");
+    store.commit_run(tenant, &after.commit()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_dies_in_the_middle_leaves_nothing_half_written() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let server = PrivateServer::start(&directory.path().join("pg"), |_| ()).await?;
+    migrate(server.url()).await?;
+    let store = Store::connect(&Settings::new(server.url()))?;
+    let tenant = store.bootstrap("main").await?.unwrap().tenant;
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut written = Vec::new();
+                for n in 0.. {
+                    let sample = sample::run(&format!("text {writer} {n}"));
+                    match store.commit_run(tenant, &sample.commit()).await {
+                        Ok(()) => written.push(sample.head.id),
+                        Err(_) => break,
+                    }
+                }
+                written
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let pid = i32::try_from(server.pid().unwrap())?;
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(pid).unwrap(),
+        rustix::process::Signal::KILL,
+    )?;
+    let mut written = Vec::new();
+    for writer in writers {
+        written.extend(writer.await?);
+    }
+    assert!(written.len() > 8, "{}", written.len());
+    drop(server);
+
+    let server = PrivateServer::start(&directory.path().join("pg"), |_| ()).await?;
+    for run in &written {
+        let stored = store
+            .get_run(tenant, *run)
+            .await?
+            .expect("what was answered is there");
+        let outcome = stored.outcome.unwrap();
+        assert_eq!(
+            (outcome.fields.len(), outcome.steps.len(), stored.readings.len()),
+            (3, 2, 1)
+        );
+    }
+    // Whatever else is there (committed, not answered any more) is whole too.
+    let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(server.url()).await?;
+    let broken: i64 = sqlx::query_scalar(
+        "select count(*) from docmill.run r where 3 <> (select count(*) from docmill.field f where f.run_id = r.id and not lost)
+         or not exists (select from docmill.audit_entry a where a.id = r.id)",
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    assert_eq!(broken, 0);
+    Ok(())
+}
