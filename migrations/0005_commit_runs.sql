@@ -57,6 +57,9 @@ create type docmill.new_usage as (
 -- Accepting: `status` running, nothing but sources, inputs and look-ups. Committing at once: everything. Finishing what was
 -- accepted: `accepted` is true, the run itself is changed by compare-and-set on its status, the rest is written.
 --
+-- Returns what stands in the place of what was given: for a document whose bytes came before, the first that had them; for
+-- a reading that an earlier run made alike, that one.
+--
 -- Raises DM001 when an accepted run is not running any more or never was there.
 --
 -- enable_seqscan and plan_cache_mode: the first plans are made while the tables are empty; a connection must not go on
@@ -66,12 +69,13 @@ create function docmill.commit_runs(
     lookups docmill.new_lookup[], readings docmill.new_reading[], pages docmill.new_page[], steps docmill.new_step[],
     attempts docmill.new_attempt[], fields docmill.new_field[], checks docmill.new_check[],
     citations docmill.new_citation[], artifacts docmill.new_artifact[], usage docmill.new_usage[]
-) returns void
+) returns table (given uuid, instead uuid)
     language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan
     as $$
 #variable_conflict use_column
 declare
     changed bigint;
+    doubles uuid[];
     origins uuid[];
     kept uuid[];
 begin
@@ -104,6 +108,7 @@ begin
         select tenant, n.document_id, n.name, docmill.time_at(n.created_ms) from unnest(sources) n;
 
         -- The same bytes twice: in the table, or twice in this call.
+        with added as (
         insert into docmill.source (tenant_id, id, document_id, name, media_type, size, digest, simhash, created_at,
             duplicate_of, inline)
         select tenant, n.id, n.document_id, n.name, n.media_type, n.size, n.digest, n.simhash,
@@ -115,7 +120,16 @@ begin
                  order by o.id limit 1),
                 first_value(s.id) over (partition by s.digest order by s.id)) as first_id
             from unnest(sources) s
-        ) n;
+        ) n
+        returning id, duplicate_of)
+        select array_agg(a.id) into doubles from added a where a.duplicate_of is not null;
+        if doubles is not null then
+            return query
+            select s.document_id, o.document_id
+            from unnest(doubles) d(id)
+            join docmill.source s on s.tenant_id = tenant and s.id = d.id
+            join docmill.source o on o.tenant_id = tenant and o.id = s.duplicate_of;
+        end if;
     end if;
 
     if cardinality(inputs) > 0 then
@@ -164,6 +178,12 @@ begin
         select tenant, n.run_id, n.key, n.kept
         from unnest(readings, kept) n(run_id, key, id, source_id, plugin, recipe, source_media_type, language, metadata,
             page_count, created_ms, kept);
+
+        return query
+        select n.id, n.kept
+        from unnest(readings, kept) n(run_id, key, id, source_id, plugin, recipe, source_media_type, language, metadata,
+            page_count, created_ms, kept)
+        where n.id <> n.kept;
     end if;
 
     if cardinality(steps) > 0 then

@@ -12,8 +12,8 @@ use docmill_model::reading::Source;
 use docmill_model::run::{ArtifactRecord, RunHead, RunOutcome, Status};
 use docmill_model::value::Verdict;
 use docmill_pipeline::{RunContext, RunInputs, check_inputs, evaluate_lookups, execute};
-use docmill_store::run::RunCommit;
-use docmill_store::{StoreError, document::NewDocument};
+use docmill_store::StoreError;
+use docmill_store::run::{Committed, RunCommit};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -64,8 +64,8 @@ pub struct Answer {
     pub head: RunHead,
     /// What it came to.
     pub outcome: RunOutcome,
-    /// New documents whose bytes the tenant had before, with the first document that had them.
-    pub duplicates: Vec<(DocumentId, DocumentId)>,
+    /// What keeping it found out: documents whose bytes the tenant had before, readings that were made before.
+    pub committed: Committed,
     /// Bytes of the artifacts of a run that is not kept (`retain: none`): the answer is all there is of them.
     pub loose: Vec<(ArtifactId, Bytes)>,
     /// From admission to the first step.
@@ -79,7 +79,7 @@ impl Answer {
         Self {
             head,
             outcome,
-            duplicates: Vec::new(),
+            committed: Committed::default(),
             loose,
             queued: Duration::ZERO,
             total: Duration::ZERO,
@@ -209,8 +209,8 @@ impl Run {
             wait_for(std::mem::take(&mut uploads)).await?;
             let rows = documents::rows(&self.new, None, parts.settings.inline).await;
             let accepting = parts.store.accept_run(self.tenant, &self.head, &rows);
-            accepting.await.map_err(|e| said(&e))?;
-            client.accepted = Some(self.head.clone());
+            let committed = accepting.await.map_err(|e| said(&e))?;
+            client.accepted = Some((self.head.clone(), committed));
         }
         let queued = admission.since.elapsed();
         let context = RunContext {
@@ -223,7 +223,7 @@ impl Run {
         drop(turn);
         parts.gate.ended(&outcome);
         let mut answer = if retained {
-            let accepted = client.accepted.is_some();
+            let accepted = client.accepted.as_ref().map(|(_, committed)| committed.clone());
             // From here on the client may go: a task of its own keeps the run.
             client.waits = false;
             let keeping = tokio::spawn(self.keep(outcome, artifacts, uploads, accepted));
@@ -263,7 +263,7 @@ impl Run {
         outcome: RunOutcome,
         artifacts: Vec<(ArtifactRecord, Bytes)>,
         uploads: Vec<JoinHandle<Result<(), Failure>>>,
-        accepted: bool,
+        accepted: Option<Committed>,
     ) -> Result<Answer, Refused> {
         let parts = &self.parts;
         let blobs = async {
@@ -274,43 +274,46 @@ impl Run {
             }
             Ok::<(), Failure>(())
         };
+        let run = accepted.as_ref().map(|_| self.head.id);
         if let Err(failure) = blobs.await {
-            if accepted {
+            if run.is_some() {
                 interrupt(parts, self.tenant, &self.head, failure.clone()).await;
             }
-            let run = accepted.then_some(self.head.id);
             return Err(Refused { failure, run });
         }
-        let documents = if accepted {
-            Vec::new()
-        } else {
-            documents::rows(&self.new, Some(&outcome), parts.settings.inline).await
+        let committed = match accepted {
+            Some(before) => self.finish(&outcome).await.map(|after| before.and(after)),
+            None => self.commit(&outcome).await,
         };
-        self.commit(&outcome, &documents, accepted)
-            .await
-            .map_err(|e| Refused {
-                failure: said(&e),
-                run: accepted.then_some(self.head.id),
-            })?;
-        Ok(Answer::new(self.head, outcome, Vec::new()))
+        let committed = committed.map_err(|error| Refused {
+            failure: said(&error),
+            run,
+        })?;
+        Ok(Answer {
+            committed,
+            ..Answer::new(self.head, outcome, Vec::new())
+        })
     }
 
-    async fn commit(
-        &self,
-        outcome: &RunOutcome,
-        documents: &[NewDocument],
-        accepted: bool,
-    ) -> Result<(), StoreError> {
+    /// Everything in one statement.
+    async fn commit(&self, outcome: &RunOutcome) -> Result<Committed, StoreError> {
+        let documents = documents::rows(&self.new, Some(outcome), self.parts.settings.inline).await;
         let commit = RunCommit {
             head: &self.head,
             outcome,
-            documents,
+            documents: &documents,
         };
-        if accepted {
-            self.parts.store.finish_accepted_run(self.tenant, &commit).await
-        } else {
-            self.parts.store.commit_run(self.tenant, &commit).await
-        }
+        self.parts.store.commit_run(self.tenant, &commit).await
+    }
+
+    /// What an accepted run came to.
+    async fn finish(&self, outcome: &RunOutcome) -> Result<Committed, StoreError> {
+        let commit = RunCommit {
+            head: &self.head,
+            outcome,
+            documents: &[],
+        };
+        self.parts.store.finish_accepted_run(self.tenant, &commit).await
     }
 }
 
@@ -366,7 +369,7 @@ async fn interrupt(parts: &Parts, tenant: TenantId, head: &RunHead, failure: Fai
 struct Client<'a> {
     parts: &'a Arc<Parts>,
     tenant: TenantId,
-    accepted: Option<RunHead>,
+    accepted: Option<(RunHead, Committed)>,
     waits: bool,
 }
 
@@ -376,7 +379,7 @@ impl Drop for Client<'_> {
             return;
         }
         self.parts.gate.abandoned();
-        if let Some(head) = self.accepted.take() {
+        if let Some((head, _)) = self.accepted.take() {
             let (parts, tenant) = (self.parts.clone(), self.tenant);
             let failure = Failure::new(Code::Interrupted, "the client went away before the run was done");
             tokio::spawn(async move { interrupt(&parts, tenant, &head, failure).await });

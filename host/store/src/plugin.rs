@@ -242,6 +242,24 @@ impl Store {
         Ok(versions.into_iter().map(entry).collect())
     }
 
+    /// A number that grows with every plugin published and every pipeline saved: while it stays, what was planned still holds.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn revision(&self, tenant: TenantId) -> Result<i64, StoreError> {
+        let mut tx = self.tenant(tenant).await?;
+        // Versions are never removed, so their number only grows.
+        let revision = sqlx::query_scalar!(
+            r#"select (select count(*) from docmill.plugin_version where tenant_id = $1)
+                    + (select count(*) from docmill.pipeline_version where tenant_id = $1) as "revision!""#,
+            tenant.uuid(),
+        )
+        .fetch_one(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(revision)
+    }
+
     /// All versions, of one plugin or of all; those of one plugin stand together.
     async fn versions(
         &self,

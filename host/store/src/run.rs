@@ -1,5 +1,7 @@
 //! Runs: written by one statement, read back whole, found again by what they were about.
 
+use std::sync::Arc;
+
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, DocumentId, ReadingId, RunId, SourceId, TenantId};
 use docmill_model::run::{ArtifactRecord, Lookup, Millis, RunHead, RunOutcome, Status};
@@ -38,7 +40,7 @@ pub struct RunCommit<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed {
     /// Given and kept, where they differ; of this run, and of others that were committed together with it.
-    pub(crate) replaced: Vec<(Uuid, Uuid)>,
+    replaced: Arc<[(Uuid, Uuid)]>,
 }
 
 impl Committed {
@@ -54,9 +56,15 @@ impl Committed {
 
     /// Both: of a run that was accepted first and finished later.
     #[must_use]
-    pub fn and(mut self, later: Self) -> Self {
-        self.replaced.extend(later.replaced);
-        self
+    pub fn and(self, later: &Self) -> Self {
+        Self {
+            replaced: self
+                .replaced
+                .iter()
+                .chain(later.replaced.iter())
+                .copied()
+                .collect(),
+        }
     }
 
     fn instead(&self, given: Uuid) -> Option<Uuid> {

@@ -210,15 +210,14 @@ impl<'a> RunBody<'a> {
         let readings = answer.outcome.readings.iter();
         let readings = readings.map(|record| ReadingBody {
             key: &record.reading.key,
-            id: record.id,
+            id: answer.committed.kept_reading(record.id),
             document: document_of(&answer.head, record.source),
             plugin: &record.plugin,
             pages: record.reading.pages.len(),
         });
         let mut body = Self::new(&answer.head, Some(&answer.outcome), readings.collect());
         for document in &mut body.documents {
-            let same = answer.duplicates.iter().find(|(new, _)| *new == document.id);
-            document.duplicate_of = same.map(|(_, first)| *first);
+            document.duplicate_of = answer.committed.duplicate_of(document.id);
         }
         for artifact in &mut body.artifacts {
             artifact.content_base64 = content(&answer.loose, artifact.record.id);
@@ -236,11 +235,16 @@ impl<'a> RunBody<'a> {
         let readings = run.readings.iter().map(|reading| ReadingBody {
             key: &reading.key,
             id: reading.id,
-            document: Some(reading.document),
+            // The reading may be that of the first document with the same bytes; here it is told as the run's own.
+            document: Some(own(run, reading.document)),
             plugin: &reading.plugin,
             pages: usize::try_from(reading.pages).unwrap_or(usize::MAX),
         });
         let mut body = Self::new(&run.head, run.outcome.as_ref(), readings.collect());
+        for document in &mut body.documents {
+            let same = run.duplicates.iter().find(|(new, _)| *new == document.id);
+            document.duplicate_of = same.map(|(_, first)| *first);
+        }
         // What is kept knows milliseconds.
         let us = |from: i64, to: i64| {
             u64::try_from(to.saturating_sub(from))
@@ -338,6 +342,12 @@ fn documents(head: &RunHead) -> Vec<DocumentBody<'_>> {
             InputContent::Text { .. } | InputContent::Record { .. } => None,
         })
         .collect()
+}
+
+/// The run's own document with the bytes of `kept`.
+fn own(run: &StoredRun, kept: DocumentId) -> DocumentId {
+    let same = run.duplicates.iter().find(|(_, first)| *first == kept);
+    same.map_or(kept, |(new, _)| *new)
 }
 
 fn document_of(head: &RunHead, wanted: SourceId) -> Option<DocumentId> {

@@ -98,7 +98,9 @@ impl Committer {
                 }
                 Err(error) => {
                     let mut error = Some(error);
-                    answer_all(group, || error.take().map_or_else(|| Ok(Committed::default()), Err));
+                    answer_all(group, || {
+                        error.take().map_or_else(|| Ok(Committed::default()), Err)
+                    });
                 }
             }
         }
@@ -179,7 +181,9 @@ pub(crate) async fn write(
     .fetch_all(pool)
     .await
     .map_err(refused)?;
-    Ok(Committed { replaced })
+    Ok(Committed {
+        replaced: replaced.into(),
+    })
 }
 
 fn refused(error: sqlx::Error) -> StoreError {

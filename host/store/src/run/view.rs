@@ -140,18 +140,21 @@ async fn duplicates(
     tenant: Uuid,
     run: Uuid,
 ) -> Result<Vec<(DocumentId, DocumentId)>, StoreError> {
-    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
-        "select s.document_id, o.document_id
+    let rows = sqlx::query!(
+        r#"select s.document_id, o.document_id as "first"
          from docmill.run_input i
          join docmill.source s on s.tenant_id = i.tenant_id and s.id = i.source_id
          join docmill.source o on o.tenant_id = s.tenant_id and o.id = s.duplicate_of
-         where i.tenant_id = $1 and i.run_id = $2",
+         where i.tenant_id = $1 and i.run_id = $2"#,
+        tenant,
+        run,
     )
-    .bind(tenant)
-    .bind(run)
     .fetch_all(tx.connection())
     .await?;
-    Ok(rows.into_iter().map(|(new, first)| (new.into(), first.into())).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.document_id.into(), row.first.into()))
+        .collect())
 }
 
 async fn steps(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Vec<StepRecord>, StoreError> {
