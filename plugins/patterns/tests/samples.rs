@@ -1,6 +1,11 @@
 //! The repository's sample documents, from bytes to checks through the first-party plugins with the example pipelines'
 //! configurations, compared with the samples' truth. The host has no part in it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use docmill_plugin::prelude::*;
 use serde_json::Value as Json;

@@ -317,3 +317,24 @@ fn twice_the_same() {
         json!({ "rules": [{ "code": "a", "expression": "fields.exists(f, fields[f] == fields.total)" }] });
     assert_eq!(run(&config).unwrap(), run(&config).unwrap());
 }
+
+#[test]
+fn the_example_of_the_readme_is_a_configuration() {
+    #[derive(serde::Deserialize)]
+    struct Step {
+        with: Config,
+    }
+    let readme = include_str!("../README.md");
+    let yaml = readme
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let steps: Vec<Step> = serde_norway::from_str(yaml).unwrap();
+    let checks = Rules::validate(Inputs::new().with_fields(fields()), steps[0].with.clone()).unwrap();
+    let outcomes: Vec<Outcome> = checks.iter().map(|check| check.outcome).collect();
+    assert_eq!(
+        outcomes,
+        [Outcome::Pass, Outcome::Undecided, Outcome::Pass, Outcome::Fail]
+    );
+}

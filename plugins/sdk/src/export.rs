@@ -67,7 +67,6 @@ macro_rules! __export_kind {
 macro_rules! exported_interface {
     ($module:ident, $inline:literal, $world:literal, { $($with:tt)* }) => {
         pub mod $module {
-            #[expect(clippy::all, reason = "generated")]
             pub mod bindings {
                 wit_bindgen::generate!({
                     path: "wit",

@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use super::*;
 use serde_json::{Value as Json, json};
@@ -191,4 +191,21 @@ fn endless_templates_end() {
 fn twice_the_same() {
     let config = json!({ "template": "{{ fields }}{{ checks }}" });
     assert_eq!(run(&config), run(&config));
+}
+
+#[test]
+fn the_example_of_the_readme_is_a_configuration() {
+    #[derive(serde::Deserialize)]
+    struct Step {
+        with: Config,
+    }
+    let readme = include_str!("../README.md");
+    let yaml = readme
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let steps: Vec<Step> = serde_norway::from_str(yaml).unwrap();
+    let written = Template::transform(inputs(), steps[0].with.clone()).unwrap_err();
+    assert_eq!(written.code, "missing-value", "these lines have no description");
 }
