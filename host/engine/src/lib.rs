@@ -1,25 +1,18 @@
 //! The sandbox: component bytes, limits and inputs go in, an outcome and its measured usage come out. The only crate that
 //! knows wasmtime.
 //!
-//! **One call.** `Engine::invoke` waits for a place ([`threads`]), makes a fresh instance out of the pool ([`call`]), calls the
-//! one function that the plugin's kind exports, settles what came back against the inputs ([`output`]), and drops the store on
+//! **One call.** `Engine::invoke` waits for a place (`threads`), makes a fresh instance out of the pool (`call`), calls the
+//! one function that the plugin's kind exports, settles what came back against the inputs (`output`), and drops the store on
 //! every way out. The first slice of a guest runs where the caller is; whoever lasts longer than one tick goes on on the
 //! guest threads, so that the caller's threads stay free.
 //!
 //! **Limits.** Every limit of [`docmill_model::limits::Limits`] is set here and has a test in which a guest runs into it.
-//! Memory, tables and instances are counted by [`guest::meter`], time by [`threads`], what crosses the boundary by
-//! [`guest`].
+//! Memory, tables and instances are counted by `guest::meter`, time by `threads`, what crosses the boundary by
+//! `guest`.
 //!
-//! **Code.** Machine code is made in a child process ([`compile`]), kept on disk under a keyed MAC ([`code`]), and mapped
-//! ([`map`], the only file with `unsafe`).
-#![cfg_attr(
-    test,
-    expect(
-        clippy::unwrap_used,
-        clippy::panic,
-        reason = "a test that cannot go on panics"
-    )
-)]
+//! **Code.** Machine code is made in a child process (`compile`), kept on disk under a keyed MAC (`code`), and mapped
+//! (`map`, the only file with `unsafe`).
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
 mod bindings;
 mod call;

@@ -291,9 +291,86 @@ async fn a_component_that_does_not_validate_is_refused_by_the_child() {
     assert!(failure.message.contains("type mismatch"), "{failure}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cold_host_is_ready_soon() {
+    let component = component("docmill-pdf");
+    let digest = Digest::of(&component);
+    let dir = tempfile::tempdir().unwrap();
+    let size = component.len();
+    over(dir.path(), |_| {})
+        .load(digest, || async { Ok(component) })
+        .await
+        .unwrap();
+    let engine = over(dir.path(), |_| {});
+    let begun = Instant::now();
+    let plugin = engine
+        .load(digest, || async {
+            Err(Failure::new(Code::Internal, "not needed"))
+        })
+        .await
+        .unwrap();
+    let loaded = begun.elapsed();
+    let call = docmill_engine::Call::Parse {
+        source: source("application/pdf", "a.pdf", "no PDF"),
+        config: "{}".into(),
+    };
+    let invocation = engine.invoke(&plugin, call, &tight(), &CONTEXT).await;
+    println!(
+        "a component of {size} bytes, {} of code: loaded in {loaded:?}, first call over after {:?}",
+        plugin.code_bytes(),
+        begun.elapsed()
+    );
+    assert!(invocation.result.is_err());
+    assert!(begun.elapsed() < Duration::from_millis(500));
+}
+
 #[cfg(target_os = "linux")]
 mod parent {
     use super::*;
+
+    /// The child takes its limits before it reads a byte of the component.
+    #[test]
+    fn the_compile_child_can_open_nothing() {
+        use std::io::Write;
+        let job = r#"{"memory":1000000000,"cpu_seconds":7,"code":123456,"stack":524288}"#;
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_docmill-compile"))
+            .arg(job)
+            .env_clear()
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.as_mut().unwrap().write_all(b"\0asm").unwrap();
+        let proc = PathBuf::from(format!("/proc/{}", child.id()));
+        let mut limits = String::new();
+        for _ in 0..200 {
+            limits = std::fs::read_to_string(proc.join("limits")).unwrap();
+            if limit(&limits, "Max open files") == "0" {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let status = std::fs::read_to_string(proc.join("status")).unwrap();
+        let network = |of: &Path| std::fs::read_link(of.join("ns/net")).unwrap();
+        let apart = network(&proc) != network(Path::new("/proc/self"));
+        drop(child.stdin.take());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(limit(&limits, "Max open files"), "0", "{limits}");
+        assert_eq!(limit(&limits, "Max address space"), "1000000000");
+        assert_eq!(limit(&limits, "Max cpu time"), "7");
+        assert_eq!(limit(&limits, "Max file size"), "123456");
+        assert_eq!(limit(&limits, "Max core file size"), "0");
+        assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+        println!("the child has a network namespace of its own: {apart}");
+        assert_eq!(ended.status.code(), Some(2), "four bytes are no component");
+    }
+
+    /// The hard limit of that name.
+    fn limit<'a>(limits: &'a str, name: &str) -> &'a str {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_ascii_whitespace().nth(1).unwrap()
+    }
 
     fn status(name: &str) -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();

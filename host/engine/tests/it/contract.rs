@@ -87,6 +87,41 @@ async fn the_log_is_cleaned() {
     assert_eq!(invocation.log, "\u{fffd}[31mred\u{fffd}\u{fffd}\n");
 }
 
+/// `wasi:logging` is a draft that toolchains use; it is the log too.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_logging_draft_is_the_log() {
+    let logs = wat::parse_str(
+        r#"(component
+            (import "wasi:logging/logging@0.1.0-draft" (instance $logging
+                (type $level (enum "trace" "debug" "info" "warn" "error" "critical"))
+                (export "level" (type $l (eq $level)))
+                (export "log" (func (param "level" $l) (param "context" string) (param "message" string)))))
+            (core module $memory (memory (export "memory") 1) (data (i32.const 0) "ctxhello"))
+            (core instance $memory (instantiate $memory))
+            (core func $log (canon lower (func $logging "log") (memory (core memory $memory "memory"))))
+            (core module $m
+                (import "" "log" (func $log (param i32 i32 i32 i32 i32)))
+                (func $start (call $log (i32.const 3) (i32.const 0) (i32.const 3) (i32.const 3) (i32.const 5)))
+                (func (export "f"))
+                (start $start))
+            (core instance $i (instantiate $m (with "" (instance (export "log" (func $log))))))
+            (func $f (canon lift (core func $i "f")))
+            (instance $e (export "extract" (func $f)) (export "describe" (func $f)))
+            (export "docmill:plugin/extractor@0.1.0" (instance $e))
+            (export "docmill:plugin/manifest@0.1.0" (instance $e)))"#,
+    );
+    let plugin = load(engine(), logs.unwrap().into()).await;
+    let invocation = engine()
+        .invoke(&plugin, attack("nothing"), &tight(), &CONTEXT)
+        .await;
+    assert_eq!(
+        code(&invocation),
+        Code::InvalidComponent,
+        "its function has no type of ours"
+    );
+    assert_eq!(invocation.log, "warn: ctx: hello\n");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_questions_get_errors_and_do_no_harm() {
     // "one two\nthree" has 13 bytes.

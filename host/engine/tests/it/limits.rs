@@ -203,6 +203,21 @@ async fn handles() {
     assert_eq!(text(&dropped), "yes");
 }
 
+/// Handles that no host function makes: of a resource that the component defines itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn handles_of_the_guest_s_own() {
+    let flood = r#"
+        (type $r (resource (rep i32)))
+        (core func $new (canon resource.new $r))
+        (core module $m
+            (import "" "new" (func $new (param i32) (result i32)))
+            (func $flood (loop $again (drop (call $new (i32.const 1))) (br $again)))
+            (start $flood))"#;
+    let instance = r#"(core instance (instantiate $m (with "" (instance (export "new" (func $new))))))"#;
+    let invocation = instantiated(component_of(flood, instance), |l| l.handles = 100).await;
+    assert_eq!(code(&invocation), Code::HandleLimit);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn host_calls() {
     let invocation = hostile("host-calls", |l| l.host_calls = 5_000).await;

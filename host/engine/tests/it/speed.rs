@@ -44,3 +44,71 @@ async fn a_call_costs_little_more_than_in_bare_wasmtime() {
     println!("a call of 1 KiB: {ours:?}, in bare wasmtime {theirs:?}, ratio {ratio:.3}");
     assert!(ratio < 2.0, "{ratio}");
 }
+
+/// Calls per second of `call` on two tasks at once.
+async fn throughput<F: Future<Output = ()> + Send>(call: impl Fn() -> F + Send + Clone + 'static) -> f64 {
+    let begun = Instant::now();
+    let tasks: Vec<_> = (0..2)
+        .map(|_| {
+            let call = call.clone();
+            tokio::spawn(async move {
+                let begun = Instant::now();
+                let mut calls = 0_u32;
+                while begun.elapsed() < Duration::from_millis(700) {
+                    call().await;
+                    calls += 1;
+                    tokio::task::yield_now().await;
+                }
+                calls
+            })
+        })
+        .collect();
+    let mut calls = 0;
+    for task in tasks {
+        calls += task.await.unwrap();
+    }
+    f64::from(calls) / begun.elapsed().as_secs_f64()
+}
+
+/// Says what the pool's settings are worth; holds only that the engine does not fall behind wasmtime's defaults.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_at_once_are_not_slower_than_with_the_default_pool() {
+    let component = component("docmill-text");
+    let (engine, dir) = engine_with(|_| {});
+    let plugin = load(&engine, component.clone()).await;
+    let source = source("text/plain", "a.txt", "A line of text.\n".repeat(64));
+    let mut rates = Vec::new();
+    for pool in [PoolSettings::Defaults, PoolSettings::Ours] {
+        let bare = Bare::new(&settings(dir.path()), pool, &component).unwrap();
+        let source = source.clone();
+        let call = move || {
+            let (bare, source) = (bare.clone(), source.clone());
+            async move { drop(bare.parse(source, "{}").await.unwrap()) }
+        };
+        throughput(call.clone()).await;
+        rates.push(throughput(call).await);
+    }
+    let call = move || {
+        let (engine, plugin, source) = (engine.clone(), plugin.clone(), source.clone());
+        async move {
+            let call = Call::Parse {
+                source,
+                config: "{}".into(),
+            };
+            assert!(
+                engine
+                    .invoke(&plugin, call, &Limits::default(), &CONTEXT)
+                    .await
+                    .result
+                    .is_ok()
+            );
+        }
+    };
+    throughput(call.clone()).await;
+    let ours = throughput(call).await;
+    println!(
+        "calls/s on two threads: bare with the default pool {:.0}, with ours {:.0}, the engine {ours:.0}",
+        rates[0], rates[1]
+    );
+    assert!(ours > 0.8 * rates[0], "{ours}");
+}

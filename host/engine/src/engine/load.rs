@@ -1,0 +1,176 @@
+//! From a digest to a plugin that can be called: memory, disk, or the compile child.
+
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use docmill_model::digest::Digest;
+use docmill_model::failure::{Code, Failure};
+use wasmtime::component::Component;
+
+use super::{Engine, Shared};
+use crate::code::Refused;
+use crate::map::{self, Authentic};
+use crate::plugin::{Plugin, WeakPlugin};
+use crate::{compile, inspect};
+
+impl Engine {
+    /// The plugin of a digest: from memory if somebody has it, from compiled code on disk if that verifies, else compiled in
+    /// the child from `component`, which is asked for only then. Many callers at once cause one load.
+    ///
+    /// # Errors
+    /// `invalid-component` or `compile-failed` because of the component; whatever `component` fails with.
+    pub async fn load<F>(
+        &self,
+        digest: Digest,
+        component: impl FnOnce() -> F + Send,
+    ) -> Result<Plugin, Failure>
+    where
+        F: Future<Output = Result<Bytes, Failure>> + Send,
+    {
+        let flight = self.flight(digest);
+        let mut loaded = flight.lock().await;
+        if let Some(plugin) = loaded.upgrade() {
+            return Ok(plugin);
+        }
+        let plugin = match self.find_on_disk(digest).await {
+            Some(plugin) => plugin,
+            None => {
+                let component = component().await?;
+                if Digest::of(&component) != digest {
+                    let why = format!("the component's bytes are not those of digest {digest}");
+                    return Err(Failure::new(Code::InvalidComponent, why));
+                }
+                inspect::inspect_within(&component, self.0.settings.component_size)?;
+                self.compile(digest, &component).await?
+            }
+        };
+        *loaded = plugin.downgrade();
+        Ok(plugin)
+    }
+
+    fn flight(&self, digest: Digest) -> Arc<tokio::sync::Mutex<WeakPlugin>> {
+        let mut flights = self.0.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if flights.len() > 1_024 {
+            flights.retain(|_, flight| {
+                Arc::strong_count(flight) > 1 || flight.try_lock().is_ok_and(|plugin| !plugin.is_dead())
+            });
+        }
+        Arc::clone(flights.entry(digest).or_default())
+    }
+
+    /// Blocking work on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let shared = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || work(&shared))
+            .await
+            .map_err(|_| {
+                Failure::new(
+                    Code::Internal,
+                    "loading a plugin failed; this is a fault of docmill",
+                )
+            })
+    }
+
+    async fn find_on_disk(&self, digest: Digest) -> Option<Plugin> {
+        let found = self.blocking(move |shared| {
+            let code = match shared.codes.open(digest) {
+                Ok(code) => code,
+                Err(Refused::Absent) => return None,
+                Err(why) => {
+                    tracing::warn!(%digest, %why, "compiled code on disk was refused and is made anew");
+                    shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+                    shared.codes.remove(digest);
+                    return None;
+                }
+            };
+            let linked = map::map(&shared.engine, &code)
+                .map_err(|error| format!("{error:#}"))
+                .and_then(|component| shared.link(&component, digest).map_err(|failure| failure.message));
+            match linked {
+                Ok(plugin) => Some(plugin),
+                Err(why) => {
+                    tracing::warn!(%digest, %why, "compiled code on disk does not fit and is made anew");
+                    shared.counters.refused.fetch_add(1, Ordering::Relaxed);
+                    shared.codes.remove(digest);
+                    None
+                }
+            }
+        });
+        let plugin = found.await.ok().flatten()?;
+        self.0.counters.mapped.fetch_add(1, Ordering::Relaxed);
+        Some(plugin)
+    }
+
+    /// Compiles a component in the child, and keeps the code on disk if there is room.
+    async fn compile(&self, digest: Digest, component: &[u8]) -> Result<Plugin, Failure> {
+        let _turn = self
+            .0
+            .compilers
+            .acquire()
+            .await
+            .map_err(|_| Failure::new(Code::Interrupted, "the host is shutting down"))?;
+        let settings = &self.0.settings;
+        let scratch = self
+            .blocking(|shared| shared.codes.prepare().and_then(|()| shared.codes.scratch()))
+            .await?;
+        let no_disk = match scratch {
+            Ok(scratch) => match compile::into_file(settings, component, scratch.as_file()).await {
+                Ok(()) => {
+                    self.0.counters.compiled.fetch_add(1, Ordering::Relaxed);
+                    let kept = self.blocking(move |shared| {
+                        let code = shared
+                            .codes
+                            .keep(digest, scratch)
+                            .map_err(|error| error.to_string())?;
+                        Ok(shared.mapped(&code, digest))
+                    });
+                    match kept.await? {
+                        Ok(plugin) => return plugin,
+                        Err(why) => why,
+                    }
+                }
+                Err(compile::Failed::Component(failure)) => return Err(failure),
+                Err(compile::Failed::NoRoom(why)) => why,
+            },
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(%digest, why = %no_disk, "compiled code is not kept on disk; it is made anew at the next start");
+        let code = match compile::into_memory(settings, component).await {
+            Ok(code) => code,
+            Err(compile::Failed::Component(failure)) => return Err(failure),
+            Err(compile::Failed::NoRoom(why)) => return Err(Failure::new(Code::CompileFailed, why)),
+        };
+        self.0.counters.compiled.fetch_add(1, Ordering::Relaxed);
+        self.blocking(move |shared| {
+            let component =
+                map::load(&shared.engine, &Authentic::vouch(code)).map_err(|error| unloadable(&error))?;
+            shared.link(&component, digest)
+        })
+        .await?
+    }
+}
+
+impl Shared {
+    fn link(&self, component: &Component, digest: Digest) -> Result<Plugin, Failure> {
+        Plugin::link(&self.linker, component, digest)
+    }
+
+    fn mapped(&self, code: &Authentic<std::fs::File>, digest: Digest) -> Result<Plugin, Failure> {
+        let component = map::map(&self.engine, code).map_err(|error| unloadable(&error))?;
+        self.link(&component, digest)
+    }
+}
+
+/// The pool refuses a component when it is mapped: too many memories or tables, or too large ones from the start.
+fn unloadable(error: &wasmtime::Error) -> Failure {
+    let why = crate::convert::shown(&format!("{error:#}"), 500);
+    Failure::new(
+        Code::InvalidComponent,
+        format!("the component does not fit the sandbox: {why}"),
+    )
+}
