@@ -1,5 +1,5 @@
 //! The contract's types and imports. The `wit` folder beside `src` is a copy of the platform's `wit/plugin.wit`; a test
-//! compares them.
+//! (plugins/text/tests/contract.rs) compares them.
 
 wit_bindgen::generate!({
     path: "wit",
