@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use docmill_model::definition::Definition;
-use docmill_model::digest::{Digest, Hasher};
+use docmill_model::definition::{Definition, Problem};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{PipelineId, PipelineVersionId, TenantId};
 use docmill_model::plan::Plan;
 use docmill_model::plugin::is_name;
 use docmill_pipeline::Catalog;
 use docmill_store::Store;
-use docmill_store::plugin::CatalogEntry;
 
 use crate::Runs;
 use crate::remembered::Remembered;
@@ -28,8 +26,8 @@ pub struct Snapshot {
     pub plan: Arc<Plan>,
     /// `namespace/name@version`, fallbacks included.
     pub plugins: Vec<String>,
-    /// Of everything that the plan was made from.
-    stamp: Digest,
+    /// Of everything that the tenant had published and saved when the plan was made.
+    revision: i64,
 }
 
 impl Snapshot {
@@ -83,51 +81,46 @@ async fn load(
     name: &str,
     last: Option<Arc<Snapshot>>,
 ) -> Result<Arc<Snapshot>, Failure> {
+    // Read first: what is saved while the plan is made is seen at the next look.
+    let revision = store.revision(tenant).await.map_err(|e| e.failure())?;
+    if let Some(last) = last.filter(|last| last.revision == revision) {
+        return Ok(last);
+    }
     let row = store.get_pipeline(tenant, name).await.map_err(|e| e.failure())?;
     let row = row.ok_or_else(|| unknown(name))?;
     let entries = store.catalog(tenant).await.map_err(|e| e.failure())?;
-    let stamp = stamp(row.version_id, &entries);
-    if let Some(last) = last.filter(|last| last.stamp == stamp) {
-        return Ok(last);
-    }
-    let plan = docmill_pipeline::plan(&row.definition, &Catalog::new(entries)).map_err(|problems| {
-        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        let message = format!(
-            "the saved definition of '{name}' has no plan any more: {}; correct and save it again",
-            said.join("; ")
-        );
-        Failure::new(Code::InvalidDefinition, message)
+    let definition = row.definition;
+    // Schemas and expressions are compiled: not on the async threads.
+    let planned = tokio::task::spawn_blocking(move || docmill_pipeline::plan(&definition, &Catalog::new(entries)));
+    let planned = planned.await.map_err(|error| {
+        tracing::error!(%error, pipeline.name = name, "planning panicked");
+        Failure::new(Code::Internal, "the pipeline's plan could not be made; the log tells more")
     })?;
+    let plan = planned.map_err(|problems| no_plan(name, &problems))?;
     let plugins = plan
         .steps
         .iter()
         .flat_map(|step| std::iter::once(&step.plugin).chain(&step.fallback))
         .map(ToString::to_string)
         .collect();
-    tracing::info!(
-        pipeline.name = name,
-        pipeline.version = row.number,
-        "a plan was made"
-    );
+    tracing::info!(pipeline.name = name, pipeline.version = row.number, "a plan was made");
     Ok(Arc::new(Snapshot {
         pipeline: row.pipeline,
         version_id: row.version_id,
         number: row.number,
         plan: Arc::new(plan),
         plugins,
-        stamp,
+        revision,
     }))
 }
 
-/// Names everything that a plan depends on.
-fn stamp(version: PipelineVersionId, entries: &[CatalogEntry]) -> Digest {
-    let mut hasher = Hasher::default();
-    hasher.update(version.uuid().as_bytes());
-    for entry in entries {
-        hasher.update(format!("{}@{}\0", entry.name, entry.version).as_bytes());
-        hasher.update(entry.digest.as_bytes());
-    }
-    hasher.finish()
+fn no_plan(name: &str, problems: &[Problem]) -> Failure {
+    let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let message = format!(
+        "the saved definition of '{name}' has no plan any more: {}; correct and save it again",
+        said.join("; ")
+    );
+    Failure::new(Code::InvalidDefinition, message)
 }
 
 fn unknown(name: &str) -> Failure {

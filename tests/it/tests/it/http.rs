@@ -1,0 +1,32 @@
+//! The HTTP side, through a socket.
+
+mod components;
+mod connections;
+mod definitions;
+mod inputs;
+mod outage;
+mod overload;
+mod pages;
+mod storage;
+mod walk;
+mod wild;
+
+/// Reads a text and finds two fields by their labels.
+pub const NOTE: &str = "
+name: note
+inputs: { file: { accept: [text/plain, text/markdown, text/csv] } }
+params: { type: object, additionalProperties: false, properties: { fio: { type: string }, copies: { type: integer } } }
+lookups: [ { name: fio, value: \"${ has(params.fio) ? params.fio : '' }\" } ]
+steps:
+  - { id: parse, use: docmill/text@0.1 }
+  - id: fields
+    use: docmill/patterns@0.1
+    with:
+      fields:
+        - { name: number, type: identifier, labels: [Invoice No] }
+        - { name: total, type: money, labels: [Total due] }
+output: { total: \"${ fields.total.value }\" }
+";
+
+/// What it reads.
+pub const TEXT: &str = "Invoice No: A-17\nTotal due: 1 234,56 KZT\n";

@@ -1,0 +1,159 @@
+//! A host as the server wires it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use docmill_api::ApiState;
+use docmill_blob::Blobs;
+use docmill_cache::Cache;
+use docmill_engine::Engine;
+use docmill_harness::Database;
+use docmill_model::size::ByteSize;
+use docmill_pipeline::{Executor, Loader};
+use docmill_registry::Registry;
+use docmill_runs::Runs;
+use docmill_store::Store;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::client::Call;
+
+/// What a test may change before the host starts.
+pub struct Setup {
+    pub database: Database,
+    /// The store that the host uses; the database's own unless a test puts something in between.
+    pub store: Store,
+    pub blobs: Blobs,
+    pub engine: docmill_engine::Settings,
+    pub runs: docmill_runs::Settings,
+    pub api: docmill_api::Settings,
+    directory: TempDir,
+}
+
+/// A running host; it ends with the test's runtime.
+pub struct Host {
+    pub address: SocketAddr,
+    pub key: String,
+    pub database: Database,
+    pub state: ApiState,
+    pub engine: Engine,
+    _directory: TempDir,
+}
+
+impl Setup {
+    pub async fn new() -> Self {
+        let database = docmill_harness::database().await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        // Compiled code outlives the tests, so that each component is compiled once.
+        let code = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("code");
+        let mut engine = docmill_engine::Settings::new(code, [7; 32]);
+        engine.compiler = Some(vec![env!("CARGO_BIN_EXE_docmill-it-compile").into()]);
+        Self {
+            store: database.store.clone(),
+            blobs: Blobs::directory(directory.path().join("blobs")).unwrap(),
+            database,
+            engine,
+            runs: docmill_runs::Settings::default(),
+            api: docmill_api::Settings::default(),
+            directory,
+        }
+    }
+
+    pub async fn start(self) -> Host {
+        let engine = Engine::new(self.engine.clone()).unwrap();
+        let loader = Loader::new(engine.clone(), self.blobs.clone());
+        let cache = Cache::open(ByteSize::mib(16), None).await.unwrap();
+        let executor = Executor::new(engine.clone(), loader, cache, self.engine.platform_key);
+        let runs = Runs::new(self.store.clone(), self.blobs.clone(), executor, self.runs);
+        let registry = Registry::new(engine.clone(), self.store.clone(), self.blobs.clone());
+        let state = ApiState::new(self.store, self.blobs, registry, runs, self.api);
+        state.readiness().set_ready(true);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = docmill_api::serve(
+            listener,
+            state.clone(),
+            std::future::pending(),
+            Default::default(),
+        );
+        tokio::spawn(serving);
+        Host {
+            address,
+            key: self.database.secret.expose().to_owned(),
+            database: self.database,
+            state,
+            engine,
+            _directory: self.directory,
+        }
+    }
+}
+
+impl Host {
+    /// A host with these first-party plugins.
+    pub async fn with(plugins: &[&str]) -> Self {
+        let host = Setup::new().await.start().await;
+        host.install(plugins).await;
+        host
+    }
+
+    pub async fn install(&self, plugins: &[&str]) {
+        let components: Vec<Bytes> = plugins.iter().map(|name| component(name)).collect();
+        let installed = self
+            .state
+            .registry()
+            .install_first_party(self.database.tenant, &components)
+            .await;
+        assert_eq!(installed.unwrap().len(), plugins.len());
+    }
+
+    /// A request with the key.
+    pub fn call(&self, method: &str, path: &str) -> Call {
+        self.anonymous(method, path).key(&self.key)
+    }
+
+    /// A request without it.
+    pub fn anonymous(&self, method: &str, path: &str) -> Call {
+        Call::new(self.address, method, path)
+    }
+
+    pub fn get(&self, path: &str) -> Call {
+        self.call("GET", path)
+    }
+
+    /// A run of a pipeline, without its body.
+    pub fn run(&self, pipeline: &str) -> Call {
+        self.call("POST", &format!("/v1/pipelines/{pipeline}/runs"))
+    }
+
+    /// Saves a definition; its name is in it.
+    #[track_caller]
+    pub fn save(&self, yaml: &str) -> impl Future<Output = ()> + use<'_> {
+        let name = yaml
+            .split("name: ")
+            .nth(1)
+            .unwrap()
+            .split(['\n', ',', '}'])
+            .next()
+            .unwrap()
+            .trim();
+        let call = self
+            .call("PUT", &format!("/v1/pipelines/{name}"))
+            .body("application/yaml", yaml);
+        async move {
+            let reply = call.send().await;
+            assert!(matches!(reply.status, 200 | 201), "{}", reply.text());
+        }
+    }
+}
+
+/// The bytes of a component that `cargo xtask plugins` built.
+pub fn component(name: &str) -> Bytes {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../plugins/dist")
+        .join(format!("{name}.wasm"));
+    let bytes = std::fs::read(&path);
+    bytes
+        .unwrap_or_else(|error| panic!("{error}: {} (run `cargo xtask plugins`)", path.display()))
+        .into()
+}
