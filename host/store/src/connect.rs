@@ -74,8 +74,17 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(settings.pool)
             .acquire_timeout(settings.acquire_timeout)
-            // Saves a round trip for each statement; a connection that died meanwhile is told from the error.
+            // Asking before each use would cost a round trip. A connection that was idle for longer than a moment is asked:
+            // PostgreSQL may have gone and come back meanwhile.
             .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > ASKED_AFTER {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options);
         Ok(Self {
             committer: Committer::new(pool.clone()),
@@ -131,6 +140,8 @@ impl Store {
     }
 }
 
+/// A connection that was idle for longer is asked whether it is still one.
+const ASKED_AFTER: Duration = Duration::from_millis(500);
 /// Months for which there are partitions beside the present one.
 const PARTITIONS_AHEAD: i32 = 3;
 

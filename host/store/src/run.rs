@@ -56,7 +56,7 @@ impl Committed {
 
     /// Both: of a run that was accepted first and finished later.
     #[must_use]
-    pub fn and(self, later: &Self) -> Self {
+    pub fn and(self, later: Self) -> Self {
         Self {
             replaced: self
                 .replaced

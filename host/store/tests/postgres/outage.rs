@@ -64,7 +64,7 @@ async fn a_server_that_dies_in_the_middle_leaves_nothing_half_written() -> anyho
                 for n in 0.. {
                     let sample = sample::run(&format!("text {writer} {n}"));
                     match store.commit_run(tenant, &sample.commit()).await {
-                        Ok(()) => written.push(sample.head.id),
+                        Ok(_) => written.push(sample.head.id),
                         Err(_) => break,
                     }
                 }
