@@ -97,7 +97,7 @@ fn builder(state: &ApiState) -> Builder<TokioExecutor> {
         .header_read_timeout(state.settings().head)
         .max_buf_size(MAX_HEAD.max(64 * 1024))
         .max_headers(MAX_HEADERS)
-        .half_close(true);
+        .half_close(false);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -247,7 +247,7 @@ async fn nul_and_invalid_utf_8_never_reach_postgresql() {
     // File names and documents may hold anything; what is kept is clean.
     let tricky = Part::file(
         "file",
-        "..\\x/\u{202e}a\u{7}.txt",
+        "..\\x/\u{202e}a.txt",
         b"Invoice No: A-1\n\0\x01 \xff",
     );
     let reply = host.run("note").form(&[tricky]).send().await;
@@ -255,7 +255,7 @@ async fn nul_and_invalid_utf_8_never_reach_postgresql() {
     let reply = host
         .run("note")
         .form(&[Part {
-            file: Some("..\\x/\u{202e}a\u{7}.txt"),
+            file: Some("..\\x/\u{202e}a.txt"),
             ..file
         }])
         .send()
