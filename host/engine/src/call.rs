@@ -142,7 +142,9 @@ pub(crate) fn store(
     store.limiter(|guest| &mut guest.meter);
     store.set_hostcall_fuel(limits.host_memory.bytes());
     store.set_max_component_handles(limits.handles as usize);
-    store.set_epoch_deadline(1);
+    // Two, because a tick may come at once: a call that is shorter than a tick never yields, and so never leaves the
+    // caller's thread.
+    store.set_epoch_deadline(2);
     store.epoch_deadline_async_yield_and_update(1);
     store
 }

@@ -3,7 +3,7 @@
 //!
 //! **One call.** `Engine::invoke` waits for a place (`threads`), makes a fresh instance out of the pool (`call`), calls the
 //! one function that the plugin's kind exports, settles what came back against the inputs (`output`), and drops the store on
-//! every way out. The first slice of a guest runs where the caller is; whoever lasts longer than one tick goes on on the
+//! every way out. The first slice of a guest runs where the caller is; whoever lasts longer than two ticks goes on on the
 //! guest threads, so that the caller's threads stay free.
 //!
 //! **Limits.** Every limit of [`docmill_model::limits::Limits`] is set here and has a test in which a guest runs into it.

@@ -11,7 +11,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAll
 /// Settings of an engine. [`Settings::new`] has the defaults.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Threads on which guests run that need more than one tick; about the number of cores.
+    /// Threads on which guests run that need more than two ticks; about the number of cores.
     pub guests: usize,
     /// Calls that may wait for a place; the next one is answered `overloaded` at once.
     pub queue: usize,

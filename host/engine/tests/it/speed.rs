@@ -54,7 +54,7 @@ async fn throughput<F: Future<Output = ()> + Send>(call: impl Fn() -> F + Send +
             tokio::spawn(async move {
                 let begun = Instant::now();
                 let mut calls = 0_u32;
-                while begun.elapsed() < Duration::from_millis(700) {
+                while begun.elapsed() < Duration::from_millis(100) {
                     call().await;
                     calls += 1;
                     tokio::task::yield_now().await;
@@ -77,18 +77,17 @@ async fn calls_at_once_are_not_slower_than_with_the_default_pool() {
     let (engine, dir) = engine_with(|_| {});
     let plugin = load(&engine, component.clone()).await;
     let source = source("text/plain", "a.txt", "A line of text.\n".repeat(64));
-    let mut rates = Vec::new();
-    for pool in [PoolSettings::Defaults, PoolSettings::Ours] {
+    let bare = |pool| {
         let bare = Bare::new(&settings(dir.path()), pool, &component).unwrap();
         let source = source.clone();
-        let call = move || {
+        move || {
             let (bare, source) = (bare.clone(), source.clone());
             async move { drop(bare.parse(source, "{}").await.unwrap()) }
-        };
-        throughput(call.clone()).await;
-        rates.push(throughput(call).await);
-    }
-    let call = move || {
+        }
+    };
+    let (defaults, pooled) = (bare(PoolSettings::Defaults), bare(PoolSettings::Ours));
+    let source = source.clone();
+    let engine = move || {
         let (engine, plugin, source) = (engine.clone(), plugin.clone(), source.clone());
         async move {
             let call = Call::Parse {
@@ -104,11 +103,19 @@ async fn calls_at_once_are_not_slower_than_with_the_default_pool() {
             );
         }
     };
-    throughput(call.clone()).await;
-    let ours = throughput(call).await;
+    // In short turns, because other work on the machine comes and goes.
+    let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..15 {
+        rates[0].push(throughput(defaults.clone()).await);
+        rates[1].push(throughput(pooled.clone()).await);
+        rates[2].push(throughput(engine.clone()).await);
+    }
+    let [defaults, pooled, engine] = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    });
     println!(
-        "calls/s on two threads: bare with the default pool {:.0}, with ours {:.0}, the engine {ours:.0}",
-        rates[0], rates[1]
+        "calls/s on two threads: bare with the default pool {defaults:.0}, with ours {pooled:.0}, the engine {engine:.0}"
     );
-    assert!(ours > 0.8 * rates[0], "{ours}");
+    assert!(engine > 0.8 * defaults, "{engine}");
 }
