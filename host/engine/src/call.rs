@@ -150,19 +150,22 @@ pub(crate) fn store(
 }
 
 /// Runs one call from the making of the guest to its end, within its limits. The store is dropped on every way out.
+///
+/// The place comes first, so that it is given back last, also when the future is dropped: the next guest needs what this one
+/// has in the pool.
 pub(crate) async fn invoke(
+    _place: Place,
     mut store: Store<Guest>,
     plugin: Plugin,
     call: Call,
     control: Arc<Control>,
-    place: Place,
 ) -> Invocation {
     let ended = Stoppable {
         work: pin!(perform(&mut store, &plugin, call)),
         control: &control,
     }
     .await;
-    let (usage, log) = finish(store, &control, place);
+    let (usage, log) = finish(store, &control);
     Invocation {
         result: ended.and_then(|result| result),
         usage,
@@ -172,17 +175,17 @@ pub(crate) async fn invoke(
 
 /// Asks a plugin what it is.
 pub(crate) async fn describe(
+    _place: Place,
     mut store: Store<Guest>,
     plugin: Plugin,
     control: Arc<Control>,
-    place: Place,
 ) -> Result<Manifest, Failure> {
     let ended = Stoppable {
         work: pin!(ask(&mut store, &plugin)),
         control: &control,
     }
     .await;
-    let (_, log) = finish(store, &control, place);
+    let (_, log) = finish(store, &control);
     ended.and_then(|result| result).map_err(|mut failure| {
         if !log.is_empty() {
             failure.message = format!(
@@ -195,7 +198,7 @@ pub(crate) async fn describe(
     })
 }
 
-fn finish(store: Store<Guest>, control: &Control, place: Place) -> (CallUsage, String) {
+fn finish(store: Store<Guest>, control: &Control) -> (CallUsage, String) {
     let guest = store.into_data();
     let (log, log_dropped_bytes) = guest.log.take();
     let usage = CallUsage {
@@ -208,7 +211,6 @@ fn finish(store: Store<Guest>, control: &Control, place: Place) -> (CallUsage, S
         effects: guest.meter.effects(),
     };
     drop(guest);
-    drop(place);
     (usage, log)
 }
 

@@ -167,7 +167,7 @@ impl Engine {
             deadline: None,
         };
         let store = self.store(limits, &control, &context);
-        let work = call::describe(store, plugin.clone(), Arc::clone(&control), place);
+        let work = call::describe(place, store, plugin.clone(), Arc::clone(&control));
         self.0.threads.run(&control, work).await?
     }
 
@@ -187,7 +187,7 @@ impl Engine {
             Err(failure) => Invocation::refused(failure, &control),
             Ok(place) => {
                 let store = self.store(limits, &control, context);
-                let work = call::invoke(store, plugin.clone(), call, Arc::clone(&control), place);
+                let work = call::invoke(place, store, plugin.clone(), call, Arc::clone(&control));
                 match self.0.threads.run(&control, work).await {
                     Ok(invocation) => invocation,
                     Err(failure) => Invocation::refused(failure, &control),

@@ -117,7 +117,7 @@ pub fn wasmtime_config(settings: &Settings) -> Config {
     let each = ceiling.instances.max(1);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(8).max(each))
+        .total_core_instances(instances.saturating_mul(each))
         .total_memories(instances.saturating_mul(2).max(each))
         .total_tables(instances.saturating_mul(4).max(each))
         .total_stacks(instances)
