@@ -2,34 +2,47 @@
 //! joined in the definition's order, so the outcome does not depend on who was faster.
 //!
 //! A step begins when every step in its `needs` is over, however that one ended: skipped by `when`, failed with
-//! `on_error: skip`, or succeeded. Only a failure that is neither skipped nor caught by a fallback ends the run: what runs
+//! `on_error: skip`, or succeeded; its own `when` decides by itself. Only a failure that is neither skipped nor caught by
+//! a fallback ends the run, and so do the run's deadline and the host's interruption whatever `on_error` says: what runs
 //! beside it is stopped, what has not begun is recorded as skipped.
 
 mod attempt;
+mod call;
 mod item;
+mod key;
 mod memo;
+mod outcome;
 mod state;
 mod step;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use docmill_cache::Cache;
 use docmill_engine::Engine;
 use docmill_model::failure::{Code, Failure};
-use docmill_model::id::{RunId, StepId, TenantId};
+use docmill_model::id::{RunId, TenantId};
 use docmill_model::plan::Plan;
-use docmill_model::run::{ArtifactRecord, Millis, RunOutcome, Status, StepRecord, StepStatus};
-use docmill_model::value::Verdict;
+use docmill_model::run::{ArtifactRecord, Lookup, Millis, RunOutcome};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::expression::{Absent, Template, Trouble};
-use crate::inputs::{RunInputs, with_defaults};
+use crate::expression::Trouble;
+use crate::inputs::{RunInputs, check_params, check_roles, lookups, with_defaults};
 use crate::loader::Loader;
-use crate::program::{Program, Programs};
-use state::{Done, Gathered};
+use crate::prepared::{Prepared, Ready};
+use call::Caller;
+use state::Done;
+
+/// Calls of one run that are under way at once; the engine decides how many really run.
+const CALLS_AT_ONCE: usize = 16;
+/// What the steps of one run may give all together, roughly in bytes.
+const RUN_BYTES: usize = 512 << 20;
+/// What is kept of the logs of one run.
+const LOG_BYTES: usize = 4 << 20;
 
 /// What runs need of the host; cheap to clone.
 #[derive(Clone)]
@@ -40,20 +53,16 @@ pub(crate) struct Parts {
     loader: Loader,
     cache: Cache,
     platform_key: [u8; 32],
-    programs: Programs,
+    ready: Ready,
+    call: Caller,
 }
 
 impl Executor {
     /// Over an engine, a loader of plugins, and a cache of what pure calls gave. The platform's key seeds what guests see as
     /// random.
     pub fn new(engine: Engine, loader: Loader, cache: Cache, platform_key: [u8; 32]) -> Self {
-        Self(Arc::new(Parts {
-            engine,
-            loader,
-            cache,
-            platform_key,
-            programs: Programs::default(),
-        }))
+        let call = call::real(engine.clone(), loader.clone());
+        Self(Arc::new(Parts { engine, loader, cache, platform_key, ready: Ready::default(), call }))
     }
 
     /// For metrics, and for shutting down.
@@ -70,6 +79,32 @@ impl Executor {
     pub fn loader(&self) -> &Loader {
         &self.0.loader
     }
+
+    /// The same as [`crate::check_inputs`], with the plan's schemas compiled once.
+    ///
+    /// # Errors
+    /// See there.
+    pub async fn check_inputs(&self, plan: &Arc<Plan>, inputs: &RunInputs) -> Result<(), Failure> {
+        check_roles(&plan.definition, inputs)?;
+        check_params(self.0.ready.of(plan).await.params.as_ref(), &inputs.params)
+    }
+
+    /// The same as [`crate::evaluate_lookups`], with the plan's expressions compiled once.
+    ///
+    /// # Errors
+    /// See there.
+    pub async fn lookups(&self, plan: &Arc<Plan>, inputs: &RunInputs) -> Result<Vec<Lookup>, Failure> {
+        if plan.definition.lookups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let prepared = self.0.ready.of(plan).await;
+        lookups(&prepared.program.lookups, prepared.params.as_ref(), &plan.definition, inputs)
+    }
+
+    /// The params with the defaults of what is left out.
+    pub async fn params(&self, plan: &Arc<Plan>, params: &serde_json::Value) -> serde_json::Value {
+        with_defaults(self.0.ready.of(plan).await.params.as_ref(), params)
+    }
 }
 
 /// Which run it is.
@@ -85,15 +120,20 @@ pub struct RunContext {
 
 /// Everything that a step of this run can reach.
 pub(crate) struct Run {
-    pub(crate) parts: Executor,
-    pub(crate) tenant: TenantId,
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) program: Arc<Program>,
-    pub(crate) inputs: RunInputs,
-    pub(crate) params: Arc<serde_json::Value>,
-    pub(crate) variable: Arc<serde_json::Value>,
-    pub(crate) context: RunContext,
-    pub(crate) begun: Instant,
+    parts: Executor,
+    tenant: TenantId,
+    plan: Arc<Plan>,
+    prepared: Arc<Prepared>,
+    inputs: RunInputs,
+    params: Arc<serde_json::Value>,
+    variable: Arc<serde_json::Value>,
+    context: RunContext,
+    begun: Instant,
+    /// For every parser the role that it reads.
+    roles: Vec<Option<String>>,
+    calls: Semaphore,
+    bytes_left: AtomicUsize,
+    log_left: AtomicUsize,
 }
 
 impl Run {
@@ -102,11 +142,36 @@ impl Run {
     }
 
     fn step_id(&self, number: usize) -> &str {
-        self.plan
-            .definition
-            .steps
-            .get(number)
-            .map_or("", |s| s.id.as_str())
+        self.plan.definition.steps.get(number).map_or("", |s| s.id.as_str())
+    }
+
+    fn plugin(&self, number: usize) -> String {
+        self.plan.steps.get(number).map(|s| s.plugin.to_string()).unwrap_or_default()
+    }
+
+    /// Microseconds since the run began.
+    fn at(&self) -> i64 {
+        micros(self.begun.elapsed())
+    }
+
+    fn is_over_time(&self) -> bool {
+        self.context.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Takes what a result weighs from the run's budget.
+    fn charge(&self, bytes: usize) -> Result<(), Failure> {
+        let taken = self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        taken.map(|_| ()).map_err(|_| {
+            let message = format!("the results of the run's steps are larger than {RUN_BYTES} bytes together");
+            Failure::new(Code::OutputLimit, message)
+        })
+    }
+
+    /// A log, if the run may still keep that much.
+    fn keep_log(&self, log: String) -> Option<String> {
+        let take = |left: usize| left.checked_sub(log.len());
+        let taken = self.log_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        (taken.is_ok() && !log.is_empty()).then_some(log)
     }
 }
 
@@ -118,169 +183,77 @@ pub async fn execute(
     inputs: RunInputs,
     context: RunContext,
 ) -> (RunOutcome, Vec<(ArtifactRecord, Bytes)>) {
-    let definition = &plan.definition;
+    let begun = Instant::now();
+    let prepared = executor.0.ready.of(plan).await;
     let run = Run {
         parts: executor.clone(),
         tenant,
         plan: plan.clone(),
-        program: executor.0.programs.of(plan),
-        params: Arc::new(with_defaults(definition, &inputs.params)),
-        variable: Arc::new(inputs.variable(definition)),
+        params: Arc::new(with_defaults(prepared.params.as_ref(), &inputs.params)),
+        variable: Arc::new(inputs.variable(&plan.definition)),
+        roles: key::roles(plan, &inputs),
+        prepared,
         inputs,
         context,
-        begun: Instant::now(),
+        begun,
+        calls: Semaphore::new(CALLS_AT_ONCE),
+        bytes_left: AtomicUsize::new(RUN_BYTES),
+        log_left: AtomicUsize::new(LOG_BYTES),
     };
     let (done, failure) = steps(&run).await;
-    finish(&run, done, failure).await
+    outcome::finish(&run, done, failure).await
 }
 
 /// Runs the steps; stops at the first failure that ends the run.
 async fn steps(run: &Run) -> (Vec<Option<Arc<Done>>>, Option<Failure>) {
-    let count = run.plan.steps.len();
-    let mut done: Vec<Option<Arc<Done>>> = vec![None; count];
-    let mut begun = vec![false; count];
+    let mut done: Vec<Option<Arc<Done>>> = vec![None; run.plan.steps.len()];
+    let mut waiting: Vec<usize> = (0..run.plan.steps.len()).collect();
     let mut running = FuturesUnordered::new();
-    let mut failure = None;
     loop {
-        for number in 0..count {
-            let Some(program) = run.program.steps.get(number) else {
-                continue;
+        waiting.retain(|number| {
+            let Some(program) = run.prepared.program.steps.get(*number) else {
+                return false;
             };
-            let waits = begun.get(number) != Some(&false);
-            if waits
-                || !program
-                    .needs
-                    .iter()
-                    .all(|need| done.get(*need).is_some_and(Option::is_some))
-            {
-                continue;
+            let is_over = |step: &usize| done.get(*step).is_some_and(Option::is_some);
+            if !program.needs.iter().all(is_over) {
+                return true;
             }
-            if let Some(mark) = begun.get_mut(number) {
-                *mark = true;
-            }
-            let before: Vec<Arc<Done>> = program
-                .ancestors
-                .iter()
-                .filter_map(|a| done.get(*a).cloned().flatten())
-                .collect();
-            running.push(step::step(run, number, before));
-        }
+            let before = program.ancestors.iter().filter_map(|a| done.get(*a).cloned().flatten()).collect();
+            running.push(step::step(run, *number, before));
+            false
+        });
         let Some((number, ended)) = running.next().await else {
-            break;
+            return (done, None);
         };
-        failure = ended.ends_run.clone();
+        let failure = ended.ends_run.clone();
         if let Some(place) = done.get_mut(number) {
             *place = Some(Arc::new(ended));
         }
         if failure.is_some() {
-            break;
+            return (done, failure);
         }
     }
-    (done, failure)
 }
 
-/// Puts the outcome together, in the definition's order.
-async fn finish(
-    run: &Run,
-    done: Vec<Option<Arc<Done>>>,
-    failure: Option<Failure>,
-) -> (RunOutcome, Vec<(ArtifactRecord, Bytes)>) {
-    let mut steps = Vec::new();
-    for (number, ended) in done.iter().enumerate() {
-        match ended {
-            Some(ended) => steps.extend(ended.records.iter().cloned()),
-            None => steps.push(never_begun(run, number)),
-        }
+/// Evaluates here, or on a thread that may block if there is much to look at.
+async fn evaluate<T: Send + 'static>(heavy: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    if !heavy {
+        return Ok(work());
     }
-    let present: Vec<Arc<Done>> = done.into_iter().flatten().collect();
-    let gathered = Gathered::over(run, &present);
-    let (output, failure) = match (&run.program.output, failure) {
-        (Some(template), None) => match output(run, template, &gathered, &present).await {
-            Ok(output) => (Some(output), None),
-            Err(failure) => (None, Some(failure)),
-        },
-        (_, failure) => (None, failure),
-    };
-    let artifacts: Vec<(ArtifactRecord, Bytes)> =
-        present.iter().flat_map(|d| d.artifacts.iter().cloned()).collect();
-    let checks = gathered.checks.as_ref().clone();
-    let outcome = RunOutcome {
-        status: if failure.is_some() {
-            Status::Failed
-        } else {
-            Status::Succeeded
-        },
-        verdict: if failure.is_some() {
-            None
-        } else {
-            Verdict::over(&checks)
-        },
-        error: failure,
-        output,
-        fields: gathered.fields.as_ref().clone(),
-        conflicts: gathered.conflicts,
-        checks,
-        steps,
-        artifacts: artifacts.iter().map(|(record, _)| record.clone()).collect(),
-        readings: present
-            .iter()
-            .flat_map(|d| d.readings.iter().map(|r| r.record.clone()))
-            .collect(),
-        started_at: run.context.started_at,
-        finished_at: run
-            .context
-            .started_at
-            .saturating_add(i64::try_from(run.begun.elapsed().as_millis()).unwrap_or(0)),
-    };
-    (outcome, artifacts)
-}
-
-fn never_begun(run: &Run, number: usize) -> StepRecord {
-    StepRecord {
-        id: StepId::new(),
-        step: run.step_id(number).to_owned(),
-        item: None,
-        plugin: run
-            .plan
-            .steps
-            .get(number)
-            .map(|s| s.plugin.to_string())
-            .unwrap_or_default(),
-        status: StepStatus::Skipped,
-        started_us: micros(run.begun.elapsed()),
-        wall_us: 0,
-        attempts: Vec::new(),
-    }
-}
-
-async fn output(
-    run: &Run,
-    template: &Template,
-    gathered: &Gathered,
-    present: &[Arc<Done>],
-) -> Result<serde_json::Value, Failure> {
-    let scope = gathered.scope(run, present, run.inputs.first());
-    let evaluated = if template.heavy(&scope) {
-        let program = run.program.clone();
-        let work = move || program.output.as_ref().map(|t| t.evaluate(&scope, Absent::Null));
-        tokio::task::spawn_blocking(work).await.ok().flatten()
-    } else {
-        Some(template.evaluate(&scope, Absent::Null))
-    };
-    evaluated
-        .unwrap_or(Ok(serde_json::Value::Null))
-        .map_err(|failed| expression_failed("output", &failed.source, &failed.trouble))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Failure::new(Code::Interrupted, "the host stopped before an expression was evaluated"))
 }
 
 /// An expression that gave no value, as a failure.
-pub(crate) fn expression_failed(at: &str, source: &str, trouble: &Trouble) -> Failure {
-    let shown: String = source.chars().take(200).collect();
-    Failure::new(
-        Code::ExpressionFailed,
-        format!("{at}: `{shown}` cannot be evaluated: {trouble}"),
-    )
+fn expression_failed(at: &str, source: &str, trouble: &Trouble) -> Failure {
+    let shown: String = source.trim().chars().take(200).collect();
+    Failure::new(Code::ExpressionFailed, format!("{at}: `{shown}` cannot be evaluated: {trouble}"))
 }
 
-pub(crate) fn micros(span: std::time::Duration) -> i64 {
+fn micros(span: std::time::Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,12 @@ use docmill_model::reading::Source;
 use docmill_model::run::Lookup;
 use serde_json::{Value as Json, json};
 
-use crate::expression::{Absent, Known, Scope, Template, Trouble, Variables};
-use crate::schema;
+use crate::expression::{Absent, Known, Scope, Template};
+use crate::schema::{Schema, told};
+use crate::{program, suggest, weight};
+
+/// Largest params, roughly in bytes.
+const PARAMS_BYTES: usize = 4 << 20;
 
 /// A file of a run.
 #[derive(Debug, Clone)]
@@ -44,26 +48,28 @@ pub struct RunInputs {
 /// # Errors
 /// [`Code::MissingInput`], [`Code::DuplicateInput`], [`Code::UnknownInput`], [`Code::InputNotAccepted`],
 /// [`Code::InvalidParams`]; the message names role or place.
+///
+/// Compiles the params' schema each time: with a plan at hand, [`crate::Executor::check_inputs`] has it compiled.
 pub fn check_inputs(definition: &Definition, inputs: &RunInputs) -> Result<(), Failure> {
-    let given = inputs
-        .files
-        .keys()
-        .chain(inputs.texts.keys())
-        .chain(inputs.records.keys());
+    check_roles(definition, inputs)?;
+    check_params(params_schema(definition)?.as_ref(), &inputs.params)
+}
+
+pub(crate) fn check_roles(definition: &Definition, inputs: &RunInputs) -> Result<(), Failure> {
+    let given = inputs.files.keys().chain(inputs.texts.keys()).chain(inputs.records.keys());
     for role in given {
         if !definition.inputs.contains_key(role) {
+            let role: String = role.chars().take(60).collect();
             let known: Vec<&str> = definition.inputs.keys().map(String::as_str).collect();
-            let message = format!(
-                "the pipeline has no input '{role}'; its inputs are {}",
-                known.join(", ")
-            );
-            return Err(Failure::new(Code::UnknownInput, message));
+            let hint = match suggest::near(&role, known.iter().copied()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None if known.is_empty() => "it takes params alone".to_owned(),
+                None => format!("its inputs are {}", known.join(", ")),
+            };
+            return Err(Failure::new(Code::UnknownInput, format!("the pipeline has no input '{role}'; {hint}")));
         }
     }
-    for (role, spec) in &definition.inputs {
-        check_role(role, spec, inputs)?;
-    }
-    check_params(definition, &inputs.params)
+    definition.inputs.iter().try_for_each(|(role, spec)| check_role(role, spec, inputs))
 }
 
 fn check_role(role: &str, spec: &InputSpec, inputs: &RunInputs) -> Result<(), Failure> {
@@ -78,7 +84,13 @@ fn check_role(role: &str, spec: &InputSpec, inputs: &RunInputs) -> Result<(), Fa
         InputKind::Record => records,
     };
     if count != files.len() + texts + records {
-        let message = format!("the input '{role}' is of kind {:?}; send that", spec.kind).to_lowercase();
+        let wanted = match spec.kind {
+            InputKind::File => "a file",
+            InputKind::Document => "a document",
+            InputKind::Text => "a text",
+            InputKind::Record => "a record",
+        };
+        let message = format!("the input '{role}' takes {wanted}, and something else came");
         return Err(Failure::new(Code::UnknownInput, message));
     }
     if count < spec.min as usize {
@@ -92,14 +104,8 @@ fn check_role(role: &str, spec: &InputSpec, inputs: &RunInputs) -> Result<(), Fa
         let message = format!("the input '{role}' takes at most {}, {count} came", spec.max);
         return Err(Failure::new(Code::DuplicateInput, message));
     }
-    if spec.kind == InputKind::File
-        && let Some(file) = files.iter().find(|f| {
-            !spec
-                .accept
-                .iter()
-                .any(|a| media_type_fits(&f.bytes.media_type, a))
-        })
-    {
+    let taken = |file: &&FileInput| spec.accept.iter().any(|a| media_type_fits(&file.bytes.media_type, a));
+    if let Some(file) = files.iter().find(|file| !taken(file)) {
         let message = format!(
             "the input '{role}' takes {}; what came is {} by its bytes",
             spec.accept.join(", "),
@@ -110,92 +116,85 @@ fn check_role(role: &str, spec: &InputSpec, inputs: &RunInputs) -> Result<(), Fa
     Ok(())
 }
 
-fn check_params(definition: &Definition, params: &Json) -> Result<(), Failure> {
+pub(crate) fn check_params(schema: Option<&Schema>, params: &Json) -> Result<(), Failure> {
     let invalid = |message: String| Failure::new(Code::InvalidParams, message);
     if !params.is_object() && !params.is_null() {
         return Err(invalid("params are a JSON object".to_owned()));
     }
-    let Some(schema) = &definition.params else {
-        return Ok(());
-    };
-    let validator = schema::compile(schema).map_err(invalid)?;
-    let mistakes = schema::mistakes(&validator, &with_defaults(definition, params));
-    if mistakes.is_empty() {
+    if weight::json(params) > PARAMS_BYTES {
+        let message = format!("the params are larger than {PARAMS_BYTES} bytes; send what is large as an input");
+        return Err(invalid(message));
+    }
+    let misfits = schema.map_or_else(Vec::new, |schema| schema.misfits(&with_defaults(Some(schema), params)));
+    if misfits.is_empty() {
         return Ok(());
     }
-    let lines: Vec<String> = mistakes
-        .into_iter()
-        .map(|m| {
-            if m.pointer.is_empty() {
-                m.message
-            } else {
-                format!("{}: {}", m.pointer, m.message)
-            }
-        })
-        .collect();
-    Err(invalid(format!(
-        "the params do not fit the pipeline's schema: {}",
-        lines.join("; ")
-    )))
+    Err(invalid(format!("the params do not fit the pipeline's schema: {}", told(&misfits))))
+}
+
+pub(crate) fn params_schema(definition: &Definition) -> Result<Option<Schema>, Failure> {
+    let compiled = definition.params.as_ref().map(Schema::compile).transpose();
+    compiled.map_err(|message| Failure::new(Code::InvalidDefinition, format!("params: {message}")))
 }
 
 /// Params with the schema's default values where they are left out.
-pub(crate) fn with_defaults(definition: &Definition, params: &Json) -> Json {
-    let given = if params.is_null() {
-        json!({})
-    } else {
-        params.clone()
-    };
-    match &definition.params {
-        Some(schema) => schema::overlay(&schema::defaults(schema), given),
-        None => given,
+pub(crate) fn with_defaults(schema: Option<&Schema>, params: &Json) -> Json {
+    let mut whole = if params.is_null() { json!({}) } else { params.clone() };
+    if let Some(schema) = schema {
+        schema.fill(&mut whole);
     }
+    whole
 }
 
 /// The values by which the run is found again. One that comes to nothing is left out.
 ///
+/// Compiles the definition's expressions each time: with a plan at hand, [`crate::Executor::lookups`] has them compiled.
+///
 /// # Errors
 /// [`Code::ExpressionFailed`], naming the look-up.
 pub fn evaluate_lookups(definition: &Definition, inputs: &RunInputs) -> Result<Vec<Lookup>, Failure> {
-    if definition.lookups.is_empty() {
+    let mut problems = Vec::new();
+    let templates = program::lookups(definition, &mut problems);
+    if let Some(problem) = problems.first() {
+        return Err(Failure::new(Code::InvalidDefinition, problem.to_string()));
+    }
+    lookups(&templates, params_schema(definition)?.as_ref(), definition, inputs)
+}
+
+pub(crate) fn lookups(
+    templates: &[(String, Template)],
+    params: Option<&Schema>,
+    definition: &Definition,
+    inputs: &RunInputs,
+) -> Result<Vec<Lookup>, Failure> {
+    if templates.is_empty() {
         return Ok(Vec::new());
     }
-    let scope = inputs.scope(definition);
-    let mut lookups = Vec::new();
-    for spec in &definition.lookups {
-        let template = Template::compile(
-            &spec.value.as_str().into(),
-            Variables::INPUTS,
-            "lookups",
-            &mut Vec::new(),
-        );
+    let known = Known {
+        params: Arc::new(with_defaults(params, &inputs.params)),
+        inputs: Arc::new(inputs.variable(definition)),
+        ..Known::default()
+    };
+    let scope = Scope::new(known, inputs.first().map(|file| Arc::new(RunInputs::describe(file))));
+    let mut found = Vec::with_capacity(templates.len());
+    for (name, template) in templates {
+        let failed = |why: &str| Failure::new(Code::ExpressionFailed, format!("the look-up '{name}': {why}"));
         let value = match template.evaluate(&scope, Absent::Null) {
             Ok(Json::String(text)) => text,
             Ok(Json::Null) => continue,
+            Ok(Json::Array(_) | Json::Object(_)) => {
+                return Err(failed("a look-up is a text or a number, and this is a list or an object"));
+            }
             Ok(other) => other.to_string(),
-            Err(failed) => match failed.trouble {
-                Trouble::Absent(_) => continue,
-                Trouble::Failed(why) => {
-                    let message = format!("the look-up '{}' cannot be evaluated: {why}", spec.name);
-                    return Err(Failure::new(Code::ExpressionFailed, message));
-                }
-            },
+            Err(error) => return Err(failed(&error.trouble.to_string())),
         };
-        let value: String = value
-            .chars()
-            .filter(|c| *c != '\0')
-            .take(lookup::MAX_VALUE_CHARS)
-            .collect();
+        let value: String = value.chars().filter(|c| *c != '\0').take(lookup::MAX_VALUE_CHARS).collect();
         let tokens = lookup::tokens(&value);
         if !tokens.is_empty() {
-            lookups.push(Lookup {
-                name: spec.name.clone(),
-                value,
-                tokens,
-            });
+            found.push(Lookup { name: name.clone(), value, tokens });
         }
     }
-    Ok(lookups)
+    Ok(found)
 }
 
 impl RunInputs {
@@ -210,38 +209,22 @@ impl RunInputs {
         })
     }
 
-    /// The `inputs` variable: by role one value, or a list where the role takes several.
+    /// The `inputs` variable: by role one value (none if none came), or a list where the role takes several.
     pub(crate) fn variable(&self, definition: &Definition) -> Json {
-        let roles = definition.inputs.iter().map(|(role, spec)| {
+        let roles = definition.inputs.iter().filter_map(|(role, spec)| {
             let mut values: Vec<Json> = match spec.kind {
-                InputKind::File | InputKind::Document => self
-                    .files
-                    .get(role)
-                    .into_iter()
-                    .flatten()
-                    .map(Self::describe)
-                    .collect(),
-                InputKind::Text => self
-                    .texts
-                    .get(role)
-                    .into_iter()
-                    .flatten()
-                    .map(|t| Json::from(t.as_ref()))
-                    .collect(),
-                InputKind::Record => self
-                    .records
-                    .get(role)
-                    .into_iter()
-                    .flatten()
-                    .map(|r| r.as_ref().clone())
-                    .collect(),
+                InputKind::File | InputKind::Document => {
+                    self.files.get(role).into_iter().flatten().map(Self::describe).collect()
+                }
+                InputKind::Text => {
+                    self.texts.get(role).into_iter().flatten().map(|t| Json::from(t.as_ref())).collect()
+                }
+                InputKind::Record => {
+                    self.records.get(role).into_iter().flatten().map(|r| r.as_ref().clone()).collect()
+                }
             };
-            let value = if spec.max > 1 {
-                Json::Array(values)
-            } else {
-                values.pop().unwrap_or(Json::Null)
-            };
-            (role.clone(), value)
+            let value = if spec.max > 1 { Json::Array(values) } else { values.pop()? };
+            Some((role.clone(), value))
         });
         Json::Object(roles.collect())
     }
@@ -249,14 +232,5 @@ impl RunInputs {
     /// The run's first file.
     pub(crate) fn first(&self) -> Option<&FileInput> {
         self.files.values().flatten().next()
-    }
-
-    fn scope(&self, definition: &Definition) -> Scope {
-        let known = Known {
-            params: Arc::new(with_defaults(definition, &self.params)),
-            inputs: Arc::new(self.variable(definition)),
-            ..Known::default()
-        };
-        Scope::new(known, self.first().map(|file| Arc::new(Self::describe(file))))
     }
 }

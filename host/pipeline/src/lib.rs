@@ -1,5 +1,9 @@
 //! Definition → plan → result.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on panics")
+)]
 
 pub mod expression;
 
@@ -7,8 +11,10 @@ mod catalog;
 mod execute;
 mod inputs;
 mod loader;
+mod mentions;
 mod merge;
 mod plan;
+mod prepared;
 mod program;
 mod schema;
 mod suggest;

@@ -3,32 +3,48 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use docmill_engine::{Call, Output};
+use docmill_engine::Call;
 use docmill_model::definition::{Fallback, OnError};
 use docmill_model::digest::{Digest, Hasher};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, ReadingId, StepId};
-use docmill_model::plugin::{Kind, PinnedPlugin};
-use docmill_model::reading::Reading;
+use docmill_model::plugin::Kind;
 use docmill_model::run::{ArtifactRecord, AttemptRecord, ReadingRecord, StepRecord, StepStatus};
 use docmill_model::value::{Check, Field, Origin};
 use serde_json::Value as Json;
 
-use super::attempt::{Asked, attempts};
+use super::attempt::{Asked, Given, attempts};
 use super::state::{Done, Gathered, Made};
 use super::step::on_error;
-use super::{Run, expression_failed, micros};
+use super::{Run, evaluate, expression_failed, key, memo};
 use crate::expression::{Absent, Scope};
 use crate::inputs::FileInput;
-use crate::schema;
+use crate::prepared::Use;
+
+/// What a step sees, the same for all its items.
+pub(crate) struct View<'a> {
+    pub(crate) run: &'a Run,
+    /// The step.
+    pub(crate) number: usize,
+    /// The steps before it.
+    pub(crate) before: &'a [Arc<Done>],
+    pub(crate) gathered: &'a Gathered,
+}
 
 /// What a step runs over.
 pub(crate) struct Item {
     pub(crate) scope: Scope,
     pub(crate) value: Option<Arc<Json>>,
     pub(crate) index: Option<usize>,
-    /// For a parser: the role and the file that it reads.
-    pub(crate) file: Option<(String, FileInput)>,
+    pub(crate) file: Option<RoleFile>,
+}
+
+/// What a parser reads.
+#[derive(Clone)]
+pub(crate) struct RoleFile {
+    pub(crate) role: String,
+    pub(crate) position: usize,
+    pub(crate) file: FileInput,
 }
 
 /// What an item came to.
@@ -43,40 +59,20 @@ pub(crate) struct ItemDone {
 }
 
 /// Works on one item, however it ends.
-pub(crate) async fn item(
-    run: &Run,
-    number: usize,
-    before: &[Arc<Done>],
-    gathered: &Gathered,
-    item: Item,
-    main: bool,
-) -> ItemDone {
-    let started = micros(run.begun.elapsed());
-    let mut record = StepRecord {
-        id: StepId::new(),
-        step: run.step_id(number).to_owned(),
-        item: item.index.and_then(|i| i32::try_from(i).ok()),
-        plugin: run
-            .plan
-            .steps
-            .get(number)
-            .map(|s| s.plugin.to_string())
-            .unwrap_or_default(),
-        status: StepStatus::Succeeded,
-        started_us: started,
-        wall_us: 0,
-        attempts: Vec::new(),
-    };
-    let mut result = call(run, number, before, gathered, &item, false, &mut record.attempts).await;
-    if let Err(first) = &result
-        && matches!(on_error(run, number), OnError::Fallback(_))
-        && !matches!(first.code, Code::Interrupted)
-    {
-        record.status = StepStatus::FellBack;
-        result = call(run, number, before, gathered, &item, true, &mut record.attempts).await;
-    }
+pub(crate) async fn item(view: &View<'_>, item: Item) -> ItemDone {
+    let (run, number) = (view.run, view.number);
+    let started_us = run.at();
     let mut done = ItemDone {
-        record,
+        record: StepRecord {
+            id: StepId::new(),
+            step: run.step_id(number).to_owned(),
+            item: item.index.and_then(|i| i32::try_from(i).ok()),
+            plugin: run.plugin(number),
+            status: StepStatus::Succeeded,
+            started_us,
+            wall_us: 0,
+            attempts: Vec::new(),
+        },
         reading: None,
         fields: Vec::new(),
         checks: Vec::new(),
@@ -84,217 +80,168 @@ pub(crate) async fn item(
         artifact: None,
         error: None,
     };
+    let attempts = &mut done.record.attempts;
+    let mut status = StepStatus::Succeeded;
+    let mut result = match run.prepared.uses.get(number) {
+        None => Err(Failure::new(Code::Internal, "the plan has no such step; this is a fault of docmill")),
+        Some((own, fallback)) => {
+            let mut result = call(view, &item, own, false, attempts).await;
+            if let (Err(first), Some(fallback)) = (&result, fallback)
+                && first.code != Code::Interrupted
+                && !run.is_over_time()
+            {
+                status = StepStatus::FellBack;
+                result = call(view, &item, fallback, true, attempts).await;
+            }
+            result
+        }
+    };
+    if let Ok(answer) = &mut result {
+        answer.settle(view);
+    }
     match result {
-        Ok(answer) => place(run, number, &item, answer, main, &mut done),
+        Ok(answer) => {
+            done.record.status = status;
+            answer.place(view, &item, &mut done);
+        }
         Err(failure) => {
             done.record.status = StepStatus::Failed;
             done.error = Some(failure.in_step(run.step_id(number)));
         }
     }
-    done.record.wall_us = micros(run.begun.elapsed()).saturating_sub(started);
+    done.record.wall_us = run.at().saturating_sub(started_us);
     done
 }
 
 /// What a plugin gave, and which one it was.
 struct Answer {
-    plugin: PinnedPlugin,
+    /// `namespace/name@version`
+    plugin: String,
+    /// Of the plugin and its configuration.
     recipe: Digest,
-    output: Arc<Output>,
+    identity: Digest,
+    given: Given,
 }
 
-/// Calls the step's plugin, or its fallback, until an attempt succeeds or none is left.
+/// Calls a plugin until an attempt succeeds or none is left.
 async fn call(
-    run: &Run,
-    number: usize,
-    before: &[Arc<Done>],
-    gathered: &Gathered,
+    view: &View<'_>,
     item: &Item,
+    used: &Use,
     fallback: bool,
     records: &mut Vec<AttemptRecord>,
 ) -> Result<Answer, Failure> {
-    let missing = || {
-        Failure::new(
-            Code::Internal,
-            "the plan has no such step; this is a fault of docmill",
-        )
-    };
-    let pinned = run.plan.steps.get(number).ok_or_else(missing)?;
-    let plugin = if fallback {
-        pinned.fallback.as_ref().ok_or_else(missing)?
-    } else {
-        &pinned.plugin
-    };
-    let config = configuration(run, number, item, fallback).await?;
+    let config = configuration(view, item, used, fallback).await?;
     let mut hasher = Hasher::default();
-    hasher.update(plugin.digest.as_bytes());
+    hasher.update(used.plugin.digest.as_bytes());
     hasher.update(config.as_bytes());
     let recipe = hasher.finish();
-    let config: Arc<str> = config.into();
-    let inputs = || Arc::new(gathered.inputs(run, before, item.value.as_ref()));
-    let call = match (plugin.kind, &item.file) {
-        (Kind::Parser, Some((_, file))) => Call::Parse {
-            source: file.bytes.clone(),
-            config,
-        },
+    let inputs = || Arc::new(view.gathered.inputs(view.run, view.before, item.value.as_ref()));
+    let call = match (used.plugin.kind, &item.file) {
+        (Kind::Parser, Some(read)) => Call::Parse { source: read.file.bytes.clone(), config },
         (Kind::Parser, None) => {
-            return Err(Failure::new(
-                Code::MissingInput,
-                "there is no file for the parser to read",
-            ));
+            return Err(Failure::new(Code::MissingInput, "there is no file for the parser to read"));
         }
-        (Kind::Extractor, _) => Call::Extract {
-            inputs: inputs(),
-            config,
-        },
-        (Kind::Validator, _) => Call::Validate {
-            inputs: inputs(),
-            config,
-        },
-        (Kind::Transformer, _) => Call::Transform {
-            inputs: inputs(),
-            config,
-        },
+        (Kind::Extractor, _) => Call::Extract { inputs: inputs(), config },
+        (Kind::Validator, _) => Call::Validate { inputs: inputs(), config },
+        (Kind::Transformer, _) => Call::Transform { inputs: inputs(), config },
     };
+    let identity = memo::identity(recipe, &call, &view.gathered.readings);
     let asked = Asked {
-        number,
+        number: view.number,
         item: item.index,
-        plugin,
-        recipe,
+        plugin: &used.plugin,
         call,
-        file: item.file.as_ref().map(|(_, f)| f),
+        identity,
+        key: item.file.as_ref().map(|read| key::of(view.run, view.number, view.before, &read.role, read.position)),
     };
-    let output = attempts(run, asked, records).await?;
-    Ok(Answer {
-        plugin: plugin.clone(),
-        recipe,
-        output,
+    let given = attempts(view.run, asked, records).await?;
+    Ok(Answer { plugin: used.plugin.to_string(), recipe, identity, given })
+}
+
+/// The configuration with expressions filled in, defaults under it, and checked.
+async fn configuration(view: &View<'_>, item: &Item, used: &Use, fallback: bool) -> Result<Arc<str>, Failure> {
+    if let Some(fixed) = &used.fixed {
+        return Ok(fixed.clone());
+    }
+    let (run, number) = (view.run, view.number);
+    // A fallback without a configuration of its own takes the step's.
+    let own = fallback && matches!(on_error(run, number), OnError::Fallback(Fallback::Configured { .. }));
+    let heavy = run.prepared.program.steps.get(number).is_some_and(|step| {
+        let template = step.fallback_config.as_ref().filter(|_| own).unwrap_or(&step.config);
+        template.heavy(&item.scope)
+    });
+    let (prepared, scope) = (run.prepared.clone(), item.scope.clone());
+    let filled = evaluate(heavy, move || {
+        let step = prepared.program.steps.get(number)?;
+        let template = step.fallback_config.as_ref().filter(|_| own).unwrap_or(&step.config);
+        Some(template.evaluate(&scope, Absent::Omit))
+    })
+    .await?;
+    let missing = || Failure::new(Code::Internal, "the plan has no such step; this is a fault of docmill");
+    let filled = filled
+        .ok_or_else(missing)?
+        .map_err(|failed| expression_failed("with", &failed.source, &failed.trouble))?;
+    used.finish(filled).map_err(|misfit| {
+        let message = format!("with its expressions filled in, the configuration does not fit {}: {misfit}", used.plugin);
+        Failure::new(Code::InvalidConfig, message)
     })
 }
 
-/// The configuration with expressions filled in and defaults under it, checked again if something was filled in.
-async fn configuration(run: &Run, number: usize, item: &Item, fallback: bool) -> Result<String, Failure> {
-    let missing = || {
-        Failure::new(
-            Code::Internal,
-            "the plan has no such step; this is a fault of docmill",
-        )
-    };
-    let pinned = run.plan.steps.get(number).ok_or_else(missing)?;
-    // A fallback without a configuration of its own takes the step's.
-    let of_fallback = fallback
-        && matches!(
-            on_error(run, number),
-            OnError::Fallback(Fallback::Configured { .. })
-        );
-    let step = run.program.steps.get(number).ok_or_else(missing)?;
-    let template = if of_fallback {
-        step.fallback_config.as_ref().unwrap_or(&step.config)
-    } else {
-        &step.config
-    };
-    let filled = if template.heavy(&item.scope) {
-        let (program, scope) = (run.program.clone(), item.scope.clone());
-        let work = move || {
-            let step = program.steps.get(number)?;
-            let template = if of_fallback {
-                step.fallback_config.as_ref().unwrap_or(&step.config)
-            } else {
-                &step.config
-            };
-            Some(template.evaluate(&scope, Absent::Omit))
-        };
-        tokio::task::spawn_blocking(work)
-            .await
-            .ok()
-            .flatten()
-            .unwrap_or(Ok(Json::Null))
-    } else {
-        template.evaluate(&item.scope, Absent::Omit)
-    };
-    let filled = filled.map_err(|failed| expression_failed("with", &failed.source, &failed.trouble))?;
-    let (defaults, config_schema) = if fallback {
-        (&pinned.fallback_defaults, &pinned.fallback_config_schema)
-    } else {
-        (&pinned.defaults, &pinned.config_schema)
-    };
-    let whole = schema::overlay(defaults, filled);
-    if !template.dynamic().is_empty() {
-        let wrong = |message: String| Failure::new(Code::InvalidConfig, message);
-        let validator = schema::compile(config_schema).map_err(wrong)?;
-        if let Some(mistake) = schema::mistakes(&validator, &whole).into_iter().next() {
-            let message = format!(
-                "with expressions filled in, the configuration does not fit: {}: {}",
-                mistake.pointer, mistake.message
-            );
-            return Err(wrong(message));
+impl Answer {
+    /// Names who found it, and in which reading.
+    fn settle(&mut self, view: &View<'_>) {
+        let origin = Origin::Plugin { step: view.run.step_id(view.number).to_owned(), plugin: self.plugin.clone() };
+        match &mut self.given {
+            Given::Fields(fields) => {
+                for field in fields {
+                    field.origin = Some(origin.clone());
+                    view.gathered.name_readings(&mut field.citations);
+                }
+            }
+            Given::Checks(checks) => {
+                for check in checks {
+                    check.origin = Some(origin.clone());
+                    view.gathered.name_readings(&mut check.citations);
+                }
+            }
+            Given::Reading(_) | Given::Json(_) | Given::Artifact(_) => {}
         }
     }
-    Ok(whole.to_string())
-}
 
-/// Puts what a plugin gave into its place, with its origin.
-fn place(run: &Run, number: usize, item: &Item, answer: Answer, main: bool, done: &mut ItemDone) {
-    let plugin = answer.plugin.to_string();
-    let origin = Origin::Plugin {
-        step: run.step_id(number).to_owned(),
-        plugin: plugin.clone(),
-    };
-    let output = Arc::try_unwrap(answer.output).unwrap_or_else(|shared| shared.as_ref().clone());
-    match output {
-        Output::Reading(reading) => {
-            let Some((role, file)) = &item.file else { return };
-            let first = item.index.is_none_or(|i| i == 0);
-            let key = match item.index {
-                _ if main && first => "main".to_owned(),
-                None => run.step_id(number).to_owned(),
-                Some(index) => format!("{}[{index}]", run.step_id(number)),
-            };
-            let reading = Arc::new(Reading {
-                key,
-                source_media_type: file.bytes.media_type.clone(),
-                ..reading
-            });
-            let record = ReadingRecord {
-                id: ReadingId::new(),
-                source: file.source,
-                plugin,
-                recipe: answer.recipe,
-                reading,
-            };
-            done.reading = Some(Made {
-                role: role.clone(),
-                record,
-            });
-        }
-        Output::Fields(fields) => {
-            done.fields = fields
-                .into_iter()
-                .map(|f| Field {
-                    origin: Some(origin.clone()),
-                    ..f
-                })
-                .collect();
-        }
-        Output::Checks(checks) => {
-            done.checks = checks
-                .into_iter()
-                .map(|c| Check {
-                    origin: Some(origin.clone()),
-                    ..c
-                })
-                .collect();
-        }
-        Output::Json(json) => done.output = Some(json),
-        Output::Artifact(artifact) => {
-            let record = ArtifactRecord {
-                id: ArtifactId::new(),
-                step: run.step_id(number).to_owned(),
-                name: artifact.name,
-                media_type: artifact.media_type,
-                size: artifact.content.len() as u64,
-                digest: Digest::of(&artifact.content),
-            };
-            done.artifact = Some((record, artifact.content));
+    /// Puts what a plugin gave into its place.
+    fn place(self, view: &View<'_>, item: &Item, done: &mut ItemDone) {
+        match self.given {
+            Given::Reading(reading) => {
+                let Some(read) = &item.file else { return };
+                let record = ReadingRecord {
+                    id: ReadingId::new(),
+                    source: read.file.source,
+                    plugin: self.plugin,
+                    recipe: self.recipe,
+                    reading,
+                };
+                done.reading = Some(Made {
+                    role: read.role.clone(),
+                    position: read.position,
+                    identity: self.identity,
+                    record,
+                });
+            }
+            Given::Fields(fields) => done.fields = fields,
+            Given::Checks(checks) => done.checks = checks,
+            Given::Json(json) => done.output = Some(json),
+            Given::Artifact(artifact) => {
+                let record = ArtifactRecord {
+                    id: ArtifactId::new(),
+                    step: view.run.step_id(view.number).to_owned(),
+                    name: artifact.name,
+                    media_type: artifact.media_type,
+                    size: u64::try_from(artifact.content.len()).unwrap_or(u64::MAX),
+                    digest: Digest::of(&artifact.content),
+                };
+                done.artifact = Some((record, artifact.content));
+            }
         }
     }
 }

@@ -4,21 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use docmill_model::digest::Digest;
 use docmill_model::failure::Failure;
 use docmill_model::reading::{Inputs, Reading};
 use docmill_model::run::{ArtifactRecord, ReadingRecord, StepRecord, StepStatus};
-use docmill_model::value::{Check, Field};
+use docmill_model::value::{Check, Citation, Field};
 use serde_json::{Value as Json, json};
 
 use super::Run;
+use super::key::{self, MAIN};
 use crate::expression::{Known, Scope, StepView};
 use crate::inputs::{FileInput, RunInputs};
 use crate::merge::merge;
 
-/// A reading that a step made, and of which role's file.
+/// A reading that a step made.
 #[derive(Debug, Clone)]
 pub(crate) struct Made {
     pub(crate) role: String,
+    /// Of the file among those of its role.
+    pub(crate) position: usize,
+    /// Of everything that the reading was made of.
+    pub(crate) identity: Digest,
     pub(crate) record: ReadingRecord,
 }
 
@@ -43,13 +49,13 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// A step that did nothing.
-    pub(crate) fn empty(number: usize, status: StepStatus, record: StepRecord) -> Self {
+    /// A step that gave nothing.
+    pub(crate) fn empty(number: usize, status: StepStatus, records: Vec<StepRecord>) -> Self {
         Self {
             number,
             status,
             several: false,
-            records: vec![record],
+            records,
             readings: Vec::new(),
             fields: Vec::new(),
             checks: Vec::new(),
@@ -61,12 +67,13 @@ impl Done {
     }
 }
 
-/// What some steps gave together.
+/// What some steps gave together, in the definition's order.
 pub(crate) struct Gathered {
     pub(crate) fields: Arc<Vec<Field>>,
     pub(crate) conflicts: Vec<Field>,
     pub(crate) checks: Arc<Vec<Check>>,
-    /// The reading of the first parser, in the definition's order, that gave one.
+    pub(crate) readings: Vec<Made>,
+    /// The reading called `main`; without one the first that there is.
     pub(crate) main: Option<Arc<Reading>>,
 }
 
@@ -74,38 +81,37 @@ impl Gathered {
     /// Over steps in the definition's order.
     pub(crate) fn over(run: &Run, done: &[Arc<Done>]) -> Self {
         let (fields, conflicts) = merge(done.iter().flat_map(|d| &d.fields), run.plan.definition.merge);
+        let readings: Vec<Made> = done.iter().flat_map(|d| d.readings.iter().cloned()).collect();
+        let called_main = readings.iter().find(|made| made.record.reading.key == MAIN);
+        let main = called_main.or(readings.first()).map(|made| made.record.reading.clone());
         Self {
             fields: Arc::new(fields),
             conflicts,
             checks: Arc::new(done.iter().flat_map(|d| d.checks.iter().cloned()).collect()),
-            main: done
-                .iter()
-                .flat_map(|d| &d.readings)
-                .map(|made| made.record.reading.clone())
-                .next(),
+            readings,
+            main,
         }
     }
 
     /// As expressions see it.
     pub(crate) fn scope(&self, run: &Run, done: &[Arc<Done>], input: Option<&FileInput>) -> Scope {
-        let mut known = Known::default();
-        known.params = run.params.clone();
-        known.inputs = run.variable.clone();
-        known.reading = self.main.clone();
-        known.fields = self.fields.clone();
-        known.checks = self.checks.clone();
-        known.steps = done.iter().map(|d| view(run, d)).collect();
+        let known = Known {
+            params: run.params.clone(),
+            inputs: run.variable.clone(),
+            reading: self.main.clone(),
+            fields: self.fields.clone(),
+            checks: self.checks.clone(),
+            steps: done.iter().map(|d| view(run, d)).collect(),
+            ..Known::default()
+        };
         Scope::new(known, input.map(|file| Arc::new(RunInputs::describe(file))))
     }
 
     /// As a guest sees it.
     pub(crate) fn inputs(&self, run: &Run, done: &[Arc<Done>], item: Option<&Arc<Json>>) -> Inputs {
         let mut readings: BTreeMap<String, Vec<Arc<Reading>>> = BTreeMap::new();
-        for made in done.iter().flat_map(|d| &d.readings) {
-            readings
-                .entry(made.role.clone())
-                .or_default()
-                .push(made.record.reading.clone());
+        for made in &self.readings {
+            readings.entry(made.role.clone()).or_default().push(made.record.reading.clone());
         }
         let mut records = run.inputs.records.clone();
         for step in done.iter().filter(|d| !d.outputs.is_empty()) {
@@ -124,11 +130,33 @@ impl Gathered {
             checks: self.checks.clone(),
         }
     }
+
+    /// Citations of a step that saw this: no reading named means the run's main one from here on, and nothing else.
+    pub(crate) fn name_readings(&self, citations: &mut [Citation]) {
+        for citation in citations {
+            match (&citation.reading, &self.main) {
+                (None, Some(main)) if main.key != MAIN => citation.reading = Some(main.key.clone()),
+                (Some(key), _) if key == MAIN => citation.reading = None,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The run's first document, as the variable `input` shows it to steps that are no parsers.
+pub(crate) fn first_file(run: &Run) -> Option<&FileInput> {
+    let main = key::main_role(run).and_then(|role| run.inputs.files.get(role)?.first());
+    main.or_else(|| run.inputs.first())
 }
 
 fn view(run: &Run, done: &Done) -> StepView {
     let artifacts = done.artifacts.iter().map(|(record, _)| {
-        json!({ "name": record.name, "media_type": record.media_type, "size": record.size, "digest": record.digest.to_string() })
+        json!({
+            "name": record.name,
+            "media_type": record.media_type,
+            "size": record.size,
+            "digest": record.digest.to_string(),
+        })
     });
     StepView {
         id: run.step_id(done.number).to_owned(),

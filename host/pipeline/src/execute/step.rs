@@ -11,140 +11,123 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::Value as Json;
 
-use super::item::{self, Item, ItemDone};
-use super::state::{Done, Gathered};
-use super::{Run, expression_failed, micros};
+use super::item::{self, Item, ItemDone, RoleFile, View};
+use super::state::{Done, Gathered, first_file};
+use super::{Run, evaluate, expression_failed};
 use crate::INLINE_BYTES;
 use crate::expression::{Expression, Scope, Trouble};
-use crate::inputs::{FileInput, RunInputs};
+use crate::inputs::RunInputs;
 use crate::merge::join;
+use crate::prepared::Prepared;
 
 /// Items of one fan-out.
-const MAX_ITEMS: usize = 1_000;
-/// Items of one step that are worked on at once; the engine decides how many really run.
+pub(crate) const MAX_ITEMS: usize = 1_000;
+/// Items of one step that are worked on at once.
 const ITEMS_AT_ONCE: usize = 8;
 
 /// Runs a step to its end, however it ends.
 pub(crate) async fn step(run: &Run, number: usize, before: Vec<Arc<Done>>) -> (usize, Done) {
-    let started = micros(run.begun.elapsed());
+    let started_us = run.at();
     let gathered = Gathered::over(run, &before);
-    let done = match prepare(run, number, &before, &gathered).await {
-        Ok(Work::Nothing) => Done::empty(
-            number,
-            StepStatus::Skipped,
-            record(run, number, StepStatus::Skipped, started),
-        ),
-        Ok(Work::Items { items, several }) => work(run, number, &before, &gathered, items, several).await,
-        Err(failure) => failed(run, number, started, failure),
+    let view = View { run, number, before: &before, gathered: &gathered };
+    let done = match prepare(&view).await {
+        Ok(Work::Nothing(status)) => Done::empty(number, status, vec![record(run, number, status, started_us)]),
+        Ok(Work::Items { items, several }) => work(&view, items, several).await,
+        Err(failure) => {
+            let mut done = Done::empty(
+                number,
+                StepStatus::Failed,
+                vec![record(run, number, StepStatus::Failed, started_us)],
+            );
+            let failure = failure.in_step(run.step_id(number));
+            done.ends_run = Some(failure.clone()).filter(|failure| ends_run(run, number, failure));
+            done.error = Some(failure);
+            done
+        }
     };
     (number, done)
 }
 
 /// What a step has to do.
 enum Work {
-    Nothing,
+    /// `when` was false, or there is nothing to go over.
+    Nothing(StepStatus),
     Items { items: Vec<Item>, several: bool },
 }
 
 /// Decides whether the step runs, and over what.
-async fn prepare(
-    run: &Run,
-    number: usize,
-    before: &[Arc<Done>],
-    gathered: &Gathered,
-) -> Result<Work, Failure> {
-    let (Some(spec), Some(program), Some(pinned)) = (
-        run.plan.definition.steps.get(number),
-        run.program.steps.get(number),
-        run.plan.steps.get(number),
-    ) else {
-        return Ok(Work::Nothing);
+async fn prepare(view: &View<'_>) -> Result<Work, Failure> {
+    let (run, number) = (view.run, view.number);
+    let kind = run.plan.steps.get(number).map(|s| s.plugin.kind);
+    let files = match kind {
+        Some(Kind::Parser) => files(run, number),
+        _ => Vec::new(),
     };
-    let parser = pinned.plugin.kind == Kind::Parser;
-    let files: Vec<(String, FileInput)> = if parser {
-        files(run, spec.input.as_deref())
-    } else {
-        Vec::new()
-    };
-    let first = files.first().map(|(_, file)| file).or_else(|| run.inputs.first());
-    let scope = gathered.scope(run, before, first);
-    if program.when.is_some() && !condition(run, number, &scope).await? {
-        return Ok(Work::Nothing);
+    let input = files.first().map(|read| &read.file).or_else(|| first_file(run));
+    let scope = view.gathered.scope(run, view.before, input);
+    if !condition(run, number, &scope).await? {
+        return Ok(Work::Nothing(StepStatus::Skipped));
     }
-    if let Some(expression) = &program.for_each {
-        let Json::Array(values) = evaluate(run, number, expression, &scope, Part::ForEach).await? else {
-            let trouble = Trouble::Failed("it gives no list".to_owned());
-            return Err(expression_failed("for_each", expression.source(), &trouble));
-        };
-        if values.len() > MAX_ITEMS {
-            let trouble = Trouble::Failed(format!(
-                "it gives {} items, at most {MAX_ITEMS} are allowed",
-                values.len()
-            ));
-            return Err(expression_failed("for_each", expression.source(), &trouble));
-        }
-        let items = values.into_iter().enumerate().map(|(index, value)| {
-            let file = parser
-                .then(|| {
-                    files
-                        .iter()
-                        .find(|(_, f)| RunInputs::describe(f) == value)
-                        .or_else(|| files.first())
-                        .cloned()
-                })
-                .flatten();
-            let value = Arc::new(value);
-            Item {
-                scope: scope.for_item(value.clone(), index),
-                value: Some(value),
-                index: Some(index),
-                file,
-            }
-        });
-        return Ok(Work::Items {
-            items: items.collect(),
-            several: true,
-        });
-    }
-    if !parser {
-        return Ok(Work::Items {
-            items: vec![Item {
-                scope,
+    if kind == Some(Kind::Parser) {
+        // A parser reads every file of its role, in order.
+        let several = files.len() > 1;
+        let items: Vec<Item> = files
+            .into_iter()
+            .map(|read| Item {
+                scope: scope.for_input(Some(Arc::new(RunInputs::describe(&read.file)))),
                 value: None,
-                index: None,
-                file: None,
-            }],
-            several: false,
-        });
+                index: several.then_some(read.position),
+                file: Some(read),
+            })
+            .collect();
+        return Ok(if items.is_empty() { Work::Nothing(StepStatus::Skipped) } else { Work::Items { items, several } });
     }
-    // A parser reads every file of its role, in order.
-    let several = files.len() > 1;
-    let items: Vec<Item> = files
-        .into_iter()
-        .enumerate()
-        .map(|(index, file)| Item {
-            scope: scope.for_input(Some(Arc::new(RunInputs::describe(&file.1)))),
-            value: None,
-            index: several.then_some(index),
-            file: Some(file),
-        })
-        .collect();
-    Ok(if items.is_empty() {
-        Work::Nothing
-    } else {
-        Work::Items { items, several }
-    })
+    let Some(values) = fan_out(run, number, &scope).await? else {
+        let item = Item { scope, value: None, index: None, file: None };
+        return Ok(Work::Items { items: vec![item], several: false });
+    };
+    let items = values.into_iter().enumerate().map(|(index, value)| {
+        let value = Arc::new(value);
+        Item { scope: scope.for_item(value.clone(), index), value: Some(value), index: Some(index), file: None }
+    });
+    Ok(Work::Items { items: items.collect(), several: true })
 }
 
-/// The files of a role; without one, of the first role that has any.
-fn files(run: &Run, role: Option<&str>) -> Vec<(String, FileInput)> {
-    let found = match role {
-        Some(role) => run.inputs.files.get_key_value(role),
-        None => run.inputs.files.iter().find(|(_, files)| !files.is_empty()),
+fn files(run: &Run, number: usize) -> Vec<RoleFile> {
+    let role = run.roles.get(number).cloned().flatten();
+    let files = role.as_ref().and_then(|role| run.inputs.files.get(role));
+    let read = |(position, file): (usize, &crate::inputs::FileInput)| RoleFile {
+        role: role.clone().unwrap_or_default(),
+        position,
+        file: file.clone(),
     };
-    found
-        .map(|(role, files)| files.iter().map(|f| (role.clone(), f.clone())).collect())
-        .unwrap_or_default()
+    files.into_iter().flatten().enumerate().map(read).collect()
+}
+
+async fn condition(run: &Run, number: usize, scope: &Scope) -> Result<bool, Failure> {
+    if Part::When.of(&run.prepared, number).is_none() {
+        return Ok(true);
+    }
+    match value(run, number, Part::When, scope).await? {
+        (Json::Bool(value), _) => Ok(value),
+        (_, source) => {
+            Err(expression_failed("when", &source, &Trouble::Failed("it gives neither true nor false".to_owned())))
+        }
+    }
+}
+
+/// The items of `for_each`; none: the step has no `for_each`.
+async fn fan_out(run: &Run, number: usize, scope: &Scope) -> Result<Option<Vec<Json>>, Failure> {
+    if Part::ForEach.of(&run.prepared, number).is_none() {
+        return Ok(None);
+    }
+    let (list, source) = value(run, number, Part::ForEach, scope).await?;
+    let failed = |why: String| expression_failed("for_each", &source, &Trouble::Failed(why));
+    match list {
+        Json::Array(values) if values.len() <= MAX_ITEMS => Ok(Some(values)),
+        Json::Array(values) => Err(failed(format!("it gives {} items, and at most {MAX_ITEMS} are allowed", values.len()))),
+        _ => Err(failed("it gives no list".to_owned())),
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -153,105 +136,69 @@ enum Part {
     ForEach,
 }
 
-async fn condition(run: &Run, number: usize, scope: &Scope) -> Result<bool, Failure> {
-    let Some(expression) = run.program.steps.get(number).and_then(|p| p.when.as_ref()) else {
-        return Ok(true);
-    };
-    match evaluate(run, number, expression, scope, Part::When).await? {
-        Json::Bool(value) => Ok(value),
-        _ => Err(expression_failed(
-            "when",
-            expression.source(),
-            &Trouble::Failed("it gives neither true nor false".to_owned()),
-        )),
+impl Part {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::When => "when",
+            Self::ForEach => "for_each",
+        }
+    }
+
+    fn of(self, prepared: &Prepared, number: usize) -> Option<&Expression> {
+        let step = prepared.program.steps.get(number)?;
+        match self {
+            Self::When => step.when.as_ref(),
+            Self::ForEach => step.for_each.as_ref(),
+        }
     }
 }
 
-/// Evaluates here, or on a thread that may block if there is much to look at.
-async fn evaluate(
-    run: &Run,
-    number: usize,
-    expression: &Expression,
-    scope: &Scope,
-    part: Part,
-) -> Result<Json, Failure> {
-    let at = match part {
-        Part::When => "when",
-        Part::ForEach => "for_each",
+/// The value of a step's expression, and the expression as written.
+async fn value(run: &Run, number: usize, part: Part, scope: &Scope) -> Result<(Json, String), Failure> {
+    let Some(expression) = part.of(&run.prepared, number) else {
+        return Ok((Json::Null, String::new()));
     };
-    let evaluated = if expression.heavy() || scope.bytes(expression.variables()) > INLINE_BYTES {
-        let (program, scope) = (run.program.clone(), scope.clone());
-        let work = move || {
-            let step = program.steps.get(number)?;
-            let expression = match part {
-                Part::When => step.when.as_ref(),
-                Part::ForEach => step.for_each.as_ref(),
-            };
-            expression.map(|e| e.evaluate(&scope))
-        };
-        let ended = tokio::task::spawn_blocking(work).await;
-        ended
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| Err(Trouble::Failed("the evaluation broke off".to_owned())))
-    } else {
-        expression.evaluate(scope)
-    };
-    evaluated.map_err(|trouble| expression_failed(at, expression.source(), &trouble))
+    let source = expression.source().to_owned();
+    let heavy = expression.heavy() || scope.bytes(expression.variables()) > INLINE_BYTES;
+    let (prepared, scope) = (run.prepared.clone(), scope.clone());
+    let evaluated = evaluate(heavy, move || part.of(&prepared, number).map(|e| e.evaluate(&scope))).await?;
+    match evaluated.unwrap_or(Ok(Json::Null)) {
+        Ok(value) => Ok((value, source)),
+        Err(trouble) => Err(expression_failed(part.name(), &source, &trouble)),
+    }
 }
 
 /// Works on all items, several at once, and joins what they gave in order.
-async fn work(
-    run: &Run,
-    number: usize,
-    before: &[Arc<Done>],
-    gathered: &Gathered,
-    items: Vec<Item>,
-    several: bool,
-) -> Done {
-    // Whether this step's first reading is the main one must not depend on who is faster: it is, if every parser written
-    // before it is over by now and gave none.
-    let main = gathered.main.is_none() && earlier_parsers_are_over(run, number);
+async fn work(view: &View<'_>, items: Vec<Item>, several: bool) -> Done {
+    let (run, number) = (view.run, view.number);
+    let mut done = Done::empty(number, StepStatus::Succeeded, Vec::new());
+    done.several = several;
+    if items.is_empty() {
+        done.records.push(record(run, number, StepStatus::Succeeded, run.at()));
+        return done;
+    }
     let mut ended: Vec<ItemDone> = Vec::with_capacity(items.len());
-    {
-        let mut running = stream::iter(
-            items
-                .into_iter()
-                .map(|i| item::item(run, number, before, gathered, i, main)),
-        )
-        .buffered(ITEMS_AT_ONCE);
-        while let Some(item) = running.next().await {
-            let over =
-                item.error.is_some() && matches!(on_error(run, number), OnError::Fail | OnError::Fallback(_));
-            ended.push(item);
+    let mut running = stream::iter(items.into_iter().map(|i| item::item(view, i))).buffered(ITEMS_AT_ONCE);
+    while let Some(item) = running.next().await {
+        let failure = item.error.clone();
+        ended.push(item);
+        if let Some(failure) = failure {
+            done.error.get_or_insert(failure.clone());
             // Nobody needs the rest; dropping it stops it.
-            if over {
+            if ends_run(run, number, &failure) {
+                done.ends_run = Some(failure);
                 break;
             }
         }
     }
-    let fatal = !matches!(on_error(run, number), OnError::Skip);
-    let error = ended.iter().find_map(|i| i.error.clone());
-    let status = match (
-        &error,
-        ended.iter().any(|i| i.record.status == StepStatus::FellBack),
-    ) {
-        (Some(_), _) if fatal || ended.iter().all(|i| i.error.is_some()) => StepStatus::Failed,
-        (_, true) => StepStatus::FellBack,
-        _ => StepStatus::Succeeded,
-    };
-    let mut done = Done {
-        number,
-        status,
-        several,
-        records: Vec::new(),
-        readings: Vec::new(),
-        fields: Vec::new(),
-        checks: Vec::new(),
-        outputs: Vec::new(),
-        artifacts: Vec::new(),
-        ends_run: error.clone().filter(|_| fatal),
-        error,
+    drop(running);
+    let any = |status: StepStatus| ended.iter().any(|i| i.record.status == status);
+    done.status = if done.ends_run.is_some() || ended.iter().all(|i| i.error.is_some()) {
+        StepStatus::Failed
+    } else if any(StepStatus::FellBack) {
+        StepStatus::FellBack
+    } else {
+        StepStatus::Succeeded
     };
     let mut fields = Vec::new();
     for item in ended {
@@ -262,60 +209,29 @@ async fn work(
         done.outputs.extend(item.output.map(Arc::new));
         done.artifacts.extend(item.artifact);
     }
-    done.fields = join(fields);
+    done.fields = if several { join(fields) } else { fields.into_iter().flatten().collect() };
     done
 }
 
-fn earlier_parsers_are_over(run: &Run, number: usize) -> bool {
-    let Some(program) = run.program.steps.get(number) else {
-        return false;
-    };
-    let earlier = run
-        .plan
-        .steps
-        .iter()
-        .enumerate()
-        .take(number)
-        .filter(|(_, s)| s.plugin.kind == Kind::Parser);
-    earlier.into_iter().all(|(n, _)| program.ancestors.contains(&n))
+/// Whether the run ends by this failure of the step.
+fn ends_run(run: &Run, number: usize, failure: &Failure) -> bool {
+    !matches!(on_error(run, number), OnError::Skip) || failure.code == Code::Interrupted || run.is_over_time()
 }
 
 pub(crate) fn on_error(run: &Run, number: usize) -> &OnError {
-    run.plan
-        .definition
-        .steps
-        .get(number)
-        .map_or(&OnError::Fail, |s| &s.on_error)
+    run.plan.definition.steps.get(number).map_or(&OnError::Fail, |s| &s.on_error)
 }
 
-/// A step that failed before any plugin was called.
-fn failed(run: &Run, number: usize, started: i64, failure: Failure) -> Done {
-    let failure = failure.in_step(run.step_id(number));
-    let skipped = matches!(on_error(run, number), OnError::Skip) && failure.code != Code::Timeout;
-    let mut done = Done::empty(
-        number,
-        StepStatus::Failed,
-        record(run, number, StepStatus::Failed, started),
-    );
-    done.error = Some(failure.clone());
-    done.ends_run = (!skipped).then_some(failure);
-    done
-}
-
-fn record(run: &Run, number: usize, status: StepStatus, started_us: i64) -> StepRecord {
+/// A step in which no plugin was called.
+pub(crate) fn record(run: &Run, number: usize, status: StepStatus, started_us: i64) -> StepRecord {
     StepRecord {
         id: StepId::new(),
         step: run.step_id(number).to_owned(),
         item: None,
-        plugin: run
-            .plan
-            .steps
-            .get(number)
-            .map(|s| s.plugin.to_string())
-            .unwrap_or_default(),
+        plugin: run.plugin(number),
         status,
         started_us,
-        wall_us: micros(run.begun.elapsed()).saturating_sub(started_us),
+        wall_us: run.at().saturating_sub(started_us),
         attempts: Vec::new(),
     }
 }

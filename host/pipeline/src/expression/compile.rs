@@ -147,6 +147,15 @@ impl Expression {
         })
     }
 
+    /// The same, its places counted from the start of `text`, in which it begins at byte `start`.
+    #[must_use]
+    pub(super) fn moved(mut self, text: &str, start: usize) -> Self {
+        for mention in &mut self.mentions {
+            (mention.line, mention.column) = super::template::shift((mention.line, mention.column), text, start);
+        }
+        self
+    }
+
     /// As written.
     pub fn source(&self) -> &str {
         &self.source

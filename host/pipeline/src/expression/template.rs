@@ -68,6 +68,11 @@ impl Template {
         &self.dynamic
     }
 
+    /// The value with expressions left as null: what is known before a run.
+    pub(crate) fn draft(&self) -> Json {
+        self.root.draft()
+    }
+
     /// Every expression in it, in the order written.
     pub fn expressions(&self) -> Vec<&Expression> {
         let mut all = Vec::new();
@@ -140,7 +145,7 @@ impl Compiler<'_> {
             match piece {
                 Piece::Text(text) => parts.push(Part::Text(text)),
                 Piece::Code { source, start } => match Expression::compile(&source, self.allowed) {
-                    Ok(expression) => parts.push(Part::Expression(expression)),
+                    Ok(expression) => parts.push(Part::Expression(expression.moved(text, start))),
                     Err(mistakes) => {
                         for mistake in mistakes {
                             self.mistake(at, moved(mistake, text, start));
@@ -185,6 +190,15 @@ impl Node {
             })),
             Self::List(items) => items.iter().for_each(|item| item.collect(all)),
             Self::Object(members) => members.iter().for_each(|(_, value)| value.collect(all)),
+        }
+    }
+
+    fn draft(&self) -> Json {
+        match self {
+            Self::Fixed(json) => json.clone(),
+            Self::Whole(_) | Self::Text(_) => Json::Null,
+            Self::List(items) => items.iter().map(Self::draft).collect(),
+            Self::Object(members) => members.iter().map(|(name, node)| (name.clone(), node.draft())).collect(),
         }
     }
 
@@ -242,6 +256,7 @@ pub(crate) fn strip(text: &str, allowed: Variables) -> Result<Expression, Vec<Mi
     let pieces = pieces(text.trim()).map_err(|mistake| vec![mistake])?;
     match pieces.as_slice() {
         [Piece::Code { source, start }] => Expression::compile(source, allowed)
+            .map(|expression| expression.moved(text, *start))
             .map_err(|mistakes| mistakes.into_iter().map(|m| moved(m, text, *start)).collect()),
         pieces if pieces.iter().any(|p| matches!(p, Piece::Code { .. })) => Err(vec![Mistake {
             message: "write one expression, without text around ${…}".to_owned(),
@@ -358,16 +373,15 @@ pub(super) fn place(text: &str, byte: usize) -> (u32, u32) {
 
 /// The place of a mistake in the whole string, of which the expression is a part.
 fn moved(mistake: Mistake, text: &str, start: usize) -> Mistake {
-    let (line, column) = place(text, start);
-    Mistake {
-        column: if mistake.line == 1 {
-            mistake.column.saturating_add(column).saturating_sub(1)
-        } else {
-            mistake.column
-        },
-        line: mistake.line.saturating_add(line).saturating_sub(1),
-        ..mistake
-    }
+    let (line, column) = shift((mistake.line, mistake.column), text, start);
+    Mistake { line, column, ..mistake }
+}
+
+/// A place in an expression as a place in the text in which the expression begins at byte `start`.
+pub(super) fn shift((line, column): (u32, u32), text: &str, start: usize) -> (u32, u32) {
+    let (first_line, first_column) = place(text, start);
+    let column = if line == 1 { column.saturating_add(first_column).saturating_sub(1) } else { column };
+    (line.saturating_add(first_line).saturating_sub(1), column)
 }
 
 #[cfg(test)]

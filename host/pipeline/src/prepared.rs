@@ -1,0 +1,136 @@
+//! A plan made ready: expressions and schemas compiled once for the plan, not once for each run.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use docmill_model::definition::{OnError, Problem};
+use docmill_model::plan::Plan;
+use docmill_model::plugin::PinnedPlugin;
+use serde_json::Value as Json;
+
+use crate::expression::{Absent, Scope, Template};
+use crate::program::Program;
+use crate::schema::{Schema, told};
+
+/// A plan made ready.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) program: Program,
+    /// Of the params.
+    pub(crate) params: Option<Schema>,
+    /// For each step its plugin, and what takes its place.
+    pub(crate) uses: Vec<(Use, Option<Use>)>,
+}
+
+/// A plugin with what is known of its configuration before the run.
+#[derive(Debug)]
+pub(crate) struct Use {
+    pub(crate) plugin: PinnedPlugin,
+    schema: Option<Schema>,
+    /// The whole configuration, if no expression is in it.
+    pub(crate) fixed: Option<Arc<str>>,
+}
+
+impl Prepared {
+    /// Makes a plan ready; what is wrong with it is added to `problems`. A plan that [`crate::plan()`] made has nothing
+    /// wrong.
+    pub(crate) fn new(plan: &Plan, problems: &mut Vec<Problem>) -> Self {
+        let definition = &plan.definition;
+        let program = Program::compile(definition, problems);
+        let params = definition.params.as_ref().and_then(|schema| compile(schema, "params", problems));
+        let mut uses = Vec::with_capacity(plan.steps.len());
+        for ((spec, pinned), program) in definition.steps.iter().zip(&plan.steps).zip(&program.steps) {
+            let at = format!("steps.{}", spec.id);
+            let schema = compile(&pinned.config_schema, &format!("{at}.use"), problems);
+            let own = Use::new(pinned.plugin.clone(), schema, &program.config);
+            let fallback = match (&pinned.fallback, &spec.on_error) {
+                (Some(plugin), OnError::Fallback(_)) => {
+                    let schema = compile(&pinned.fallback_config_schema, &format!("{at}.on_error.fallback"), problems);
+                    let template = program.fallback_config.as_ref().unwrap_or(&program.config);
+                    Some(Use::new(plugin.clone(), schema, template))
+                }
+                _ => None,
+            };
+            uses.push((own, fallback));
+        }
+        Self { program, params, uses }
+    }
+}
+
+fn compile(schema: &Json, at: &str, problems: &mut Vec<Problem>) -> Option<Schema> {
+    Schema::compile(schema).map_err(|message| problems.push(Problem::new(at, message))).ok()
+}
+
+impl Use {
+    fn new(plugin: PinnedPlugin, schema: Option<Schema>, template: &Template) -> Self {
+        let mut new = Self { plugin, schema, fixed: None };
+        if template.dynamic().is_empty()
+            && let Ok(config) = template.evaluate(&Scope::default(), Absent::Omit)
+        {
+            new.fixed = new.finish(config).ok();
+        }
+        new
+    }
+
+    /// The configuration with the defaults of what is left out, checked.
+    ///
+    /// # Errors
+    /// Where it does not fit the plugin's schema.
+    pub(crate) fn finish(&self, mut config: Json) -> Result<Arc<str>, String> {
+        if let Some(schema) = &self.schema {
+            schema.fill(&mut config);
+            let misfits = schema.misfits(&config);
+            if !misfits.is_empty() {
+                return Err(told(&misfits));
+            }
+        }
+        Ok(Arc::from(config.to_string()))
+    }
+}
+
+/// Plans that are in use, made ready, by the plan's own address: a plan is shared by its runs.
+#[derive(Default)]
+pub(crate) struct Ready(Mutex<HashMap<usize, (Weak<Plan>, Arc<Prepared>)>>);
+
+/// Plans that are kept before those that nobody holds any more are looked for.
+const MANY: usize = 1_024;
+
+impl Ready {
+    /// The plan made ready: at its first run, on a thread that may block.
+    pub(crate) async fn of(&self, plan: &Arc<Plan>) -> Arc<Prepared> {
+        if let Some(found) = self.find(plan) {
+            return found;
+        }
+        let shared = Arc::clone(plan);
+        let work = move || {
+            let mut problems = Vec::new();
+            let prepared = Prepared::new(&shared, &mut problems);
+            if let Some(first) = problems.first() {
+                tracing::error!(pipeline.name = shared.definition.name, problem = %first, "a plan does not compile any more");
+            }
+            Arc::new(prepared)
+        };
+        let prepared = match tokio::task::spawn_blocking(work.clone()).await {
+            Ok(prepared) => prepared,
+            // The runtime is shutting down, or it panicked: here then.
+            Err(_) => work(),
+        };
+        self.keep(plan, &prepared);
+        prepared
+    }
+
+    fn find(&self, plan: &Arc<Plan>) -> Option<Arc<Prepared>> {
+        let plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (weak, prepared) = plans.get(&Arc::as_ptr(plan).addr())?;
+        // While somebody holds a weak pointer, its address belongs to no other plan.
+        (weak.strong_count() > 0).then(|| Arc::clone(prepared))
+    }
+
+    fn keep(&self, plan: &Arc<Plan>, prepared: &Arc<Prepared>) {
+        let mut plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= MANY {
+            plans.retain(|_, (weak, _)| weak.strong_count() > 0);
+        }
+        plans.insert(Arc::as_ptr(plan).addr(), (Arc::downgrade(plan), Arc::clone(prepared)));
+    }
+}
