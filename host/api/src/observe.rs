@@ -15,7 +15,7 @@ use docmill_model::id::{KeyId, RequestId, RunId, TenantId};
 use futures_util::FutureExt as _;
 
 use crate::language::Language;
-use crate::metrics::RequestKey;
+use crate::metrics::{Metrics, RequestKey};
 use crate::probes::Answered;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -150,17 +150,7 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         Some(name) => {
             Problem::malformed(format!("the header {name} stands twice; send it once")).into_response()
         }
-        None => match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-            Ok(response) => response,
-            Err(_) => {
-                open.state.metrics().panics.fetch_add(1, Ordering::Relaxed);
-                Problem::new(
-                    Code::Internal,
-                    "a handler panicked; the operator's log has the place",
-                )
-                .into_response()
-            }
-        },
+        None => caught(open.state.metrics(), next.run(request)).await,
     };
 
     let problem = problem_of(&response);
@@ -184,6 +174,18 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
     }
     open.close(response.status().as_u16(), code, detail);
     response
+}
+
+/// The answer, also of a handler that panics: one request must not take its connection's others along.
+async fn caught(metrics: &Metrics, answer: impl Future<Output = Response>) -> Response {
+    match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            metrics.panics.fetch_add(1, Ordering::Relaxed);
+            let said = "a handler panicked; the log tells the place under the request's id";
+            Problem::new(Code::Internal, said).into_response()
+        }
+    }
 }
 
 /// The problem that a response carries, or the one that takes the place of an answer that the framework made.
@@ -275,6 +277,16 @@ mod tests {
         assert_eq!(with(&id.uuid().to_string()), id);
         assert_ne!(with("abc"), with("abc"));
         assert_ne!(with("run_0193"), id);
+    }
+
+    #[tokio::test]
+    #[expect(clippy::panic, reason = "what is tested is a panic")]
+    async fn a_panic_is_answered_and_counted() {
+        let metrics = Metrics::default();
+        let response = caught(&metrics, async { panic!("as asked") }).await;
+        assert_eq!(response.status().as_u16(), 500);
+        assert_eq!(problem_of(&response).unwrap().failure.code, Code::Internal);
+        assert_eq!(metrics.panics.load(Ordering::Relaxed), 1);
     }
 
     #[test]

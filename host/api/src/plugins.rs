@@ -71,9 +71,10 @@ pub async fn publish(
         .registry()
         .publish(caller.tenant(), Some((name, version)), component)
         .await;
-    let publication = published.map_err(|refusal| Problem {
-        report: serde_json::to_value(&refusal.report).ok(),
-        ..refusal.failure.into()
+    let publication = published.map_err(|refusal| {
+        let mut problem = Problem::from(refusal.failure);
+        problem.report = serde_json::to_value(&refusal.report).ok();
+        problem
     })?;
     let plugin = &publication.plugin;
     if publication.created {

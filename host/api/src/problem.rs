@@ -1,10 +1,11 @@
 //! Failures as RFC 9457 problems. A handler returns a [`Problem`]; the outermost layer ([`crate::observe`]) knows the
 //! request's id and language and writes the body, so that no error leaves in another shape.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use docmill_model::definition;
 use docmill_model::failure::{Code, Failure};
@@ -14,9 +15,13 @@ use serde::Serialize;
 use crate::codes;
 use crate::language::Language;
 
-/// What a handler answers when it cannot do what was asked.
+/// What a handler answers when it cannot do what was asked. Boxed: it is the rare way out of nearly every function.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub struct Problem(Box<Said>);
+
+/// What a [`Problem`] says.
+#[derive(Debug, Clone)]
+pub struct Said {
     /// What went wrong.
     pub failure: Failure,
     /// The run that failed, if there is one.
@@ -25,8 +30,20 @@ pub struct Problem {
     pub problems: Vec<definition::Problem>,
     /// What a check of a component found.
     pub report: Option<serde_json::Value>,
-    /// Further headers: `Allow`, `ETag`.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Deref for Problem {
+    type Target = Said;
+
+    fn deref(&self) -> &Said {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Said {
+        &mut self.0
+    }
 }
 
 impl Problem {
@@ -47,23 +64,15 @@ impl Problem {
             0 | 1 => String::new(),
             n => format!(" (and {} more, see problems)", n - 1),
         };
-        Self {
-            problems,
-            ..Self::new(Code::InvalidDefinition, format!("{first}{more}"))
-        }
+        let mut problem = Self::new(Code::InvalidDefinition, format!("{first}{more}"));
+        problem.problems = problems;
+        problem
     }
 
     /// The same, of a run.
     #[must_use]
-    pub const fn of_run(mut self, run: Option<RunId>) -> Self {
+    pub fn of_run(mut self, run: Option<RunId>) -> Self {
         self.run = run;
-        self
-    }
-
-    /// The same with a header.
-    #[must_use]
-    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
         self
     }
 
@@ -112,9 +121,6 @@ impl Problem {
                 HeaderValue::from_static("Bearer realm=\"docmill\""),
             );
         }
-        for (name, value) in &self.headers {
-            headers.insert(name.clone(), value.clone());
-        }
         response
     }
 }
@@ -126,13 +132,12 @@ pub fn status(code: Code) -> StatusCode {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        Self {
+        Self(Box::new(Said {
             failure,
             run: None,
             problems: Vec::new(),
             report: None,
-            headers: Vec::new(),
-        }
+        }))
     }
 }
 

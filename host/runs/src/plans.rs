@@ -91,10 +91,14 @@ async fn load(
     let entries = store.catalog(tenant).await.map_err(|e| e.failure())?;
     let definition = row.definition;
     // Schemas and expressions are compiled: not on the async threads.
-    let planned = tokio::task::spawn_blocking(move || docmill_pipeline::plan(&definition, &Catalog::new(entries)));
+    let planned =
+        tokio::task::spawn_blocking(move || docmill_pipeline::plan(&definition, &Catalog::new(entries)));
     let planned = planned.await.map_err(|error| {
         tracing::error!(%error, pipeline.name = name, "planning panicked");
-        Failure::new(Code::Internal, "the pipeline's plan could not be made; the log tells more")
+        Failure::new(
+            Code::Internal,
+            "the pipeline's plan could not be made; the log tells more",
+        )
     })?;
     let plan = planned.map_err(|problems| no_plan(name, &problems))?;
     let plugins = plan
@@ -103,7 +107,11 @@ async fn load(
         .flat_map(|step| std::iter::once(&step.plugin).chain(&step.fallback))
         .map(ToString::to_string)
         .collect();
-    tracing::info!(pipeline.name = name, pipeline.version = row.number, "a plan was made");
+    tracing::info!(
+        pipeline.name = name,
+        pipeline.version = row.number,
+        "a plan was made"
+    );
     Ok(Arc::new(Snapshot {
         pipeline: row.pipeline,
         version_id: row.version_id,

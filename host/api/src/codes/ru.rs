@@ -11,7 +11,7 @@ const fn say(title: &'static str, cause: &'static str, fix: &'static str) -> Wor
 pub(super) const fn words(code: Code) -> Words {
     match code {
         Code::Unauthenticated => say(
-            "Кто вы?",
+            "Неизвестно, кто вы",
             "В запросе нет ключа API, или ключ неизвестен, отозван либо просрочен.",
             "Пришлите заголовок `Authorization: Bearer dm_…` с действующим ключом. Новый ключ создаёт его владелец: POST /v1/keys.",
         ),

@@ -245,11 +245,7 @@ async fn nul_and_invalid_utf_8_never_reach_postgresql() {
         assert!(matches!(reply.status, 400 | 404), "{path}: {}", reply.text());
     }
     // File names and documents may hold anything; what is kept is clean.
-    let tricky = Part::file(
-        "file",
-        "..\\x/\u{202e}a.txt",
-        b"Invoice No: A-1\n\0\x01 \xff",
-    );
+    let tricky = Part::file("file", "..\\x/\u{202e}a.txt", b"Invoice No: A-1\n\0\x01 \xff");
     let reply = host.run("note").form(&[tricky]).send().await;
     assert!(matches!(reply.status, 200 | 415 | 422), "{}", reply.text());
     let reply = host

@@ -313,3 +313,87 @@ async fn keys_open_and_revoked_keys_do_not() {
         "{list}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_kept_runs_again_without_its_bytes() {
+    let host = Host::with(&["text", "patterns"]).await;
+    host.save(NOTE).await;
+    let first = host.run("note").body("text/plain", TEXT).send().await.ok(200);
+    let again = NOTE.replace("name: note\n", "name: again\n").replace(
+        "{ file: { accept: [text/plain, text/markdown, text/csv] } }",
+        "{ paper: { kind: document } }",
+    );
+    host.save(&again).await;
+    let document = first["documents"][0]["id"].as_str().unwrap();
+    let run = host
+        .run("again")
+        .form(&[Part::param("paper", document)])
+        .send()
+        .await
+        .ok(200);
+    assert_eq!(run["output"], first["output"]);
+    assert_eq!(
+        (&run["documents"][0]["id"], &run["documents"][0]["role"]),
+        (&json!(document), &json!("paper"))
+    );
+    let shown = host
+        .get(&format!("/v1/documents/{document}"))
+        .send()
+        .await
+        .ok(200);
+    assert_eq!(shown["runs"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        shown["readings"].as_array().unwrap().len(),
+        1,
+        "the same reading serves both"
+    );
+    let absent = docmill_model::id::DocumentId::new().to_string();
+    host.run("again")
+        .form(&[Part::param("paper", &absent)])
+        .send()
+        .await
+        .problem(404, "not-found");
+    host.run("again")
+        .form(&[Part::param("paper", "x")])
+        .send()
+        .await
+        .problem(400, "malformed-request");
+    host.run("again")
+        .form(&[Part::param("fio", "x")])
+        .send()
+        .await
+        .problem(422, "missing-input");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_without_files_takes_its_params_as_json_or_as_a_form() {
+    let host = Host::with(&["template"]).await;
+    host.save(
+        "
+name: greet
+inputs: {}
+params: { type: object, required: [who], properties: { who: { type: string }, times: { type: integer } } }
+steps: [ { id: a, use: docmill/template@0.1, with: { template: \"Hello {{ params.who }} {{ params.times }}\", name: a.txt } } ]
+retain: none
+",
+    )
+    .await;
+    for call in [
+        host.run("greet")
+            .body("application/json", r#"{"who": "Ann", "times": 2}"#),
+        host.run("greet")
+            .body("application/x-www-form-urlencoded", "who=Ann&times=2"),
+        host.run("greet")
+            .form(&[Part::param("who", "Ann"), Part::param("times", "2")]),
+        host.call("POST", "/v1/pipelines/greet/runs?param.who=Ann&param.times=2"),
+    ] {
+        let run = call.send().await.ok(200);
+        assert_eq!(run["artifacts"][0]["content_base64"], "SGVsbG8gQW5uIDI=");
+    }
+    host.run("greet").send().await.problem(422, "invalid-params");
+    host.run("greet")
+        .body("text/plain", "x")
+        .send()
+        .await
+        .problem(415, "unsupported-media-type");
+}
