@@ -15,11 +15,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let dist = root.join("plugins/dist");
     println!("cargo:rerun-if-changed={}", dist.display());
-    let present: Vec<_> = FIRST_PARTY.iter().map(|n| (*n, dist.join(format!("{n}.wasm")))).filter(|(_, f)| f.is_file()).collect();
+    let present: Vec<_> = FIRST_PARTY
+        .iter()
+        .map(|n| (*n, dist.join(format!("{n}.wasm"))))
+        .filter(|(_, f)| f.is_file())
+        .collect();
     if present.len() < FIRST_PARTY.len() {
-        println!("cargo:warning=first-party plugins are missing from the binary; build them with `cargo xtask plugins`");
+        println!(
+            "cargo:warning=first-party plugins are missing from the binary; build them with `cargo xtask plugins`"
+        );
     }
-    list(&mut code, "FIRST_PARTY", present.iter().map(|(name, file)| ((*name).to_owned(), file.clone())))?;
+    list(
+        &mut code,
+        "FIRST_PARTY",
+        present
+            .iter()
+            .map(|(name, file)| ((*name).to_owned(), file.clone())),
+    )?;
 
     for (name, directory) in [
         ("PIPELINES", here.join("assets/pipelines")),
@@ -40,14 +52,20 @@ fn list(code: &mut String, name: &str, files: impl Iterator<Item = (String, Path
     writeln!(code, "pub const {name}: &[(&str, &[u8])] = &[")?;
     for (key, file) in files {
         println!("cargo:rerun-if-changed={}", file.display());
-        writeln!(code, "    ({key:?}, include_bytes!({:?})),", file.display().to_string())?;
+        writeln!(
+            code,
+            "    ({key:?}, include_bytes!({:?})),",
+            file.display().to_string()
+        )?;
     }
     writeln!(code, "];")
 }
 
 fn walk(base: &Path, directory: &Path, files: &mut Vec<(String, PathBuf)>) -> std::io::Result<()> {
     println!("cargo:rerun-if-changed={}", directory.display());
-    let Ok(entries) = directory.read_dir() else { return Ok(()) };
+    let Ok(entries) = directory.read_dir() else {
+        return Ok(());
+    };
     for entry in entries {
         let path = entry?.path();
         if path.is_dir() {

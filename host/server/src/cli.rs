@@ -25,7 +25,13 @@ pub struct Arguments {
     #[arg(long, global = true, value_name = "URL", env = "DOCMILL_URL")]
     pub url: Option<String>,
     /// An API key for --url.
-    #[arg(long, global = true, value_name = "KEY", env = "DOCMILL_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY",
+        env = "DOCMILL_KEY",
+        hide_env_values = true
+    )]
     pub key: Option<String>,
     #[command(subcommand)]
     pub command: Command,
@@ -58,9 +64,6 @@ pub enum Command {
     /// Look at settings.
     #[command(subcommand)]
     Config(Config),
-    /// Compile one component, under limits (used by docmill itself).
-    #[command(name = "__compile", hide = true)]
-    Compile,
 }
 
 #[derive(Debug, Args)]

@@ -31,10 +31,14 @@ impl Client {
     /// Connects to `--url`, or starts an embedded platform.
     pub async fn open(arguments: &Arguments) -> Result<Self> {
         if let Some(url) = &arguments.url {
-            let key = arguments.key.clone().context("--url needs an API key: set DOCMILL_KEY or --key")?;
+            let key = arguments
+                .key
+                .clone()
+                .context("--url needs an API key: set DOCMILL_KEY or --key")?;
             return Self::new(url.trim_end_matches('/').to_owned(), key, None);
         }
-        let platform = Platform::embedded(load_config(arguments, &[])?, crate::platform::Listen::AnyPort).await?;
+        let platform =
+            Platform::embedded(load_config(arguments, &[])?, crate::platform::Listen::AnyPort).await?;
         Self::of(platform)
     }
 
@@ -45,8 +49,16 @@ impl Client {
 
     fn new(base: String, key: String, platform: Option<Platform>) -> Result<Self> {
         // A proxy of the environment has no business between this process and a server that the user named.
-        let http = reqwest::Client::builder().no_proxy().connect_timeout(Duration::from_secs(5)).build()?;
-        Ok(Self { http, base, key, platform })
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(5))
+            .build()?;
+        Ok(Self {
+            http,
+            base,
+            key,
+            platform,
+        })
     }
 
     /// Where the API is.
@@ -70,8 +82,17 @@ impl Client {
     }
 
     /// PUT or POST of bytes.
-    pub async fn bytes(&self, method: reqwest::Method, path: &str, media_type: &str, body: Vec<u8>) -> Result<Json> {
-        let request = self.http.request(method, self.full(path)).header("content-type", media_type);
+    pub async fn bytes(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        media_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Json> {
+        let request = self
+            .http
+            .request(method, self.full(path))
+            .header("content-type", media_type);
         self.send(request.body(body)).await
     }
 
@@ -79,7 +100,9 @@ impl Client {
     pub async fn run(&self, pipeline: &str, upload: Upload, params: &Json) -> Result<Json> {
         let mut file = reqwest::multipart::Part::bytes(upload.bytes).file_name(upload.name);
         if let Some(media_type) = &upload.media_type {
-            file = file.mime_str(media_type).with_context(|| format!("'{media_type}' is not a media type"))?;
+            file = file
+                .mime_str(media_type)
+                .with_context(|| format!("'{media_type}' is not a media type"))?;
         }
         let mut form = reqwest::multipart::Form::new().part("file", file);
         if params.as_object().is_some_and(|p| !p.is_empty()) {
@@ -102,7 +125,10 @@ impl Client {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Json> {
         let answer = request.bearer_auth(&self.key).send().await.map_err(|error| {
-            let failure = Failure::new(Code::StoreUnavailable, format!("the docmill server at {} does not answer", self.base));
+            let failure = Failure::new(
+                Code::StoreUnavailable,
+                format!("the docmill server at {} does not answer", self.base),
+            );
             anyhow::Error::new(error).context(failure)
         })?;
         let status = answer.status();
@@ -119,11 +145,18 @@ impl Client {
 fn problem(status: u16, body: &Json) -> anyhow::Error {
     let text = |name: &str| body.get(name).and_then(Json::as_str).map(str::to_owned);
     let code = text("code").and_then(|c| c.parse::<Code>().ok());
-    let mut message = text("detail").or_else(|| text("title")).unwrap_or_else(|| format!("the server answered {status}"));
+    let mut message = text("detail")
+        .or_else(|| text("title"))
+        .unwrap_or_else(|| format!("the server answered {status}"));
     if let Some(step) = text("step") {
         message = format!("step {step}: {message}");
     }
-    for problem in body.get("problems").and_then(Json::as_array).into_iter().flatten() {
+    for problem in body
+        .get("problems")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+    {
         let part = |name: &str| problem.get(name).and_then(Json::as_str).unwrap_or_default();
         message.push_str(&format!("\n  {}: {}", part("at"), part("message")));
         if let (Some(line), Some(column)) = (problem.get("line"), problem.get("column")) {

@@ -19,11 +19,14 @@ use anyhow::{Context as _, Result};
 use crate::cli::{Arguments, Command};
 use crate::config::Config;
 use crate::exit::ConfigError;
-use crate::{exit, telemetry};
+use crate::telemetry;
 
 /// Does what the command line asks.
 pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
     let code = runtime.block_on(async {
         match &arguments.command {
             Command::Demo(options) => demo::demo(&arguments, options).await,
@@ -36,8 +39,6 @@ pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             Command::Runs(command) => runs::runs(&arguments, command).await,
             Command::Key(command) => key::key(&arguments, command).await,
             Command::Config(command) => config::config(&arguments, command),
-            // Handled before anything is started.
-            Command::Compile => Ok(exit::FAILED),
         }
     })?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
@@ -45,11 +46,21 @@ pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// The settings with what the command line says, and logging started by them.
-pub fn load_config(arguments: &Arguments, flags: &[(&'static str, Option<String>)]) -> Result<Config, ConfigError> {
-    let data_dir = arguments.data_dir.as_ref().map(|d| d.to_string_lossy().into_owned());
+pub fn load_config(
+    arguments: &Arguments,
+    flags: &[(&'static str, Option<String>)],
+) -> Result<Config, ConfigError> {
+    let data_dir = arguments
+        .data_dir
+        .as_ref()
+        .map(|d| d.to_string_lossy().into_owned());
     let given = flags.iter().cloned().chain([("data_dir", data_dir)]);
-    let flags: Vec<_> = given.filter_map(|(name, value)| value.map(|v| (name, v))).collect();
+    let flags: Vec<_> = given
+        .filter_map(|(name, value)| value.map(|v| (name, v)))
+        .collect();
     let config = Config::load(arguments.config.as_deref(), &flags)?;
-    telemetry::start(&config);
+    // A command that shows a result on the terminal does not mix it with what the platform inside it does.
+    let serves = matches!(arguments.command, Command::Serve(_) | Command::Migrate);
+    telemetry::start(&config, if serves { None } else { Some("warn") });
     Ok(config)
 }

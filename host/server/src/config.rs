@@ -13,7 +13,7 @@ use docmill_model::duration::Span;
 use docmill_model::size::ByteSize;
 
 use crate::exit::ConfigError;
-pub use settings::{SETTINGS, Setting};
+pub use settings::SETTINGS;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +137,9 @@ impl Config {
             body_max: size("body_max")?,
             body_timeout: span("body_timeout")?.0,
             in_flight_max: get.positive("in_flight_max")?,
-            running_max: match get.parsed::<usize>("running_max", "a whole number; 0 means eight for each core")? {
+            running_max: match get
+                .parsed::<usize>("running_max", "a whole number; 0 means eight for each core")?
+            {
                 0 => cores.saturating_mul(8),
                 n => n,
             },
@@ -161,8 +163,10 @@ fn resolve(
     flags: &[(&'static str, String)],
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Resolved, ConfigError> {
-    let mut resolved: Resolved =
-        SETTINGS.iter().map(|s| (s.name, ((s.default)(), Origin::Default))).collect();
+    let mut resolved: Resolved = SETTINGS
+        .iter()
+        .map(|s| (s.name, ((s.default)(), Origin::Default)))
+        .collect();
     let implied = Path::new("docmill.toml");
     if let Some(path) = file.or_else(|| implied.is_file().then_some(implied)) {
         for (name, value) in read_file(path)? {
@@ -185,19 +189,29 @@ fn resolve(
 
 fn read_file(path: &Path) -> Result<Vec<(&'static str, String)>, ConfigError> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|e| ConfigError(format!("cannot read the settings file {shown}: {e}")))?;
-    let table: toml::Table = text.parse().map_err(|e| ConfigError(format!("the settings file {shown} is not TOML: {e}")))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| ConfigError(format!("cannot read the settings file {shown}: {e}")))?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|e| ConfigError(format!("the settings file {shown} is not TOML: {e}")))?;
     table
         .into_iter()
         .map(|(name, value)| {
             let setting = SETTINGS.iter().find(|s| s.name == name).ok_or_else(|| {
-                ConfigError(format!("{shown}: there is no setting '{name}'; `docmill config show` lists them"))
+                ConfigError(format!(
+                    "{shown}: there is no setting '{name}'; `docmill config show` lists them"
+                ))
             })?;
             let text = match value {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Boolean(value) => value.to_string(),
-                other => return Err(ConfigError(format!("{shown}: {name} is a {}, not a text or number", other.type_str()))),
+                other => {
+                    return Err(ConfigError(format!(
+                        "{shown}: {name} is a {}, not a text or number",
+                        other.type_str()
+                    )));
+                }
             };
             Ok((setting.name, text))
         })
@@ -217,31 +231,55 @@ impl Values<'_> {
 
     fn required(&self, name: &str, because: &str) -> Result<String, ConfigError> {
         self.optional(name).ok_or_else(|| {
-            ConfigError(format!("{name} is needed by {because}; set it in docmill.toml or as DOCMILL_{}", name.to_uppercase()))
+            ConfigError(format!(
+                "{name} is needed by {because}; set it in docmill.toml or as DOCMILL_{}",
+                name.to_uppercase()
+            ))
         })
     }
 
     fn wrong(&self, name: &str, expected: &str) -> ConfigError {
         let secret = SETTINGS.iter().any(|s| s.name == name && s.secret);
-        let (text, origin) = self.0.get(name).cloned().unwrap_or((String::new(), Origin::Default));
-        let shown = if secret { "the value".to_owned() } else { format!("'{text}'") };
-        ConfigError(format!("{name}: {shown} (from {origin}) is not right; write {expected}"))
+        let (text, origin) = self
+            .0
+            .get(name)
+            .cloned()
+            .unwrap_or((String::new(), Origin::Default));
+        let shown = if secret {
+            "the value".to_owned()
+        } else {
+            format!("'{text}'")
+        };
+        ConfigError(format!(
+            "{name}: {shown} (from {origin}) is not right; write {expected}"
+        ))
     }
 
     fn parsed<T: FromStr>(&self, name: &str, expected: &str) -> Result<T, ConfigError> {
-        self.text(name).trim().parse().map_err(|_| self.wrong(name, expected))
+        self.text(name)
+            .trim()
+            .parse()
+            .map_err(|_| self.wrong(name, expected))
     }
 
     fn positive<T: FromStr + Default + PartialEq>(&self, name: &str) -> Result<T, ConfigError> {
         let expected = "a whole number above 0";
         let value: T = self.parsed(name, expected)?;
-        if value == T::default() { Err(self.wrong(name, expected)) } else { Ok(value) }
+        if value == T::default() {
+            Err(self.wrong(name, expected))
+        } else {
+            Ok(value)
+        }
     }
 
     fn key(&self, name: &str) -> Result<Option<[u8; 32]>, ConfigError> {
-        let Some(text) = self.optional(name) else { return Ok(None) };
+        let Some(text) = self.optional(name) else {
+            return Ok(None);
+        };
         let digest: Result<docmill_model::digest::Digest, _> = text.trim().parse();
-        digest.map(|d| Some(*d.as_bytes())).map_err(|_| self.wrong(name, "64 hexadecimal digits (32 random bytes)"))
+        digest
+            .map(|d| Some(*d.as_bytes()))
+            .map_err(|_| self.wrong(name, "64 hexadecimal digits (32 random bytes)"))
     }
 }
 
@@ -256,7 +294,8 @@ mod tests {
     #[test]
     fn flags_go_over_environment_over_file_over_default() {
         let file = std::env::temp_dir().join(format!("docmill-settings-{}.toml", std::process::id()));
-        std::fs::write(&file, "listen = \"1.1.1.1:1\"\nguests = 3\nqueue_wait = \"7s\"\n").expect("a temporary file");
+        std::fs::write(&file, "listen = \"1.1.1.1:1\"\nguests = 3\nqueue_wait = \"7s\"\n")
+            .expect("a temporary file");
         let environment = |name: &str| match name {
             "DOCMILL_GUESTS" => Some("5".to_owned()),
             "DOCMILL_QUEUE_WAIT" => Some("8s".to_owned()),
@@ -291,13 +330,23 @@ mod tests {
         ] {
             let error = Config::typed(resolve(None, &[(name, value.to_owned())], nothing).expect("resolved"));
             let text = error.err().map(|e| e.to_string()).unwrap_or_default();
-            assert!(text.contains(name) || text.contains("s3_bucket"), "{name}={value}: {text}");
+            assert!(
+                text.contains(name) || text.contains("s3_bucket"),
+                "{name}={value}: {text}"
+            );
         }
     }
 
     #[test]
     fn a_secret_is_not_printed() {
-        let bad = Config::typed(resolve(None, &[("platform_key", "hunter2".to_owned())], nothing).expect("resolved"));
-        assert!(!bad.err().map(|e| e.to_string()).unwrap_or_default().contains("hunter2"));
+        let bad = Config::typed(
+            resolve(None, &[("platform_key", "hunter2".to_owned())], nothing).expect("resolved"),
+        );
+        assert!(
+            !bad.err()
+                .map(|e| e.to_string())
+                .unwrap_or_default()
+                .contains("hunter2")
+        );
     }
 }

@@ -36,7 +36,12 @@ pub struct ConfigError(pub String);
 /// Prints an error with its causes and gives the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
-    let unavailable = |f: &Failure| matches!(f.code, Code::StoreUnavailable | Code::BlobUnavailable | Code::Overloaded);
+    let unavailable = |f: &Failure| {
+        matches!(
+            f.code,
+            Code::StoreUnavailable | Code::BlobUnavailable | Code::Overloaded
+        )
+    };
     let code = if error.chain().any(|e| e.is::<ConfigError>()) {
         CONFIG
     } else if error.downcast_ref::<Failure>().is_some_and(unavailable) {

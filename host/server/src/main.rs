@@ -17,11 +17,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let arguments = cli::Arguments::parse();
-    // The compile child: nothing of the platform is started in it, no setting is read.
-    if matches!(arguments.command, cli::Command::Compile) {
+    // The compile child, before anything else: no setting is read, nothing of the platform is started in it.
+    if std::env::args().nth(1).is_some_and(|first| first == "__compile") {
         return docmill_engine::compile_child();
     }
+    let arguments = cli::Arguments::parse();
     match commands::dispatch(arguments) {
         Ok(code) => code,
         Err(error) => exit::report(&error),

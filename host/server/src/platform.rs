@@ -4,14 +4,15 @@
 mod files;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use docmill_api::ApiState;
 use docmill_blob::Blobs;
 use docmill_engine::Engine;
 use docmill_model::definition::{Definition, Problem};
+use docmill_model::duration::Span;
 use docmill_model::id::TenantId;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
@@ -76,16 +77,23 @@ impl Platform {
             None => data.platform_key()?,
         };
         // The port first: if it is taken, nothing else need be started.
-        let address = if listen == Listen::AnyPort { SocketAddr::from(([127, 0, 0, 1], 0)) } else { config.listen };
-        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (setting: listen)"))?;
+        let address = if listen == Listen::AnyPort {
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        } else {
+            config.listen
+        };
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address} (setting: listen)"))?;
         let address = listener.local_addr()?;
 
         let (database, url) = open_database(&config, &data).await?;
         let direct = config.database_direct_url.clone().unwrap_or_else(|| url.clone());
-        docmill_store::migrate(&direct).await.context("cannot bring the database's schema up to date")?;
+        docmill_store::migrate(&direct)
+            .await
+            .context("cannot bring the database's schema up to date")?;
         let mut settings = docmill_store::Settings::new(url);
         settings.pool = config.database_pool;
-        settings.direct_url = Some(direct);
         let store = Store::connect(&settings).context("cannot open the database")?;
 
         let blobs = match &config.blobs {
@@ -101,12 +109,18 @@ impl Platform {
         settings.ceiling.cpu = config.step_cpu_max;
         let engine = Engine::new(settings).context("cannot start the engine")?;
 
-        let cache = open_cache(&config).await;
+        let cache = open_cache(&config).await?;
         let loader = docmill_pipeline::Loader::new(engine.clone(), blobs.clone());
         let executor = docmill_pipeline::Executor::new(engine.clone(), loader, cache, platform_key);
         let registry = Registry::new(engine.clone(), store.clone(), blobs.clone());
-        let mut settings = docmill_runs::Settings { in_flight: config.in_flight_max, concurrent: config.running_max, ..Default::default() };
+        let mut settings = docmill_runs::Settings {
+            in_flight: config.in_flight_max,
+            concurrent: config.running_max,
+            ..Default::default()
+        };
         settings.queue = config.queue_wait;
+        settings.timeout = Span(config.run_timeout);
+        settings.longest = Span(config.run_timeout);
         let runs = Runs::new(store.clone(), blobs.clone(), executor, settings);
 
         let (tenant, key, new_key) = open_tenant(&store, &data).await?;
@@ -115,10 +129,19 @@ impl Platform {
             blobs,
             registry.clone(),
             runs.clone(),
-            docmill_api::Settings { body: config.body_max, body_total: config.body_timeout, ..Default::default() },
+            docmill_api::Settings {
+                body: config.body_max,
+                body_total: config.body_timeout,
+                ..Default::default()
+            },
         );
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(docmill_api::serve(listener, state.clone(), async { stopped.await.unwrap_or(()) }, config.drain_timeout));
+        let server = tokio::spawn(docmill_api::serve(
+            listener,
+            state.clone(),
+            async { stopped.await.unwrap_or(()) },
+            config.drain_timeout,
+        ));
         let platform = Self {
             store,
             registry,
@@ -141,21 +164,39 @@ impl Platform {
 
     /// First-party plugins and example pipelines; quick when they are there already.
     async fn install(&self) -> Result<()> {
-        let components: Vec<&'static [u8]> = assets::FIRST_PARTY.iter().map(|(_, bytes)| *bytes).collect();
-        self.registry.install_first_party(self.tenant, &components).await.context("cannot install the first-party plugins")?;
+        let components: Vec<Bytes> = assets::FIRST_PARTY
+            .iter()
+            .map(|(_, bytes)| Bytes::from_static(bytes))
+            .collect();
+        self.registry
+            .install_first_party(self.tenant, &components)
+            .await
+            .context("cannot install the first-party plugins")?;
         for (file, text) in assets::PIPELINES {
             let text = std::str::from_utf8(text)?;
             // A pipeline that somebody changed under its name stays as it is.
             let name = Definition::parse(text).map(|d| d.name).unwrap_or_default();
-            if self.store.get_pipeline(self.tenant, &name).await.is_ok_and(|found| found.is_some_and(|p| p.number > 1)) {
+            if self
+                .store
+                .get_pipeline(self.tenant, &name)
+                .await
+                .is_ok_and(|found| found.is_some_and(|p| p.number > 1))
+            {
                 continue;
             }
             if let Err(problems) = self.apply(text).await? {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                warn!(file, problems = problems.join("; "), "an example pipeline is not installed");
+                warn!(
+                    file,
+                    problems = problems.join("; "),
+                    "an example pipeline is not installed"
+                );
             }
         }
-        self.runs.mark_lost().await.context("cannot look for runs that an earlier host lost")?;
+        self.runs
+            .mark_lost(self.database.is_some())
+            .await
+            .context("cannot look for runs that an earlier host lost")?;
         Ok(())
     }
 
@@ -172,7 +213,10 @@ impl Platform {
         if let Err(problems) = docmill_pipeline::plan(&definition, &catalog) {
             return Ok(Err(problems));
         }
-        let saved = self.store.save_pipeline(self.tenant, &definition, text, None).await?;
+        let saved = self
+            .store
+            .save_pipeline(self.tenant, &definition, text, None)
+            .await?;
         if saved.created {
             self.runs.changed(self.tenant);
         }
@@ -199,7 +243,9 @@ impl Platform {
         self.engine.interrupt_all();
         if waited.is_err() {
             warn!("requests were still running after the drain time; their guests are interrupted");
-            tokio::time::timeout(Duration::from_secs(2), &mut self.server).await.ok();
+            tokio::time::timeout(Duration::from_secs(2), &mut self.server)
+                .await
+                .ok();
         }
         self.store.close().await;
         if let Some(database) = self.database.take()
@@ -222,13 +268,19 @@ async fn open_database(config: &Config, data: &files::DataDir) -> Result<(Option
     Ok((Some(server), url))
 }
 
-async fn open_cache(config: &Config) -> docmill_cache::Cache {
-    docmill_cache::Cache::open(config.cache_bytes, config.redis_url.as_deref()).await
+async fn open_cache(config: &Config) -> Result<docmill_cache::Cache> {
+    docmill_cache::Cache::open(config.cache_bytes, config.redis_url.as_deref())
+        .await
+        .context("redis_url")
 }
 
 /// The first tenant and a key for this machine's owner; the very first start makes both.
 async fn open_tenant(store: &Store, data: &files::DataDir) -> Result<(TenantId, String, Option<String>)> {
-    if let Some(made) = store.bootstrap(FIRST_TENANT).await.context("cannot make the first tenant")? {
+    if let Some(made) = store
+        .bootstrap(FIRST_TENANT)
+        .await
+        .context("cannot make the first tenant")?
+    {
         let secret = made.secret.expose().to_owned();
         data.keep_key(&secret)?;
         return Ok((made.tenant, secret.clone(), Some(secret)));
@@ -239,11 +291,13 @@ async fn open_tenant(store: &Store, data: &files::DataDir) -> Result<(TenantId, 
         return Ok((caller.tenant, secret, None));
     }
     // The data directory is new or the key was revoked: whoever may start the platform on its database may have a key.
-    let (tenant, _) = store.tenants().await?.into_iter().next().context("the database has no tenant")?;
+    let (tenant, _) = store
+        .tenants()
+        .await?
+        .into_iter()
+        .next()
+        .context("the database has no tenant")?;
     let (_, secret) = store.create_key(tenant, "local command line").await?;
     data.keep_key(secret.expose())?;
     Ok((tenant, secret.expose().to_owned(), None))
 }
-
-/// Shared by several tasks.
-pub type Shared = Arc<Platform>;

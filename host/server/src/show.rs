@@ -14,11 +14,17 @@ pub struct Style {
 impl Style {
     /// For standard output.
     pub fn stdout() -> Self {
-        Self { colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
+        Self {
+            colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        }
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Stands out.
@@ -70,9 +76,13 @@ fn fields(out: &mut String, answer: &Json, style: Style) {
         .iter()
         .map(|field| {
             let citation = list(field, "citations").first();
-            let place = citation.map(|c| format!("page {}", c.get("page").and_then(Json::as_u64).unwrap_or(0) + 1));
+            let place =
+                citation.map(|c| format!("page {}", c.get("page").and_then(Json::as_u64).unwrap_or(0) + 1));
             let quote = citation.map(|c| format!("“{}”", shorten(&text(c, "quote"), 46)));
-            let confidence = field.get("confidence").and_then(Json::as_f64).map(|c| format!("{:.0} %", c * 100.0));
+            let confidence = field
+                .get("confidence")
+                .and_then(Json::as_f64)
+                .map(|c| format!("{:.0} %", c * 100.0));
             [
                 text(field, "path"),
                 shorten(&value(field), 40),
@@ -91,7 +101,9 @@ pub fn value(field: &Json) -> String {
         Some(Json::String(text)) => text.clone(),
         Some(Json::Object(money)) if money.contains_key("amount") => {
             let part = |name: &str| money.get(name).and_then(Json::as_str).unwrap_or_default();
-            format!("{} {}", part("amount"), part("currency")).trim_end().to_owned()
+            format!("{} {}", part("amount"), part("currency"))
+                .trim_end()
+                .to_owned()
         }
         Some(other) => other.to_string(),
     }
@@ -106,7 +118,13 @@ fn checks(out: &mut String, answer: &Json, style: Style) {
             _ => "?",
         };
         let code = style.bold(&text(check, "code"));
-        writeln!(out, "  {mark} {} {code}  {}", style.outcome(&outcome), text(check, "reason")).ok();
+        writeln!(
+            out,
+            "  {mark} {} {code}  {}",
+            style.outcome(&outcome),
+            text(check, "reason")
+        )
+        .ok();
     }
 }
 
@@ -135,12 +153,22 @@ fn steps(out: &mut String, answer: &Json, style: Style) {
 /// Rows under a heading, columns as wide as they need.
 pub fn table<const N: usize>(out: &mut String, heading: [&str; N], rows: &[[String; N]], style: Style) {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(heading.get(column).map(|h| h.chars().count())).max().unwrap_or(0)
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
+        cells
+            .chain(heading.get(column).map(|h| h.chars().count()))
+            .max()
+            .unwrap_or(0)
     };
     let line = |cells: &[&str]| {
         let padded = cells.iter().enumerate().map(|(column, cell)| {
-            let pad = if column + 1 == N { 0 } else { width(column).saturating_sub(cell.chars().count()) };
+            let pad = if column + 1 == N {
+                0
+            } else {
+                width(column).saturating_sub(cell.chars().count())
+            };
             format!("{cell}{}", " ".repeat(pad))
         });
         padded.collect::<Vec<_>>().join("  ")
@@ -155,7 +183,15 @@ pub fn table<const N: usize>(out: &mut String, heading: [&str; N], rows: &[[Stri
 /// A member that is a text, or nothing; control characters do not reach the terminal.
 pub fn text(json: &Json, name: &str) -> String {
     let text = json.get(name).and_then(Json::as_str).unwrap_or_default();
-    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// A member that is a list, or none.

@@ -4,11 +4,16 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, LogFormat, Origin};
 
-/// Starts logging.
-pub fn start(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log_filter).unwrap_or_else(|_| EnvFilter::new("warn,docmill=info"));
+/// Starts logging; `quieter` is the filter if nobody chose one.
+pub fn start(config: &Config, quieter: Option<&str>) {
+    let chosen = config
+        .resolved
+        .get("log_filter")
+        .is_some_and(|(_, origin)| *origin != Origin::Default);
+    let wanted = quieter.filter(|_| !chosen).unwrap_or(&config.log_filter);
+    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("warn,docmill=info"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

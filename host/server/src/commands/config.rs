@@ -17,7 +17,12 @@ pub fn config(arguments: &Arguments, Command::Show { json }: &Command) -> Result
             (true, false) => "(set, not shown)".to_owned(),
             (false, false) => value.clone(),
         };
-        Some([setting.name.to_owned(), shown, origin.to_string(), setting.about.to_owned()])
+        Some([
+            setting.name.to_owned(),
+            shown,
+            origin.to_string(),
+            setting.about.to_owned(),
+        ])
     });
     let rows: Vec<[String; 4]> = rows.collect();
     if *json {
@@ -28,7 +33,12 @@ pub fn config(arguments: &Arguments, Command::Show { json }: &Command) -> Result
         println!("{}", serde_json::to_string_pretty(&list)?);
     } else {
         let mut out = String::new();
-        table(&mut out, ["setting", "value", "from", "unit and reason"], &rows, Style::stdout());
+        table(
+            &mut out,
+            ["setting", "value", "from", "unit and reason"],
+            &rows,
+            Style::stdout(),
+        );
         print!("{out}");
     }
     Ok(exit::OK)

@@ -26,14 +26,28 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
     };
     say(&style.dim("starting: a private PostgreSQL, the plugins inside this binary, HTTP on loopback"));
     let config = commands::load_config(arguments, &[])?;
-    let listen = if options.stay { Listen::Setting } else { Listen::AnyPort };
+    let listen = if options.stay {
+        Listen::Setting
+    } else {
+        Listen::AnyPort
+    };
     let client = Client::of(Platform::embedded(config, listen).await?)?;
-    say(&style.dim(&format!("ready after {:.1} s at {}", started.elapsed().as_secs_f64(), client.url())));
+    say(&style.dim(&format!(
+        "ready after {:.1} s at {}",
+        started.elapsed().as_secs_f64(),
+        client.url()
+    )));
 
-    let chosen: Vec<&Sample> = if options.all { samples().iter().collect() } else { default_samples() };
+    let chosen: Vec<&Sample> = if options.all {
+        samples().iter().collect()
+    } else {
+        default_samples()
+    };
     let mut wrong = 0;
     for sample in &chosen {
-        let shown = one(&client, sample, style).await.with_context(|| format!("the sample {}", sample.file_name))?;
+        let shown = one(&client, sample, style)
+            .await
+            .with_context(|| format!("the sample {}", sample.file_name))?;
         wrong += usize::from(!shown.differences.is_empty());
         if options.json {
             println!("{}", shown.json(sample));
@@ -42,10 +56,18 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    say(&format!("{} of {} documents as their truth says, {seconds:.1} s in all", chosen.len() - wrong, chosen.len()));
+    say(&format!(
+        "{} of {} documents as their truth says, {seconds:.1} s in all",
+        chosen.len() - wrong,
+        chosen.len()
+    ));
     say(NEXT);
     if options.stay {
-        eprintln!("docmill listens on {}; API key: {}\nCtrl-C ends it.", client.url(), client.key());
+        eprintln!(
+            "docmill listens on {}; API key: {}\nCtrl-C ends it.",
+            client.url(),
+            client.key()
+        );
         serve::until_told_to_stop().await;
     }
     client.close().await;
@@ -90,25 +112,51 @@ async fn one(client: &Client, sample: &Sample, style: Style) -> Result<Shown> {
         bytes: sample.document.to_vec(),
     };
     let started = Instant::now();
-    let answer = client.run(&pipeline, upload, truth.get("params").unwrap_or(&Json::Null)).await?;
+    let answer = client
+        .run(&pipeline, upload, truth.get("params").unwrap_or(&Json::Null))
+        .await?;
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
 
     // What is compared is what the platform kept, read again: fields, evidence, and the pages' text.
-    let kept = client.get(&format!("/v1/runs/{}", segment(&text(&answer, "id")))).await?;
-    let document = list(&answer, "documents").first().map(|d| text(d, "id")).context("the answer names no document")?;
-    let document = client.get(&format!("/v1/documents/{}", segment(&document))).await?;
+    let kept = client
+        .get(&format!("/v1/runs/{}", segment(&text(&answer, "id"))))
+        .await?;
+    let document = list(&answer, "documents")
+        .first()
+        .map(|d| text(d, "id"))
+        .context("the answer names no document")?;
+    let document = client
+        .get(&format!("/v1/documents/{}", segment(&document)))
+        .await?;
     let mut differences = verify(&answer, &PageText::from_document(&document), &truth);
-    differences.extend(verify(&kept, &PageText::from_document(&document), &truth).into_iter().map(|d| format!("as kept: {d}")));
+    differences.extend(
+        verify(&kept, &PageText::from_document(&document), &truth)
+            .into_iter()
+            .map(|d| format!("as kept: {d}")),
+    );
     differences.dedup();
 
-    let heading = format!("{} → {pipeline}, {milliseconds:.0} ms over HTTP", sample.file_name);
+    let heading = format!(
+        "{} → {pipeline}, {milliseconds:.0} ms over HTTP",
+        sample.file_name
+    );
     let mut out = format!("\n{}\n{}", style.bold(&heading), show::run(&answer, style));
-    let expected = truth.get("fields").and_then(Json::as_object).map_or(0, serde_json::Map::len);
+    let expected = truth
+        .get("fields")
+        .and_then(Json::as_object)
+        .map_or(0, serde_json::Map::len);
     if differences.is_empty() {
-        out.push_str(&format!("  ✓ all {expected} expected fields, every quote and the verdict are as the truth says\n"));
+        out.push_str(&format!(
+            "  ✓ all {expected} expected fields, every quote and the verdict are as the truth says\n"
+        ));
     }
     for difference in &differences {
         out.push_str(&format!("  ✗ {difference}\n"));
     }
-    Ok(Shown { answer, differences, milliseconds, text: out })
+    Ok(Shown {
+        answer,
+        differences,
+        milliseconds,
+        text: out,
+    })
 }

@@ -21,24 +21,41 @@ const PATIENCE: Duration = Duration::from_millis(400);
 
 /// Serves and reloads until Ctrl-C.
 pub async fn dev(arguments: &Arguments, options: &Dev) -> Result<u8> {
-    let directory = options.directory.canonicalize().with_context(|| format!("there is no directory {}", options.directory.display()))?;
+    let directory = options
+        .directory
+        .canonicalize()
+        .with_context(|| format!("there is no directory {}", options.directory.display()))?;
     let config = commands::load_config(arguments, &[("listen", options.listen.clone())])?;
     let platform = Platform::start(config, Listen::Setting).await?;
     serve::announce(&platform);
     let (changes, mut changed) = mpsc::unbounded_channel::<PathBuf>();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        for path in event.into_iter().filter(|e| !e.kind.is_access()).flat_map(|e| e.paths) {
+        for path in event
+            .into_iter()
+            .filter(|e| !e.kind.is_access())
+            .flat_map(|e| e.paths)
+        {
             // The receiver lives as long as this command.
             changes.send(path).ok();
         }
     })?;
-    watcher.watch(&directory, RecursiveMode::Recursive).with_context(|| format!("cannot watch {}", directory.display()))?;
+    watcher
+        .watch(&directory, RecursiveMode::Recursive)
+        .with_context(|| format!("cannot watch {}", directory.display()))?;
 
-    let mut reload = Reload { platform: &platform, seen: BTreeMap::new(), waiting: BTreeSet::new() };
+    let mut reload = Reload {
+        platform: &platform,
+        seen: BTreeMap::new(),
+        waiting: BTreeSet::new(),
+    };
     let mut present = Vec::new();
     find(&directory, 0, &mut present);
     reload.all(present).await;
-    eprintln!("watching {} for *.wasm and *.yaml; try:\n\n    {}\n", directory.display(), try_it(&platform));
+    eprintln!(
+        "watching {} for *.wasm and *.yaml; try:\n\n    {}\n",
+        directory.display(),
+        try_it(&platform)
+    );
 
     let stop = serve::until_told_to_stop();
     tokio::pin!(stop);
@@ -63,7 +80,11 @@ pub async fn dev(arguments: &Arguments, options: &Dev) -> Result<u8> {
 }
 
 fn try_it(platform: &Platform) -> String {
-    format!("curl -H 'Authorization: Bearer {}' -F file=@YOUR.pdf {}/v1/pipelines/read/runs", platform.key(), platform.url())
+    format!(
+        "curl -H 'Authorization: Bearer {}' -F file=@YOUR.pdf {}/v1/pipelines/read/runs",
+        platform.key(),
+        platform.url()
+    )
 }
 
 struct Reload<'a> {
@@ -77,7 +98,10 @@ struct Reload<'a> {
 impl Reload<'_> {
     async fn all(&mut self, paths: Vec<PathBuf>) {
         let (plugins, rest): (Vec<_>, Vec<_>) = paths.into_iter().partition(|p| has_extension(p, &["wasm"]));
-        let mut pipelines: BTreeSet<PathBuf> = rest.into_iter().filter(|p| has_extension(p, &["yaml", "yml"])).collect();
+        let mut pipelines: BTreeSet<PathBuf> = rest
+            .into_iter()
+            .filter(|p| has_extension(p, &["yaml", "yml"]))
+            .collect();
         let mut published = false;
         for path in plugins {
             published |= self.plugin(&path).await;
@@ -98,12 +122,23 @@ impl Reload<'_> {
     }
 
     async fn plugin(&mut self, path: &Path) -> bool {
-        let Some(bytes) = self.changed(path) else { return false };
+        let Some(bytes) = self.changed(path) else {
+            return false;
+        };
         let started = Instant::now();
-        match self.platform.registry.publish_development(self.platform.tenant, bytes.into()).await {
+        match self
+            .platform
+            .registry
+            .publish_development(self.platform.tenant, bytes.into())
+            .await
+        {
             Ok(published) => {
                 self.platform.runs.changed(self.platform.tenant);
-                eprintln!("✓ {} ({:.0} ms)", published.plugin, started.elapsed().as_secs_f64() * 1000.0);
+                eprintln!(
+                    "✓ {} ({:.0} ms)",
+                    published.plugin,
+                    started.elapsed().as_secs_f64() * 1000.0
+                );
                 true
             }
             Err(refusal) => {
@@ -115,11 +150,19 @@ impl Reload<'_> {
 
     async fn pipeline(&mut self, path: &Path) {
         let waited = self.waiting.contains(path);
-        let Some(bytes) = self.changed(path).or_else(|| waited.then(|| std::fs::read(path).ok())?) else { return };
+        let Some(bytes) = self
+            .changed(path)
+            .or_else(|| waited.then(|| std::fs::read(path).ok())?)
+        else {
+            return;
+        };
         let started = Instant::now();
         match self.platform.apply(&String::from_utf8_lossy(&bytes)).await {
             Ok(Ok((name, version, true))) => {
-                eprintln!("✓ pipeline {name} version {version} ({:.0} ms)", started.elapsed().as_secs_f64() * 1000.0);
+                eprintln!(
+                    "✓ pipeline {name} version {version} ({:.0} ms)",
+                    started.elapsed().as_secs_f64() * 1000.0
+                );
             }
             Ok(Ok(_)) => {}
             Ok(Err(problems)) => {
@@ -141,7 +184,11 @@ fn has_extension(path: &Path, wanted: &[&str]) -> bool {
 
 /// Intermediate files of compilers are no plugins; the finished component in a project's own directory is.
 fn in_build_directory(path: &Path) -> bool {
-    path.components().any(|c| ["deps", "node_modules", ".git", "incremental", "build"].iter().any(|d| c.as_os_str() == *d))
+    path.components().any(|c| {
+        ["deps", "node_modules", ".git", "incremental", "build"]
+            .iter()
+            .any(|d| c.as_os_str() == *d)
+    })
 }
 
 fn find(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) {

@@ -34,7 +34,9 @@ async fn answer(client: &Client, command: &Command, source: Option<String>) -> R
         }
         Command::Validate { file } => {
             let body = source.unwrap_or_default().into_bytes();
-            client.bytes(Method::POST, "/v1/pipelines:validate", "application/yaml", body).await?;
+            client
+                .bytes(Method::POST, "/v1/pipelines:validate", "application/yaml", body)
+                .await?;
             println!("{} is valid", file.display());
         }
         Command::Show { name, json } => {
@@ -42,8 +44,18 @@ async fn answer(client: &Client, command: &Command, source: Option<String>) -> R
             if *json {
                 println!("{}", serde_json::to_string_pretty(&shown)?);
             } else {
-                let version = shown.get("version").and_then(serde_json::Value::as_i64).unwrap_or(0);
-                println!("{}", style.dim(&format!("# {} version {version}, saved {}", text(&shown, "name"), text(&shown, "created_at"))));
+                let version = shown
+                    .get("version")
+                    .and_then(serde_json::Value::as_i64)
+                    .unwrap_or(0);
+                println!(
+                    "{}",
+                    style.dim(&format!(
+                        "# {} version {version}, saved {}",
+                        text(&shown, "name"),
+                        text(&shown, "created_at")
+                    ))
+                );
                 println!("{}", text(&shown, "source").trim_end());
             }
         }
@@ -56,7 +68,12 @@ async fn answer(client: &Client, command: &Command, source: Option<String>) -> R
                     .iter()
                     .map(|p| {
                         let version = p.get("version").map(ToString::to_string).unwrap_or_default();
-                        [text(p, "name"), version, text(p, "created_at"), text(p, "description")]
+                        [
+                            text(p, "name"),
+                            version,
+                            text(p, "created_at"),
+                            text(p, "description"),
+                        ]
                     })
                     .collect();
                 let mut out = String::new();
@@ -82,9 +99,17 @@ pub async fn apply(client: &Client, source: &str) -> Result<String> {
         anyhow::anyhow!(lines)
     })?;
     let path = format!("/v1/pipelines/{}", segment(&definition.name));
-    let saved = client.bytes(Method::PUT, &path, "application/yaml", source.as_bytes().to_vec()).await?;
-    let version = saved.get("version").and_then(serde_json::Value::as_i64).unwrap_or(0);
-    let created = saved.get("created").and_then(serde_json::Value::as_bool).unwrap_or(true);
+    let saved = client
+        .bytes(Method::PUT, &path, "application/yaml", source.as_bytes().to_vec())
+        .await?;
+    let version = saved
+        .get("version")
+        .and_then(serde_json::Value::as_i64)
+        .unwrap_or(0);
+    let created = saved
+        .get("created")
+        .and_then(serde_json::Value::as_bool)
+        .unwrap_or(true);
     let what = if created { "saved as" } else { "unchanged, still" };
     Ok(format!("pipeline {} {what} version {version}", definition.name))
 }

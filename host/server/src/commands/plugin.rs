@@ -39,7 +39,9 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
         Command::Show { name, json } => {
             let (namespace, plain) = name.split_once('/').context("write the name as namespace/name")?;
             let client = Client::open(arguments).await?;
-            let shown = client.get(&format!("/v1/plugins/{}/{}", segment(namespace), segment(plain))).await;
+            let shown = client
+                .get(&format!("/v1/plugins/{}/{}", segment(namespace), segment(plain)))
+                .await;
             client.close().await;
             show_one(&shown?, *json)
         }
@@ -51,7 +53,8 @@ async fn check(arguments: &Arguments, component: Vec<u8>) -> Result<Report> {
     let config = load_config(arguments, &[])?;
     // Code of a component that may never be published is not kept.
     let code = tempfile::tempdir().context("cannot make a temporary directory")?;
-    let settings = docmill_engine::Settings::new(code.path().to_owned(), config.platform_key.unwrap_or_default());
+    let settings =
+        docmill_engine::Settings::new(code.path().to_owned(), config.platform_key.unwrap_or_default());
     let engine = Engine::new(settings).context("cannot start the engine")?;
     Ok(docmill_registry::check(&engine, component.into()).await)
 }
@@ -59,9 +62,18 @@ async fn check(arguments: &Arguments, component: Vec<u8>) -> Result<Report> {
 fn print_report(file: &Path, report: &Report) {
     let style = Style::stdout();
     for line in &report.lines {
-        println!("{} {:<14} {}", if line.pass { "✓" } else { "✗" }, style.bold(&line.check), line.detail);
+        println!(
+            "{} {:<14} {}",
+            if line.pass { "✓" } else { "✗" },
+            style.bold(&line.check),
+            line.detail
+        );
     }
-    let verdict = if report.ok { "can be published" } else { "cannot be published yet" };
+    let verdict = if report.ok {
+        "can be published"
+    } else {
+        "cannot be published yet"
+    };
     println!("{} {verdict}", file.display());
 }
 
@@ -72,7 +84,10 @@ async fn build(arguments: &Arguments, directory: &Path) -> Result<u8> {
     } else if directory.join("package.json").is_file() {
         build_js(directory)?
     } else {
-        bail!("{} has neither Cargo.toml nor package.json; `docmill plugin new` writes a project", directory.display());
+        bail!(
+            "{} has neither Cargo.toml nor package.json; `docmill plugin new` writes a project",
+            directory.display()
+        );
     };
     let report = check(arguments, read(&component)?).await?;
     print_report(&component, &report);
@@ -83,7 +98,14 @@ fn build_rust(directory: &Path) -> Result<PathBuf> {
     const TARGET: &str = "wasm32-wasip2";
     let output = Process::new("cargo")
         .current_dir(directory)
-        .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
+        .args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--message-format",
+            "json-render-diagnostics",
+        ])
         .stderr(std::process::Stdio::inherit())
         .output()
         .context("cannot start cargo; install Rust from rustup.rs")?;
@@ -103,15 +125,25 @@ fn build_rust(directory: &Path) -> Result<PathBuf> {
 
 fn build_js(directory: &Path) -> Result<PathBuf> {
     let npm = |arguments: &[&str]| -> Result<()> {
-        let status = Process::new("npm").current_dir(directory).args(arguments).status().context("cannot start npm; install Node.js")?;
-        if status.success() { Ok(()) } else { bail!("npm {} failed", arguments.join(" ")) }
+        let status = Process::new("npm")
+            .current_dir(directory)
+            .args(arguments)
+            .status()
+            .context("cannot start npm; install Node.js")?;
+        if status.success() {
+            Ok(())
+        } else {
+            bail!("npm {} failed", arguments.join(" "))
+        }
     };
     if !directory.join("node_modules").is_dir() {
         npm(&["install", "--no-audit", "--no-fund"])?;
     }
     npm(&["run", "build"])?;
     let made = std::fs::read_dir(directory)?.flatten().map(|e| e.path());
-    made.filter(|p| p.extension().is_some_and(|e| e == "wasm")).max().context("the build made no .wasm in the project's directory")
+    made.filter(|p| p.extension().is_some_and(|e| e == "wasm"))
+        .max()
+        .context("the build made no .wasm in the project's directory")
 }
 
 async fn push(arguments: &Arguments, file: &Path) -> Result<u8> {
@@ -123,12 +155,21 @@ async fn push(arguments: &Arguments, file: &Path) -> Result<u8> {
         return Ok(exit::FAILED);
     };
     let name = &manifest.name;
-    let path = format!("/v1/plugins/{}/{}/versions/{}", name.namespace(), name.name(), segment(&manifest.version.to_string()));
+    let path = format!(
+        "/v1/plugins/{}/{}/versions/{}",
+        name.namespace(),
+        name.name(),
+        segment(&manifest.version.to_string())
+    );
     let client = Client::open(arguments).await?;
     let pushed = client.bytes(Method::PUT, &path, "application/wasm", bytes).await;
     client.close().await;
     let created = pushed?.get("created").and_then(Json::as_bool).unwrap_or(true);
-    let what = if created { "published" } else { "was published already with the same bytes" };
+    let what = if created {
+        "published"
+    } else {
+        "was published already with the same bytes"
+    };
     println!("{name}@{} {what}", manifest.version);
     Ok(exit::OK)
 }
@@ -138,10 +179,17 @@ fn show_list(plugins: &Json, json: bool) -> Result<u8> {
         println!("{}", serde_json::to_string_pretty(plugins)?);
         return Ok(exit::OK);
     }
-    let rows: Vec<[String; 4]> =
-        list(plugins, "plugins").iter().map(|p| ["name", "latest", "kind", "summary"].map(|n| text(p, n))).collect();
+    let rows: Vec<[String; 4]> = list(plugins, "plugins")
+        .iter()
+        .map(|p| ["name", "latest", "kind", "summary"].map(|n| text(p, n)))
+        .collect();
     let mut out = String::new();
-    table(&mut out, ["plugin", "newest", "kind", "summary"], &rows, Style::stdout());
+    table(
+        &mut out,
+        ["plugin", "newest", "kind", "summary"],
+        &rows,
+        Style::stdout(),
+    );
     print!("{out}");
     Ok(exit::OK)
 }
@@ -152,13 +200,26 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
         return Ok(exit::OK);
     }
     let style = Style::stdout();
-    println!("{}  {}\n{}", style.bold(&text(plugin, "name")), text(plugin, "kind"), text(plugin, "summary"));
+    println!(
+        "{}  {}\n{}",
+        style.bold(&text(plugin, "name")),
+        text(plugin, "kind"),
+        text(plugin, "summary")
+    );
     for version in list(plugin, "versions") {
         let size = version.get("size").and_then(Json::as_u64).unwrap_or(0);
-        println!("  {}  {} KiB  {}", text(version, "version"), size / 1024, style.dim(&text(version, "digest")));
+        println!(
+            "  {}  {} KiB  {}",
+            text(version, "version"),
+            size / 1024,
+            style.dim(&text(version, "digest"))
+        );
     }
     if let Some(schema) = plugin.get("config_schema") {
-        println!("\nconfiguration (JSON Schema):\n{}", serde_json::to_string_pretty(schema)?);
+        println!(
+            "\nconfiguration (JSON Schema):\n{}",
+            serde_json::to_string_pretty(schema)?
+        );
     }
     Ok(exit::OK)
 }

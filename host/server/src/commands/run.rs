@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::cli::{Arguments, Run};
 use crate::client::{Client, Upload, segment};
-use crate::show::{self, Style, list, text};
 use crate::exit;
+use crate::show::{self, Style, list, text};
 
 /// Runs a document through a pipeline and shows the result; the exit code tells the verdict.
 pub async fn run(arguments: &Arguments, options: &Run) -> Result<u8> {
@@ -18,7 +18,9 @@ pub async fn run(arguments: &Arguments, options: &Run) -> Result<u8> {
     let client = Client::open(arguments).await?;
     let answer = client.run(&options.pipeline, upload, &params).await;
     let shown = match &answer {
-        Ok(answer) if options.json => serde_json::to_string_pretty(answer).map(|t| t + "\n").map_err(Into::into),
+        Ok(answer) if options.json => serde_json::to_string_pretty(answer)
+            .map(|t| t + "\n")
+            .map_err(anyhow::Error::from),
         Ok(answer) => Ok(show::run(answer, Style::stdout()) + &pages_if_nothing_else(&client, answer).await),
         Err(_) => Ok(String::new()),
     };
@@ -37,13 +39,21 @@ async fn pages_if_nothing_else(client: &Client, answer: &Json) -> String {
     if !list(answer, "fields").is_empty() || !list(answer, "artifacts").is_empty() {
         return String::new();
     }
-    let Some(document) = list(answer, "documents").first().map(|d| text(d, "id")) else { return String::new() };
-    let Ok(document) = client.get(&format!("/v1/documents/{}", segment(&document))).await else { return String::new() };
+    let Some(document) = list(answer, "documents").first().map(|d| text(d, "id")) else {
+        return String::new();
+    };
+    let Ok(document) = client.get(&format!("/v1/documents/{}", segment(&document))).await else {
+        return String::new();
+    };
     let style = Style::stdout();
     let mut out = String::new();
     for page in list(&document, "pages") {
         let number = page.get("number").and_then(Json::as_u64).unwrap_or(0) + 1;
-        out.push_str(&format!("{}\n{}\n", style.dim(&format!("── page {number}")), text(page, "text")));
+        out.push_str(&format!(
+            "{}\n{}\n",
+            style.dim(&format!("── page {number}")),
+            text(page, "text")
+        ));
     }
     out
 }
@@ -52,19 +62,35 @@ async fn pages_if_nothing_else(client: &Client, answer: &Json) -> String {
 fn read(file: &Path, media_type: Option<String>) -> Result<Upload> {
     if file.as_os_str() == "-" {
         let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
-        return Ok(Upload { name: "stdin".to_owned(), media_type, bytes });
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?;
+        return Ok(Upload {
+            name: "stdin".to_owned(),
+            media_type,
+            bytes,
+        });
     }
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Upload { name, media_type, bytes })
+    let name = file
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    Ok(Upload {
+        name,
+        media_type,
+        bytes,
+    })
 }
 
 /// `name=value` pairs as an object; a value that is JSON is taken as such, anything else as text.
 pub fn params(pairs: &[String]) -> Result<Json> {
     let mut params = Map::new();
     for pair in pairs {
-        let (name, value) = pair.split_once('=').with_context(|| format!("'{pair}' is not NAME=VALUE"))?;
+        let (name, value) = pair
+            .split_once('=')
+            .with_context(|| format!("'{pair}' is not NAME=VALUE"))?;
         let value = match serde_json::from_str::<Json>(value) {
             Ok(json @ (Json::Object(_) | Json::Array(_) | Json::Bool(_) | Json::Number(_))) => json,
             _ => Json::String(value.to_owned()),

@@ -20,15 +20,28 @@ async fn answer(client: &Client, command: &Command) -> Result<String> {
     match command {
         Command::Show { id, json } => {
             let run = client.get(&format!("/v1/runs/{}", segment(id))).await?;
-            Ok(if *json { serde_json::to_string_pretty(&run)? + "\n" } else { show::run(&run, Style::stdout()) })
+            Ok(if *json {
+                serde_json::to_string_pretty(&run)? + "\n"
+            } else {
+                show::run(&run, Style::stdout())
+            })
         }
-        Command::List { pipeline, status, verdict, lookups, limit, json } => {
+        Command::List {
+            pipeline,
+            status,
+            verdict,
+            lookups,
+            limit,
+            json,
+        } => {
             let mut query = vec![format!("limit={limit}")];
             for (name, value) in [("pipeline", pipeline), ("status", status), ("verdict", verdict)] {
                 query.extend(value.as_ref().map(|v| format!("{name}={}", segment(v))));
             }
             for lookup in lookups {
-                let (name, value) = lookup.split_once('=').with_context(|| format!("'{lookup}' is not NAME=VALUE"))?;
+                let (name, value) = lookup
+                    .split_once('=')
+                    .with_context(|| format!("'{lookup}' is not NAME=VALUE"))?;
                 query.push(format!("lookup.{}={}", segment(name), segment(value)));
             }
             let runs = client.get(&format!("/v1/runs?{}", query.join("&"))).await?;
@@ -40,7 +53,12 @@ async fn answer(client: &Client, command: &Command) -> Result<String> {
                 .map(|r| ["id", "created_at", "pipeline", "status", "verdict"].map(|name| text(r, name)))
                 .collect();
             let mut out = String::new();
-            table(&mut out, ["run", "created", "pipeline", "status", "verdict"], &rows, Style::stdout());
+            table(
+                &mut out,
+                ["run", "created", "pipeline", "status", "verdict"],
+                &rows,
+                Style::stdout(),
+            );
             Ok(out)
         }
     }

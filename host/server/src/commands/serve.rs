@@ -22,14 +22,17 @@ pub async fn serve(arguments: &Arguments, options: &Serve) -> Result<u8> {
 pub fn announce(platform: &Platform) {
     eprintln!("docmill listens on {}", platform.url());
     if let Some(key) = &platform.new_key {
-        eprintln!("\nYour first API key, shown this once:\n\n    {key}\n\nMake another with `docmill key create NAME`.");
+        eprintln!(
+            "\nYour first API key, shown this once:\n\n    {key}\n\nMake another with `docmill key create NAME`."
+        );
     }
 }
 
 /// Waits for SIGTERM or SIGINT.
 pub async fn until_told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         // Without handlers the signals end the process by themselves.
         return std::future::pending().await;
     };

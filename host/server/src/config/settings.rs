@@ -94,5 +94,8 @@ fn default_data_dir() -> String {
         return "/var/lib/docmill".to_owned();
     }
     let home = std::env::var("HOME").unwrap_or_else(|_| ".".to_owned());
-    std::env::var("XDG_DATA_HOME").map_or_else(|_| format!("{home}/.local/share/docmill"), |data| format!("{data}/docmill"))
+    std::env::var("XDG_DATA_HOME").map_or_else(
+        |_| format!("{home}/.local/share/docmill"),
+        |data| format!("{data}/docmill"),
+    )
 }

@@ -14,7 +14,12 @@ pub struct DataDir(PathBuf);
 impl DataDir {
     /// Makes it if it is missing.
     pub fn open(path: &Path) -> Result<Self> {
-        fs::create_dir_all(path).with_context(|| format!("cannot make the data directory {} (setting: data_dir)", path.display()))?;
+        fs::create_dir_all(path).with_context(|| {
+            format!(
+                "cannot make the data directory {} (setting: data_dir)",
+                path.display()
+            )
+        })?;
         Ok(Self(path.canonicalize()?))
     }
 
@@ -26,9 +31,13 @@ impl DataDir {
     /// The key that signs compiled code; made at the first start.
     pub fn platform_key(&self) -> Result<[u8; 32]> {
         let mut fresh = [0; 32];
-        getrandom::fill(&mut fresh).map_err(|error| anyhow::anyhow!("the system has no random numbers: {error}"))?;
+        getrandom::fill(&mut fresh)
+            .map_err(|error| anyhow::anyhow!("the system has no random numbers: {error}"))?;
         let text = self.secret("platform.key", || Digest::from_bytes(fresh).to_string())?;
-        let key: Digest = text.trim().parse().context("platform.key in the data directory is damaged; remove it to make a new one")?;
+        let key: Digest = text
+            .trim()
+            .parse()
+            .context("platform.key in the data directory is damaged; remove it to make a new one")?;
         Ok(*key.as_bytes())
     }
 
@@ -44,14 +53,24 @@ impl DataDir {
     /// Keeps the API key of this machine's owner.
     pub fn keep_key(&self, secret: &str) -> Result<()> {
         let path = self.path("api.key");
-        fs::remove_file(&path).or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
+        fs::remove_file(&path).or_else(|e| {
+            if e.kind() == std::io::ErrorKind::NotFound {
+                Ok(())
+            } else {
+                Err(e)
+            }
+        })?;
         self.secret("api.key", || secret.to_owned()).map(drop)
     }
 
     /// The content of a file that only the owner can read; whoever comes first decides what it is.
     fn secret(&self, name: &str, fresh: impl FnOnce() -> String) -> Result<String> {
         let path = self.path(name);
-        let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let made = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
         match made {
             Ok(mut file) => {
                 let text = fresh();
