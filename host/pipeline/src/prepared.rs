@@ -37,7 +37,10 @@ impl Prepared {
     pub(crate) fn new(plan: &Plan, problems: &mut Vec<Problem>) -> Self {
         let definition = &plan.definition;
         let program = Program::compile(definition, problems);
-        let params = definition.params.as_ref().and_then(|schema| compile(schema, "params", problems));
+        let params = definition
+            .params
+            .as_ref()
+            .and_then(|schema| compile(schema, "params", problems));
         let mut uses = Vec::with_capacity(plan.steps.len());
         for ((spec, pinned), program) in definition.steps.iter().zip(&plan.steps).zip(&program.steps) {
             let at = format!("steps.{}", spec.id);
@@ -45,7 +48,11 @@ impl Prepared {
             let own = Use::new(pinned.plugin.clone(), schema, &program.config);
             let fallback = match (&pinned.fallback, &spec.on_error) {
                 (Some(plugin), OnError::Fallback(_)) => {
-                    let schema = compile(&pinned.fallback_config_schema, &format!("{at}.on_error.fallback"), problems);
+                    let schema = compile(
+                        &pinned.fallback_config_schema,
+                        &format!("{at}.on_error.fallback"),
+                        problems,
+                    );
                     let template = program.fallback_config.as_ref().unwrap_or(&program.config);
                     Some(Use::new(plugin.clone(), schema, template))
                 }
@@ -53,17 +60,27 @@ impl Prepared {
             };
             uses.push((own, fallback));
         }
-        Self { program, params, uses }
+        Self {
+            program,
+            params,
+            uses,
+        }
     }
 }
 
 fn compile(schema: &Json, at: &str, problems: &mut Vec<Problem>) -> Option<Schema> {
-    Schema::compile(schema).map_err(|message| problems.push(Problem::new(at, message))).ok()
+    Schema::compile(schema)
+        .map_err(|message| problems.push(Problem::new(at, message)))
+        .ok()
 }
 
 impl Use {
     fn new(plugin: PinnedPlugin, schema: Option<Schema>, template: &Template) -> Self {
-        let mut new = Self { plugin, schema, fixed: None };
+        let mut new = Self {
+            plugin,
+            schema,
+            fixed: None,
+        };
         if template.dynamic().is_empty()
             && let Ok(config) = template.evaluate(&Scope::default(), Absent::Omit)
         {
@@ -90,7 +107,10 @@ impl Use {
 
 /// Plans that are in use, made ready, by the plan's own address: a plan is shared by its runs.
 #[derive(Default)]
-pub(crate) struct Ready(Mutex<HashMap<usize, (Weak<Plan>, Arc<Prepared>)>>);
+pub(crate) struct Ready(Mutex<HashMap<usize, Held>>);
+
+/// A plan that may be gone by now, and what was prepared for it.
+type Held = (Weak<Plan>, Arc<Prepared>);
 
 /// Plans that are kept before those that nobody holds any more are looked for.
 const MANY: usize = 1_024;
@@ -131,6 +151,9 @@ impl Ready {
         if plans.len() >= MANY {
             plans.retain(|_, (weak, _)| weak.strong_count() > 0);
         }
-        plans.insert(Arc::as_ptr(plan).addr(), (Arc::downgrade(plan), Arc::clone(prepared)));
+        plans.insert(
+            Arc::as_ptr(plan).addr(),
+            (Arc::downgrade(plan), Arc::clone(prepared)),
+        );
     }
 }

@@ -284,6 +284,7 @@ impl Values<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test that cannot go on panics")]
 mod tests {
     use super::*;
 

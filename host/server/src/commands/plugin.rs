@@ -65,7 +65,7 @@ fn print_report(file: &Path, report: &Report) {
         println!(
             "{} {:<14} {}",
             if line.pass { "✓" } else { "✗" },
-            style.bold(&line.check),
+            style.bold(line.check),
             line.detail
         );
     }
@@ -118,8 +118,7 @@ fn build_rust(directory: &Path) -> Result<PathBuf> {
         .filter_map(|line| serde_json::from_str::<Json>(line).ok())
         .flat_map(|message| list(&message, "filenames").to_vec())
         .filter_map(|file| file.as_str().map(PathBuf::from))
-        .filter(|file| file.extension().is_some_and(|e| e == "wasm"))
-        .next_back()
+        .rfind(|file| file.extension().is_some_and(|e| e == "wasm"))
         .context("the project made no component: its library needs crate-type = [\"cdylib\"]")
 }
 
