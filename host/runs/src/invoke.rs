@@ -15,9 +15,10 @@ use docmill_pipeline::{RunContext, RunInputs, check_inputs, evaluate_lookups, ex
 use docmill_store::StoreError;
 use docmill_store::run::{Committed, RunCommit};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::documents::{self, NewFile};
+use crate::remembered::away;
 use crate::{Admission, Parts, Runs, Snapshot, now};
 
 /// Who acts, from where and in which request.
@@ -127,6 +128,10 @@ impl Runs {
     ) -> Result<Answer, Refused> {
         let parts = &self.0;
         let definition = snapshot.definition();
+        if definition.retain != Retain::None && parts.health.just_failed() {
+            // It could not be kept: it is refused before any work is done.
+            return Err(away().into());
+        }
         let stated = definition.limits.timeout.unwrap_or(parts.settings.timeout);
         let deadline = admission.since + stated.min(parts.settings.longest).0;
         let created_at = now();
@@ -209,7 +214,7 @@ impl Run {
             wait_for(std::mem::take(&mut uploads)).await?;
             let rows = documents::rows(&self.new, None, parts.settings.inline).await;
             let accepting = parts.store.accept_run(self.tenant, &self.head, &rows);
-            let committed = accepting.await.map_err(|e| said(&e))?;
+            let committed = accepting.await.map_err(|e| said(&parts, &e))?;
             client.accepted = Some((self.head.clone(), committed));
         }
         let queued = admission.since.elapsed();
@@ -281,14 +286,28 @@ impl Run {
             }
             return Err(Refused { failure, run });
         }
-        let committed = match accepted {
-            Some(before) => self.finish(&outcome).await.map(|after| before.and(after)),
-            None => self.commit(&outcome).await,
+        let committing = async {
+            match accepted {
+                Some(before) => self.finish(&outcome).await.map(|after| before.and(after)),
+                None => self.commit(&outcome).await,
+            }
         };
-        let committed = committed.map_err(|error| Refused {
-            failure: said(&error),
-            run,
-        })?;
+        let committed = match timeout(parts.settings.commit, committing).await {
+            Ok(Ok(committed)) => committed,
+            Ok(Err(error)) => {
+                let failure = said(parts, &error);
+                return Err(Refused { failure, run });
+            }
+            Err(_) => {
+                parts.health.failed();
+                let said = "the database takes too long to keep the run; it may or may not be there later";
+                let failure = Failure::new(Code::StoreUnavailable, said);
+                return Err(Refused {
+                    failure,
+                    run: Some(self.head.id),
+                });
+            }
+        };
         Ok(Answer {
             committed,
             ..Answer::new(self.head, outcome, Vec::new())
@@ -331,7 +350,10 @@ async fn wait_for(uploads: Vec<JoinHandle<Result<(), Failure>>>) -> Result<(), F
 }
 
 /// What the store says, for the client; the cause goes to the log.
-fn said(error: &StoreError) -> Failure {
+fn said(parts: &Parts, error: &StoreError) -> Failure {
+    if matches!(error, StoreError::Unavailable { .. }) {
+        parts.health.failed();
+    }
     let cause = std::error::Error::source(error).map(ToString::to_string);
     tracing::warn!(%error, cause, "a run could not be kept");
     error.failure()

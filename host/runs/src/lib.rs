@@ -35,6 +35,7 @@ use docmill_store::{Store, StoreError};
 pub use admit::Admission;
 pub use invoke::{Acting, Answer, Refused, Request, Upload};
 pub use plans::Snapshot;
+pub use remembered::Health;
 
 /// What runs may take of a host.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ pub struct Settings {
     pub longest: Span,
     /// Sources up to this size are kept in the row; larger ones in the blob store.
     pub inline: ByteSize,
+    /// Longest wait for a commit. A database that hangs may still carry it out afterwards.
+    pub commit: Duration,
     /// How long a plan is taken as it is before the store is asked again.
     pub plan_age: Duration,
     /// How long a plan is served while the store does not answer.
@@ -69,6 +72,7 @@ impl Default for Settings {
             timeout: Span::seconds(60),
             longest: Span::seconds(600),
             inline: ByteSize::kib(32),
+            commit: Duration::from_secs(5),
             plan_age: Duration::from_secs(1),
             grace: Duration::from_secs(600),
         }
@@ -86,12 +90,14 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) plans: plans::Plans,
     pub(crate) gate: admit::Gate,
+    pub(crate) health: Health,
 }
 
 impl Runs {
     /// A data plane over what the server wired.
     pub fn new(store: Store, blobs: Blobs, executor: Executor, settings: Settings) -> Self {
-        let plans = plans::Plans::new(store.clone(), settings.plan_age, settings.grace);
+        let health = Health::default();
+        let plans = plans::Plans::new(store.clone(), settings.plan_age, settings.grace, health.clone());
         let gate = admit::Gate::new(&settings);
         Self(Arc::new(Parts {
             store,
@@ -99,6 +105,7 @@ impl Runs {
             executor,
             settings,
             plans,
+            health,
             gate,
         }))
     }
@@ -106,6 +113,11 @@ impl Runs {
     /// The figures of admission, for `/metrics`.
     pub fn figures(&self) -> admit::Figures {
         self.0.gate.figures()
+    }
+
+    /// Whether the store answered lately; to be shared with others who ask it.
+    pub fn health(&self) -> &Health {
+        &self.0.health
     }
 
     /// What executes plans.

@@ -12,7 +12,7 @@ use docmill_pipeline::Catalog;
 use docmill_store::Store;
 
 use crate::Runs;
-use crate::remembered::Remembered;
+use crate::remembered::{Health, Remembered};
 
 /// A pipeline as it runs now.
 pub struct Snapshot {
@@ -63,10 +63,10 @@ impl Runs {
 }
 
 impl Plans {
-    pub(crate) fn new(store: Store, fresh: Duration, grace: Duration) -> Self {
+    pub(crate) fn new(store: Store, fresh: Duration, grace: Duration, health: Health) -> Self {
         Self {
             store,
-            memory: Remembered::new(fresh, grace),
+            memory: Remembered::new(fresh, grace, health),
         }
     }
 

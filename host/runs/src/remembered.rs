@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use docmill_model::failure::{Code, Failure};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// While the store is away it is asked again no more often than this, for each key.
 const RETRY: Duration = Duration::from_millis(250);
+/// Longest wait for an answer: a store that hangs is away, too.
+const PATIENCE: Duration = Duration::from_millis(900);
 /// Answers kept; the least used go first.
 const MAX_ENTRIES: u64 = 10_000;
 
@@ -20,6 +22,31 @@ pub struct Remembered<K, V> {
     slots: moka::sync::Cache<K, Arc<Slot<V>>>,
     fresh: Duration,
     grace: Duration,
+    health: Health,
+}
+
+/// Whether the store answered lately, shared by all who ask it: what one found out, the others need not wait for.
+#[derive(Clone, Default)]
+pub struct Health(Arc<RwLock<Option<Instant>>>);
+
+impl Health {
+    /// It did not answer.
+    pub fn failed(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// It answered.
+    pub fn answered(&self) {
+        if self.0.read().unwrap_or_else(PoisonError::into_inner).is_some() {
+            *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    /// It did not answer a moment ago: asking again would only cost time.
+    pub fn just_failed(&self) -> bool {
+        let failed = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        failed.is_some_and(|at| at.elapsed() < RETRY)
+    }
 }
 
 struct Slot<V> {
@@ -32,12 +59,13 @@ struct State<V> {
     since: Instant,
     /// Set: it is to be asked for again however fresh it is.
     doubted: bool,
-    failed: Option<(Instant, Failure)>,
+    /// The last to ask got no answer.
+    away: bool,
 }
 
 enum Look<V> {
     Take(V),
-    Fail(Failure),
+    Fail,
     Ask(Option<V>),
 }
 
@@ -47,11 +75,12 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// Answers are taken as they are for `fresh`, and for `grace` while the store does not answer.
-    pub fn new(fresh: Duration, grace: Duration) -> Self {
+    pub fn new(fresh: Duration, grace: Duration, health: Health) -> Self {
         Self {
             slots: moka::sync::Cache::new(MAX_ENTRIES),
             fresh,
             grace,
+            health,
         }
     }
 
@@ -68,19 +97,24 @@ where
             Some(slot) => slot,
             None => self.slots.get_with_by_ref(key, || Arc::new(Slot::new())),
         };
-        match slot.look(self.fresh, self.grace, slot.asking.try_lock().is_err()) {
+        let look = |asked| slot.look(self.fresh, self.grace, asked, self.health.just_failed());
+        match look(slot.asking.try_lock().is_err()) {
             Look::Take(value) => return Ok(value),
-            Look::Fail(failure) => return Err(failure),
+            Look::Fail => return Err(away()),
             Look::Ask(_) => {}
         }
         let _alone = slot.asking.lock().await;
         // Whoever had the lock before may have brought the answer.
-        let last = match slot.look(self.fresh, self.grace, false) {
+        let last = match look(false) {
             Look::Take(value) => return Ok(value),
-            Look::Fail(failure) => return Err(failure),
+            Look::Fail => return Err(away()),
             Look::Ask(last) => last,
         };
-        let answer = ask(last).await;
+        let answer = timeout(PATIENCE, ask(last)).await.unwrap_or_else(|_| Err(away()));
+        match &answer {
+            Err(failure) if failure.code == Code::StoreUnavailable => self.health.failed(),
+            Ok(_) | Err(_) => self.health.answered(),
+        }
         if matches!(&answer, Err(failure) if failure.code != Code::StoreUnavailable) {
             self.slots.invalidate(key);
             return answer;
@@ -98,13 +132,23 @@ where
     }
 }
 
+/// What is said when the store does not answer.
+pub fn away() -> Failure {
+    let mut failure = Failure::new(
+        Code::StoreUnavailable,
+        "the database does not answer; try again soon",
+    );
+    failure.retry_after_ms = Some(1_000);
+    failure
+}
+
 impl<V: Clone> Slot<V> {
     fn new() -> Self {
         let state = State {
             value: None,
             since: Instant::now(),
             doubted: false,
-            failed: None,
+            away: false,
         };
         Self {
             state: RwLock::new(state),
@@ -112,45 +156,37 @@ impl<V: Clone> Slot<V> {
         }
     }
 
-    /// What to do without asking; `asked` tells that somebody else asks at this moment.
-    fn look(&self, fresh: Duration, grace: Duration, asked: bool) -> Look<V> {
+    /// What to do without asking; `asked` tells that somebody else asks at this moment, `just_failed` that the store did
+    /// not answer a moment ago.
+    fn look(&self, fresh: Duration, grace: Duration, asked: bool, just_failed: bool) -> Look<V> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let age = state.since.elapsed();
-        let away = state.failed.as_ref();
-        let just_failed = away.filter(|(at, _)| at.elapsed() < RETRY);
         match &state.value {
             Some(value) if age < fresh && !state.doubted => Look::Take(value.clone()),
             // One asks, the others go on: for a moment, or for as long as the store is away.
             Some(value) if asked && !state.doubted && age < fresh.saturating_mul(2) => {
                 Look::Take(value.clone())
             }
-            Some(value) if (asked && away.is_some() || just_failed.is_some()) && age < grace => {
-                Look::Take(value.clone())
-            }
-            value => match just_failed {
-                Some((_, failure)) => Look::Fail(failure.clone()),
-                None => Look::Ask(value.clone()),
-            },
+            Some(value) if (asked && state.away || just_failed) && age < grace => Look::Take(value.clone()),
+            _ if just_failed => Look::Fail,
+            value => Look::Ask(value.clone()),
         }
     }
 
     fn keep(&self, answer: Result<V, Failure>, grace: Duration) -> Result<V, Failure> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.away = answer.is_err();
         match answer {
             Ok(value) => {
                 state.value = Some(value.clone());
                 state.since = Instant::now();
                 state.doubted = false;
-                state.failed = None;
                 Ok(value)
             }
-            Err(failure) => {
-                state.failed = Some((Instant::now(), failure.clone()));
-                match &state.value {
-                    Some(value) if state.since.elapsed() < grace => Ok(value.clone()),
-                    _ => Err(failure),
-                }
-            }
+            Err(failure) => match &state.value {
+                Some(value) if state.since.elapsed() < grace => Ok(value.clone()),
+                _ => Err(failure),
+            },
         }
     }
 }
@@ -161,13 +197,10 @@ mod tests {
 
     use super::*;
 
-    fn away() -> Failure {
-        Failure::new(Code::StoreUnavailable, "away")
-    }
-
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_fresh_then_asked_for_then_served_while_the_store_is_away() {
-        let memory = Remembered::<&str, u32>::new(Duration::from_secs(1), Duration::from_secs(60));
+        let memory =
+            Remembered::<&str, u32>::new(Duration::from_secs(1), Duration::from_secs(60), Health::default());
         assert_eq!(memory.get(&"a", |_| async { Ok(1) }).await, Ok(1));
         assert_eq!(memory.get(&"a", |_| async { Ok(2) }).await, Ok(1));
         tokio::time::advance(Duration::from_millis(1100)).await;
@@ -189,7 +222,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn another_failure_forgets_and_doubt_asks_again() {
-        let memory = Remembered::<&str, u32>::new(Duration::from_secs(5), Duration::from_secs(60));
+        let memory =
+            Remembered::<&str, u32>::new(Duration::from_secs(5), Duration::from_secs(60), Health::default());
         let gone = Failure::new(Code::UnknownPipeline, "gone");
         assert_eq!(memory.get(&"a", |_| async { Ok(1) }).await, Ok(1));
         memory.doubt(|key| *key == "a");
@@ -208,10 +242,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_store_that_hangs_is_away() {
+        let memory = Remembered::<&str, u32>::new(
+            Duration::from_millis(1),
+            Duration::from_secs(60),
+            Health::default(),
+        );
+        let hang = |_| std::future::pending::<Result<u32, Failure>>();
+        assert_eq!(
+            memory.get(&"a", hang).await.unwrap_err().code,
+            Code::StoreUnavailable
+        );
+        tokio::time::advance(RETRY).await;
+        assert_eq!(memory.get(&"a", |_| async { Ok(1) }).await, Ok(1));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let started = Instant::now();
+        assert_eq!(memory.get(&"a", hang).await, Ok(1));
+        assert_eq!(started.elapsed(), PATIENCE);
+        assert_eq!(memory.get(&"a", hang).await, Ok(1));
+        assert_eq!(started.elapsed(), PATIENCE, "others do not wait again");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn many_callers_ask_once() {
         let memory = Arc::new(Remembered::<&str, u32>::new(
             Duration::from_secs(1),
             Duration::from_secs(60),
+            Health::default(),
         ));
         let asked = Arc::new(AtomicUsize::new(0));
         let callers: Vec<_> = (0..50)

@@ -1,6 +1,7 @@
 //! PostgreSQL behind a door that a test can close and open.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
@@ -10,7 +11,15 @@ use tokio::sync::watch;
 /// A door.
 pub struct Door {
     address: SocketAddr,
-    open: Arc<watch::Sender<bool>>,
+    state: Arc<watch::Sender<State>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Open,
+    /// Connections are there, and nothing comes through them.
+    Stalled,
+    Closed,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -21,37 +30,32 @@ impl Door {
     pub async fn before(url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let open = Arc::new(watch::Sender::new(true));
-        let (url, state) = (url.to_owned(), open.clone());
+        let state = Arc::new(watch::Sender::new(State::Open));
+        let (url, sender) = (url.to_owned(), state.clone());
         tokio::spawn(async move {
             loop {
-                let (mut client, _) = listener.accept().await.unwrap();
-                let mut changes = state.subscribe();
-                if !*changes.borrow_and_update() {
-                    continue;
+                let (client, _) = listener.accept().await.unwrap();
+                let changes = sender.subscribe();
+                if *changes.borrow() != State::Closed {
+                    tokio::spawn(carry(client, url.clone(), changes));
                 }
-                let url = url.clone();
-                tokio::spawn(async move {
-                    let Some(mut server) = connect(&url).await else {
-                        return;
-                    };
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut client, &mut server) => {}
-                        _ = changes.wait_for(|open| !open) => {}
-                    }
-                });
             }
         });
-        Self { address, open }
+        Self { address, state }
     }
 
     /// Cuts every connection and refuses new ones.
     pub fn close(&self) {
-        self.open.send_replace(false);
+        self.state.send_replace(State::Closed);
+    }
+
+    /// Lets nothing through any more, and tells nobody.
+    pub fn stall(&self) {
+        self.state.send_replace(State::Stalled);
     }
 
     pub fn open(&self) {
-        self.open.send_replace(true);
+        self.state.send_replace(State::Open);
     }
 
     /// `url` by way of the door.
@@ -61,6 +65,27 @@ impl Door {
         let (user, rest) = rest.split_once('@').unwrap_or(("postgres", rest));
         let database = rest.split_once('/').unwrap().1;
         format!("{scheme}://{user}@{}/{database}", self.address)
+    }
+}
+
+/// One connection, until it ends or the door closes.
+async fn carry(mut client: TcpStream, url: String, mut changes: watch::Receiver<State>) {
+    if changes.wait_for(|state| *state != State::Stalled).await.is_err() {
+        return;
+    }
+    let Some(mut server) = connect(&url).await else {
+        return;
+    };
+    let mut copying = pin!(copy_bidirectional(&mut client, &mut server));
+    loop {
+        let state = *changes.borrow_and_update();
+        tokio::select! {
+            _ = &mut copying, if state == State::Open => return,
+            changed = changes.changed() => if changed.is_err() { return },
+        }
+        if *changes.borrow() == State::Closed {
+            return;
+        }
     }
 }
 
