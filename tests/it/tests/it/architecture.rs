@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .to_owned()
 }
 
 fn read(path: &str) -> String {
@@ -15,11 +19,19 @@ fn read(path: &str) -> String {
 /// Crate → what it may import, as the table says.
 fn allowed() -> BTreeMap<String, BTreeSet<String>> {
     let text = read("ARCHITECTURE.md");
-    let rows = text.lines().skip_while(|l| !l.starts_with("| crate |")).skip(2).take_while(|l| l.starts_with('|'));
+    let rows = text
+        .lines()
+        .skip_while(|l| !l.starts_with("| crate |"))
+        .skip(2)
+        .take_while(|l| l.starts_with('|'));
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let imports = cells.get(2).copied().unwrap_or_default();
-        let imports = imports.split(", ").filter(|i| *i != "–").map(str::to_owned).collect();
+        let imports = imports
+            .split(", ")
+            .filter(|i| *i != "–")
+            .map(str::to_owned)
+            .collect();
         (cells.first().copied().unwrap_or_default().to_owned(), imports)
     })
     .collect()
@@ -27,7 +39,14 @@ fn allowed() -> BTreeMap<String, BTreeSet<String>> {
 
 fn metadata() -> serde_json::Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--locked", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--locked",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo metadata");
@@ -40,12 +59,28 @@ fn actual() -> BTreeMap<String, BTreeSet<String>> {
     let packages = metadata["packages"].as_array().expect("packages");
     packages
         .iter()
-        .filter(|p| !p["name"].as_str().is_some_and(|n| ["docmill-it", "docmill-bench", "docmill-harness", "xtask"].contains(&n)))
+        .filter(|p| {
+            !p["name"]
+                .as_str()
+                .is_some_and(|n| ["docmill-it", "docmill-bench", "docmill-harness", "xtask"].contains(&n))
+        })
         .map(|package| {
-            let name = package["name"].as_str().unwrap_or_default().trim_start_matches("docmill-").to_owned();
+            let name = package["name"]
+                .as_str()
+                .unwrap_or_default()
+                .trim_start_matches("docmill-")
+                .to_owned();
             let dependencies = package["dependencies"].as_array().expect("dependencies");
-            let linked = dependencies.iter().filter(|d| d["kind"].is_null()).filter_map(|d| d["name"].as_str());
-            (name, linked.map(|n| n.trim_start_matches("docmill-").to_owned()).collect())
+            let linked = dependencies
+                .iter()
+                .filter(|d| d["kind"].is_null())
+                .filter_map(|d| d["name"].as_str());
+            (
+                name,
+                linked
+                    .map(|n| n.trim_start_matches("docmill-").to_owned())
+                    .collect(),
+            )
         })
         .collect()
 }
@@ -53,10 +88,17 @@ fn actual() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn crates_import_what_the_table_says() {
     let (allowed, actual) = (allowed(), actual());
-    assert_eq!(allowed.keys().collect::<Vec<_>>(), actual.keys().collect::<Vec<_>>(), "every crate has a row, every row a crate");
+    assert_eq!(
+        allowed.keys().collect::<Vec<_>>(),
+        actual.keys().collect::<Vec<_>>(),
+        "every crate has a row, every row a crate"
+    );
     for (name, dependencies) in &actual {
         for dependency in dependencies.iter().filter(|d| allowed.contains_key(*d)) {
-            assert!(allowed[name].contains(dependency), "{name} imports {dependency}, which ARCHITECTURE.md does not allow");
+            assert!(
+                allowed[name].contains(dependency),
+                "{name} imports {dependency}, which ARCHITECTURE.md does not allow"
+            );
         }
     }
 }
@@ -64,8 +106,19 @@ fn crates_import_what_the_table_says() {
 #[test]
 fn each_heavy_library_is_behind_one_wall() {
     let actual = actual();
-    for (library, home) in [("wasmtime", "engine"), ("wasmtime-wasi", "engine"), ("sqlx", "store"), ("axum", "api"), ("aws-sdk-s3", "blob"), ("redis", "cache")] {
-        let users: Vec<&String> = actual.iter().filter(|(_, d)| d.contains(library)).map(|(name, _)| name).collect();
+    for (library, home) in [
+        ("wasmtime", "engine"),
+        ("wasmtime-wasi", "engine"),
+        ("sqlx", "store"),
+        ("axum", "api"),
+        ("aws-sdk-s3", "blob"),
+        ("redis", "cache"),
+    ] {
+        let users: Vec<&String> = actual
+            .iter()
+            .filter(|(_, d)| d.contains(library))
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(users, [home], "{library} is used by {home} alone");
     }
     for forbidden in ["tokio", "sqlx", "axum", "wasmtime", "tracing"] {
