@@ -62,7 +62,14 @@ impl Executor {
     /// random.
     pub fn new(engine: Engine, loader: Loader, cache: Cache, platform_key: [u8; 32]) -> Self {
         let call = call::real(engine.clone(), loader.clone());
-        Self(Arc::new(Parts { engine, loader, cache, platform_key, ready: Ready::default(), call }))
+        Self(Arc::new(Parts {
+            engine,
+            loader,
+            cache,
+            platform_key,
+            ready: Ready::default(),
+            call,
+        }))
     }
 
     /// For metrics, and for shutting down.
@@ -98,7 +105,12 @@ impl Executor {
             return Ok(Vec::new());
         }
         let prepared = self.0.ready.of(plan).await;
-        lookups(&prepared.program.lookups, prepared.params.as_ref(), &plan.definition, inputs)
+        lookups(
+            &prepared.program.lookups,
+            prepared.params.as_ref(),
+            &plan.definition,
+            inputs,
+        )
     }
 
     /// The params with the defaults of what is left out.
@@ -142,11 +154,19 @@ impl Run {
     }
 
     fn step_id(&self, number: usize) -> &str {
-        self.plan.definition.steps.get(number).map_or("", |s| s.id.as_str())
+        self.plan
+            .definition
+            .steps
+            .get(number)
+            .map_or("", |s| s.id.as_str())
     }
 
     fn plugin(&self, number: usize) -> String {
-        self.plan.steps.get(number).map(|s| s.plugin.to_string()).unwrap_or_default()
+        self.plan
+            .steps
+            .get(number)
+            .map(|s| s.plugin.to_string())
+            .unwrap_or_default()
     }
 
     /// Microseconds since the run began.
@@ -155,14 +175,21 @@ impl Run {
     }
 
     fn is_over_time(&self) -> bool {
-        self.context.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.context
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Takes what a result weighs from the run's budget.
     fn charge(&self, bytes: usize) -> Result<(), Failure> {
-        let taken = self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        let taken = self
+            .bytes_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            });
         taken.map(|_| ()).map_err(|_| {
-            let message = format!("the results of the run's steps are larger than {RUN_BYTES} bytes together");
+            let message =
+                format!("the results of the run's steps are larger than {RUN_BYTES} bytes together");
             Failure::new(Code::OutputLimit, message)
         })
     }
@@ -170,7 +197,9 @@ impl Run {
     /// A log, if the run may still keep that much.
     fn keep_log(&self, log: String) -> Option<String> {
         let take = |left: usize| left.checked_sub(log.len());
-        let taken = self.log_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        let taken = self
+            .log_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         (taken.is_ok() && !log.is_empty()).then_some(log)
     }
 }
@@ -218,7 +247,11 @@ async fn steps(run: &Run) -> (Vec<Option<Arc<Done>>>, Option<Failure>) {
             if !program.needs.iter().all(is_over) {
                 return true;
             }
-            let before = program.ancestors.iter().filter_map(|a| done.get(*a).cloned().flatten()).collect();
+            let before = program
+                .ancestors
+                .iter()
+                .filter_map(|a| done.get(*a).cloned().flatten())
+                .collect();
             running.push(step::step(run, *number, before));
             false
         });
@@ -236,19 +269,28 @@ async fn steps(run: &Run) -> (Vec<Option<Arc<Done>>>, Option<Failure>) {
 }
 
 /// Evaluates here, or on a thread that may block if there is much to look at.
-async fn evaluate<T: Send + 'static>(heavy: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+async fn evaluate<T: Send + 'static>(
+    heavy: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
     if !heavy {
         return Ok(work());
     }
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| Failure::new(Code::Interrupted, "the host stopped before an expression was evaluated"))
+    tokio::task::spawn_blocking(work).await.map_err(|_| {
+        Failure::new(
+            Code::Interrupted,
+            "the host stopped before an expression was evaluated",
+        )
+    })
 }
 
 /// An expression that gave no value, as a failure.
 fn expression_failed(at: &str, source: &str, trouble: &Trouble) -> Failure {
     let shown: String = source.trim().chars().take(200).collect();
-    Failure::new(Code::ExpressionFailed, format!("{at}: `{shown}` cannot be evaluated: {trouble}"))
+    Failure::new(
+        Code::ExpressionFailed,
+        format!("{at}: `{shown}` cannot be evaluated: {trouble}"),
+    )
 }
 
 fn micros(span: std::time::Duration) -> i64 {

@@ -56,7 +56,11 @@ pub fn check_inputs(definition: &Definition, inputs: &RunInputs) -> Result<(), F
 }
 
 pub(crate) fn check_roles(definition: &Definition, inputs: &RunInputs) -> Result<(), Failure> {
-    let given = inputs.files.keys().chain(inputs.texts.keys()).chain(inputs.records.keys());
+    let given = inputs
+        .files
+        .keys()
+        .chain(inputs.texts.keys())
+        .chain(inputs.records.keys());
     for role in given {
         if !definition.inputs.contains_key(role) {
             let role: String = role.chars().take(60).collect();
@@ -66,10 +70,16 @@ pub(crate) fn check_roles(definition: &Definition, inputs: &RunInputs) -> Result
                 None if known.is_empty() => "it takes params alone".to_owned(),
                 None => format!("its inputs are {}", known.join(", ")),
             };
-            return Err(Failure::new(Code::UnknownInput, format!("the pipeline has no input '{role}'; {hint}")));
+            return Err(Failure::new(
+                Code::UnknownInput,
+                format!("the pipeline has no input '{role}'; {hint}"),
+            ));
         }
     }
-    definition.inputs.iter().try_for_each(|(role, spec)| check_role(role, spec, inputs))
+    definition
+        .inputs
+        .iter()
+        .try_for_each(|(role, spec)| check_role(role, spec, inputs))
 }
 
 fn check_role(role: &str, spec: &InputSpec, inputs: &RunInputs) -> Result<(), Failure> {
@@ -104,7 +114,11 @@ fn check_role(role: &str, spec: &InputSpec, inputs: &RunInputs) -> Result<(), Fa
         let message = format!("the input '{role}' takes at most {}, {count} came", spec.max);
         return Err(Failure::new(Code::DuplicateInput, message));
     }
-    let taken = |file: &&FileInput| spec.accept.iter().any(|a| media_type_fits(&file.bytes.media_type, a));
+    let taken = |file: &&FileInput| {
+        spec.accept
+            .iter()
+            .any(|a| media_type_fits(&file.bytes.media_type, a))
+    };
     if let Some(file) = files.iter().find(|file| !taken(file)) {
         let message = format!(
             "the input '{role}' takes {}; what came is {} by its bytes",
@@ -122,14 +136,20 @@ pub(crate) fn check_params(schema: Option<&Schema>, params: &Json) -> Result<(),
         return Err(invalid("params are a JSON object".to_owned()));
     }
     if weight::json(params) > PARAMS_BYTES {
-        let message = format!("the params are larger than {PARAMS_BYTES} bytes; send what is large as an input");
+        let message =
+            format!("the params are larger than {PARAMS_BYTES} bytes; send what is large as an input");
         return Err(invalid(message));
     }
-    let misfits = schema.map_or_else(Vec::new, |schema| schema.misfits(&with_defaults(Some(schema), params)));
+    let misfits = schema.map_or_else(Vec::new, |schema| {
+        schema.misfits(&with_defaults(Some(schema), params))
+    });
     if misfits.is_empty() {
         return Ok(());
     }
-    Err(invalid(format!("the params do not fit the pipeline's schema: {}", told(&misfits))))
+    Err(invalid(format!(
+        "the params do not fit the pipeline's schema: {}",
+        told(&misfits)
+    )))
 }
 
 pub(crate) fn params_schema(definition: &Definition) -> Result<Option<Schema>, Failure> {
@@ -139,7 +159,11 @@ pub(crate) fn params_schema(definition: &Definition) -> Result<Option<Schema>, F
 
 /// Params with the schema's default values where they are left out.
 pub(crate) fn with_defaults(schema: Option<&Schema>, params: &Json) -> Json {
-    let mut whole = if params.is_null() { json!({}) } else { params.clone() };
+    let mut whole = if params.is_null() {
+        json!({})
+    } else {
+        params.clone()
+    };
     if let Some(schema) = schema {
         schema.fill(&mut whole);
     }
@@ -158,7 +182,12 @@ pub fn evaluate_lookups(definition: &Definition, inputs: &RunInputs) -> Result<V
     if let Some(problem) = problems.first() {
         return Err(Failure::new(Code::InvalidDefinition, problem.to_string()));
     }
-    lookups(&templates, params_schema(definition)?.as_ref(), definition, inputs)
+    lookups(
+        &templates,
+        params_schema(definition)?.as_ref(),
+        definition,
+        inputs,
+    )
 }
 
 pub(crate) fn lookups(
@@ -175,7 +204,10 @@ pub(crate) fn lookups(
         inputs: Arc::new(inputs.variable(definition)),
         ..Known::default()
     };
-    let scope = Scope::new(known, inputs.first().map(|file| Arc::new(RunInputs::describe(file))));
+    let scope = Scope::new(
+        known,
+        inputs.first().map(|file| Arc::new(RunInputs::describe(file))),
+    );
     let mut found = Vec::with_capacity(templates.len());
     for (name, template) in templates {
         let failed = |why: &str| Failure::new(Code::ExpressionFailed, format!("the look-up '{name}': {why}"));
@@ -183,15 +215,25 @@ pub(crate) fn lookups(
             Ok(Json::String(text)) => text,
             Ok(Json::Null) => continue,
             Ok(Json::Array(_) | Json::Object(_)) => {
-                return Err(failed("a look-up is a text or a number, and this is a list or an object"));
+                return Err(failed(
+                    "a look-up is a text or a number, and this is a list or an object",
+                ));
             }
             Ok(other) => other.to_string(),
             Err(error) => return Err(failed(&error.trouble.to_string())),
         };
-        let value: String = value.chars().filter(|c| *c != '\0').take(lookup::MAX_VALUE_CHARS).collect();
+        let value: String = value
+            .chars()
+            .filter(|c| *c != '\0')
+            .take(lookup::MAX_VALUE_CHARS)
+            .collect();
         let tokens = lookup::tokens(&value);
         if !tokens.is_empty() {
-            found.push(Lookup { name: name.clone(), value, tokens });
+            found.push(Lookup {
+                name: name.clone(),
+                value,
+                tokens,
+            });
         }
     }
     Ok(found)
@@ -213,17 +255,33 @@ impl RunInputs {
     pub(crate) fn variable(&self, definition: &Definition) -> Json {
         let roles = definition.inputs.iter().filter_map(|(role, spec)| {
             let mut values: Vec<Json> = match spec.kind {
-                InputKind::File | InputKind::Document => {
-                    self.files.get(role).into_iter().flatten().map(Self::describe).collect()
-                }
-                InputKind::Text => {
-                    self.texts.get(role).into_iter().flatten().map(|t| Json::from(t.as_ref())).collect()
-                }
-                InputKind::Record => {
-                    self.records.get(role).into_iter().flatten().map(|r| r.as_ref().clone()).collect()
-                }
+                InputKind::File | InputKind::Document => self
+                    .files
+                    .get(role)
+                    .into_iter()
+                    .flatten()
+                    .map(Self::describe)
+                    .collect(),
+                InputKind::Text => self
+                    .texts
+                    .get(role)
+                    .into_iter()
+                    .flatten()
+                    .map(|t| Json::from(t.as_ref()))
+                    .collect(),
+                InputKind::Record => self
+                    .records
+                    .get(role)
+                    .into_iter()
+                    .flatten()
+                    .map(|r| r.as_ref().clone())
+                    .collect(),
             };
-            let value = if spec.max > 1 { Json::Array(values) } else { values.pop()? };
+            let value = if spec.max > 1 {
+                Json::Array(values)
+            } else {
+                values.pop()?
+            };
             Some((role.clone(), value))
         });
         Json::Object(roles.collect())
@@ -234,3 +292,6 @@ impl RunInputs {
         self.files.values().flatten().next()
     }
 }
+
+#[cfg(test)]
+mod tests;

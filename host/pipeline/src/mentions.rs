@@ -17,7 +17,11 @@ pub(crate) fn judge(
     problems: &mut Vec<Problem>,
 ) {
     let all: Vec<usize> = (0..definition.steps.len()).collect();
-    let mut judge = Judge { definition, uses, problems };
+    let mut judge = Judge {
+        definition,
+        uses,
+        problems,
+    };
     for (name, template) in &program.lookups {
         judge.template(template, &format!("lookups.{name}"), &[]);
     }
@@ -62,7 +66,11 @@ impl Judge<'_> {
             _ => None,
         };
         if let Some(message) = message {
-            let mistake = Mistake { message, line: mention.line, column: mention.column };
+            let mistake = Mistake {
+                message,
+                line: mention.line,
+                column: mention.column,
+            };
             self.problems.push(problem(at, mistake));
         }
     }
@@ -71,9 +79,9 @@ impl Judge<'_> {
         let steps = &self.definition.steps;
         match steps.iter().position(|s| s.id == name) {
             None => Some(unknown("step", name, steps.iter().map(|s| s.id.as_str()))),
-            Some(number) if !over.contains(&number) => {
-                Some(format!("step '{name}' is not over when this is evaluated; name it in `needs`"))
-            }
+            Some(number) if !over.contains(&number) => Some(format!(
+                "step '{name}' is not over when this is evaluated; name it in `needs`"
+            )),
             Some(_) => None,
         }
     }
@@ -88,7 +96,8 @@ impl Judge<'_> {
         let schema = self.definition.params.as_ref()?;
         let known = schema.get("properties")?.as_object()?;
         let closed = schema.get("additionalProperties") == Some(&Json::Bool(false));
-        (closed && !known.contains_key(name)).then(|| unknown("parameter", name, known.keys().map(String::as_str)))
+        (closed && !known.contains_key(name))
+            .then(|| unknown("parameter", name, known.keys().map(String::as_str)))
     }
 
     /// Only where every extractor before says which fields it can find.

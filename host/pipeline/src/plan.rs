@@ -13,8 +13,17 @@ use crate::program::{Program, StepProgram};
 use crate::schema::{Misfit, Schema};
 
 /// Keywords whose outcome can hang on a value that is not known before the run.
-const OPEN: [&str; 9] =
-    ["anyOf", "oneOf", "not", "if", "const", "enum", "contains", "uniqueItems", "unevaluatedProperties"];
+const OPEN: [&str; 9] = [
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "const",
+    "enum",
+    "contains",
+    "uniqueItems",
+    "unevaluatedProperties",
+];
 
 /// Pins every plugin to the newest version that fits, and judges the definition with what the plugins say of themselves.
 /// Compiles schemas and expressions: about a millisecond.
@@ -28,19 +37,35 @@ pub fn plan(definition: &Definition, catalog: &Catalog) -> Result<Plan, Vec<Prob
     let uses: Vec<Option<&CatalogEntry>> = definition
         .steps
         .iter()
-        .map(|step| resolve(catalog, &step.plugin, &format!("steps.{}.use", step.id), &mut problems))
+        .map(|step| {
+            resolve(
+                catalog,
+                &step.plugin,
+                &format!("steps.{}.use", step.id),
+                &mut problems,
+            )
+        })
         .collect();
     let mut steps = Vec::with_capacity(uses.len());
     for ((spec, used), program) in definition.steps.iter().zip(&uses).zip(&program.steps) {
         let at = format!("steps.{}", spec.id);
         let fallback = match &spec.on_error {
-            OnError::Fallback(fallback) => {
-                resolve(catalog, fallback.plugin(), &format!("{at}.on_error.fallback"), &mut problems)
-            }
+            OnError::Fallback(fallback) => resolve(
+                catalog,
+                fallback.plugin(),
+                &format!("{at}.on_error.fallback"),
+                &mut problems,
+            ),
             _ => None,
         };
         let Some(used) = used else { continue };
-        let step = Step { definition, spec, used, program, at };
+        let step = Step {
+            definition,
+            spec,
+            used,
+            program,
+            at,
+        };
         step.judge_fallback(fallback, &mut problems);
         step.judge_kind(&uses, &mut problems);
         let own = step.judge_config(used, &program.config, "with", &mut problems);
@@ -54,12 +79,17 @@ pub fn plan(definition: &Definition, catalog: &Catalog) -> Result<Plan, Vec<Prob
             defaults: own,
             fallback_defaults: other.unwrap_or_default(),
             config_schema: used.manifest.config_schema.clone(),
-            fallback_config_schema: fallback.map(|f| f.manifest.config_schema.clone()).unwrap_or_default(),
+            fallback_config_schema: fallback
+                .map(|f| f.manifest.config_schema.clone())
+                .unwrap_or_default(),
         });
     }
     mentions::judge(definition, &program, &uses, &mut problems);
     if problems.is_empty() {
-        Ok(Plan { definition: definition.clone(), steps })
+        Ok(Plan {
+            definition: definition.clone(),
+            steps,
+        })
     } else {
         Err(problems)
     }
@@ -71,7 +101,10 @@ fn resolve<'a>(
     at: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<&'a CatalogEntry> {
-    catalog.resolve(reference).map_err(|message| problems.push(Problem::new(at, message))).ok()
+    catalog
+        .resolve(reference)
+        .map_err(|message| problems.push(Problem::new(at, message)))
+        .ok()
 }
 
 fn pinned(entry: &CatalogEntry) -> PinnedPlugin {
@@ -88,26 +121,40 @@ fn judge_inputs(definition: &Definition, problems: &mut Vec<Problem>) {
         let mut say = |part: &str, message: String| {
             problems.push(Problem::new(format!("inputs.{role}.{part}"), message));
         };
-        if spec.max == 0 || spec.min > spec.max {
-            say("max", "write min and max so that max ≥ 1 and min ≤ max".to_owned());
-        }
         if spec.accept.is_empty() {
-            say("accept", "takes nothing; leave it out to take everything".to_owned());
+            say(
+                "accept",
+                "takes nothing; leave it out to take everything".to_owned(),
+            );
         }
         for pattern in spec.accept.iter().filter(|pattern| !is_media_type(pattern)) {
-            say("accept", format!("'{pattern}' is not a media type; write application/pdf, image/* or */*"));
+            say(
+                "accept",
+                format!("'{pattern}' is not a media type; write application/pdf, image/* or */*"),
+            );
         }
     }
     let Some(schema) = &definition.params else { return };
     if let Err(message) = Schema::compile(schema) {
         problems.push(Problem::new("params", message));
-    } else if schema.get("type").and_then(Json::as_str).is_some_and(|kind| kind != "object") {
-        problems.push(Problem::new("params.type", "params are an object: write type: object"));
+    } else if schema
+        .get("type")
+        .and_then(Json::as_str)
+        .is_some_and(|kind| kind != "object")
+    {
+        problems.push(Problem::new(
+            "params.type",
+            "params are an object: write type: object",
+        ));
     }
 }
 
 fn is_media_type(pattern: &str) -> bool {
-    let word = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
+    let word = |t: &str| {
+        !t.is_empty()
+            && t.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
     pattern
         .split_once('/')
         .is_some_and(|(group, kind)| pattern == "*/*" || (word(group) && (kind == "*" || word(kind))))
@@ -155,7 +202,8 @@ impl Step<'_> {
             found.any(|used| used.is_none_or(|used| used.kind == wanted))
         };
         let mut inputs = self.definition.inputs.values();
-        let fed = before(Kind::Parser) || inputs.any(|i| matches!(i.kind, InputKind::Text | InputKind::Record));
+        let fed =
+            before(Kind::Parser) || inputs.any(|i| matches!(i.kind, InputKind::Text | InputKind::Record));
         let lost = match kind {
             Kind::Extractor => !fed,
             Kind::Validator => !fed && !before(Kind::Extractor) && !self.definition.inputs.is_empty(),
@@ -191,7 +239,10 @@ impl Step<'_> {
         let meet = |ours: &str, theirs: &str| media_type_fits(ours, theirs) || media_type_fits(theirs, ours);
         let possible = accepts.is_empty()
             || spec.kind == InputKind::Document
-            || spec.accept.iter().any(|ours| accepts.iter().any(|theirs| meet(ours, theirs)));
+            || spec
+                .accept
+                .iter()
+                .any(|ours| accepts.iter().any(|theirs| meet(ours, theirs)));
         if !possible {
             let message = format!(
                 "{} reads {}, and the input '{role}' takes only {}",
@@ -226,7 +277,11 @@ impl Step<'_> {
         for misfit in schema.misfits(&config) {
             if !is_open(&misfit, template.dynamic()) {
                 let place = format!("{part}{}", misfit.pointer.replace('/', "."));
-                self.say(&place, format!("{} (as {} wants it)", misfit.message, used.name), problems);
+                self.say(
+                    &place,
+                    format!("{} (as {} wants it)", misfit.message, used.name),
+                    problems,
+                );
             }
         }
         defaults
@@ -251,3 +306,6 @@ fn is_open(misfit: &Misfit, dynamic: &[String]) -> bool {
             || (around.is_some_and(|rest| rest.starts_with('/')) && OPEN.contains(&misfit.keyword.as_str()))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,18 +31,35 @@ pub(crate) struct Program {
 impl Program {
     /// Compiles everything; mistakes are added to `problems`.
     pub(crate) fn compile(definition: &Definition, problems: &mut Vec<Problem>) -> Self {
-        let numbers: HashMap<&str, usize> =
-            definition.steps.iter().enumerate().map(|(n, s)| (s.id.as_str(), n)).collect();
+        let numbers: HashMap<&str, usize> = definition
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(n, s)| (s.id.as_str(), n))
+            .collect();
         let needs: Vec<Vec<usize>> = (0..definition.steps.len())
-            .map(|n| definition.needs(n).into_iter().filter_map(|id| numbers.get(id).copied()).collect())
+            .map(|n| {
+                definition
+                    .needs(n)
+                    .into_iter()
+                    .filter_map(|id| numbers.get(id).copied())
+                    .collect()
+            })
             .collect();
         let steps = definition.steps.iter().enumerate().map(|(number, step)| {
             let at = format!("steps.{}", step.id);
-            let allowed = if step.for_each.is_some() { Variables::ITEM } else { Variables::STEP };
+            let allowed = if step.for_each.is_some() {
+                Variables::ITEM
+            } else {
+                Variables::STEP
+            };
             let fallback = match &step.on_error {
-                OnError::Fallback(Fallback::Configured { with, .. }) => {
-                    Some(Template::compile(with, allowed, &format!("{at}.on_error.fallback.with"), problems))
-                }
+                OnError::Fallback(Fallback::Configured { with, .. }) => Some(Template::compile(
+                    with,
+                    allowed,
+                    &format!("{at}.on_error.fallback.with"),
+                    problems,
+                )),
                 _ => None,
             };
             StepProgram {
@@ -60,7 +77,11 @@ impl Program {
             .output
             .as_ref()
             .map(|output| Template::compile(output, Variables::STEP, "output", problems));
-        Self { steps, lookups, output }
+        Self {
+            steps,
+            lookups,
+            output,
+        }
     }
 }
 
@@ -93,5 +114,9 @@ fn ancestors(number: usize, needs: &[Vec<usize>]) -> Vec<usize> {
             open.extend(needs.get(next).into_iter().flatten());
         }
     }
-    seen.iter().enumerate().filter(|(_, s)| **s).map(|(n, _)| n).collect()
+    seen.iter()
+        .enumerate()
+        .filter(|(_, s)| **s)
+        .map(|(n, _)| n)
+        .collect()
 }

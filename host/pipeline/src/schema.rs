@@ -49,7 +49,9 @@ impl Schema {
         }
         let mut nodes = 0;
         unfold(json, json, &mut Vec::new(), 0, &mut nodes)?;
-        let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
+        let patterns = PatternOptions::regex()
+            .size_limit(PATTERN_BYTES)
+            .dfa_size_limit(PATTERN_BYTES);
         let validator = jsonschema::options()
             .with_pattern_options(patterns)
             .offline()
@@ -58,7 +60,10 @@ impl Schema {
                 let place = error.instance_path().as_str().to_owned();
                 format!("the schema is wrong at '{place}': {}", error.masked())
             })?;
-        Ok(Self { json: Arc::new(json.clone()), validator: Arc::new(validator) })
+        Ok(Self {
+            json: Arc::new(json.clone()),
+            validator: Arc::new(validator),
+        })
     }
 
     /// Fills in the defaults of members that are left out.
@@ -92,14 +97,18 @@ fn unfold<'a>(
 ) -> Result<(), String> {
     *nodes = nodes.saturating_add(1);
     if *nodes > MAX_NODES {
-        return Err(format!("the schema has more than {MAX_NODES} parts with its references unfolded"));
+        return Err(format!(
+            "the schema has more than {MAX_NODES} parts with its references unfolded"
+        ));
     }
     if depth > MAX_DEPTH {
         return Err(format!("the schema is nested more than {MAX_DEPTH} deep"));
     }
     let below = depth.saturating_add(1);
     match node {
-        Json::Array(items) => items.iter().try_for_each(|item| unfold(root, item, open, below, nodes)),
+        Json::Array(items) => items
+            .iter()
+            .try_for_each(|item| unfold(root, item, open, below, nodes)),
         Json::Object(members) => {
             for word in ["$dynamicRef", "$recursiveRef"] {
                 if members.get(word).is_some_and(Json::is_string) {
@@ -108,7 +117,9 @@ fn unfold<'a>(
             }
             if let Some(Json::String(reference)) = members.get("$ref") {
                 if open.contains(&reference.as_str()) {
-                    return Err(format!("the schema refers to itself ('{reference}'); write it out to the depth you need"));
+                    return Err(format!(
+                        "the schema refers to itself ('{reference}'); write it out to the depth you need"
+                    ));
                 }
                 let target = local(root, reference).ok_or_else(|| {
                     format!("the schema refers to '{reference}'; only parts of the same schema (#/$defs/…) can be used")
@@ -140,7 +151,11 @@ fn fill(root: &Json, node: &Json, value: &mut Json, depth: usize) {
         return;
     }
     let below = depth.saturating_add(1);
-    if let Some(target) = node.get("$ref").and_then(Json::as_str).and_then(|r| local(root, r)) {
+    if let Some(target) = node
+        .get("$ref")
+        .and_then(Json::as_str)
+        .and_then(|r| local(root, r))
+    {
         fill(root, target, value, below);
     }
     for part in node.get("allOf").and_then(Json::as_array).into_iter().flatten() {
@@ -148,7 +163,12 @@ fn fill(root: &Json, node: &Json, value: &mut Json, depth: usize) {
     }
     match value {
         Json::Object(members) => {
-            for (name, schema) in node.get("properties").and_then(Json::as_object).into_iter().flatten() {
+            for (name, schema) in node
+                .get("properties")
+                .and_then(Json::as_object)
+                .into_iter()
+                .flatten()
+            {
                 if !members.contains_key(name)
                     && let Some(default) = default(root, schema)
                 {
@@ -222,21 +242,28 @@ mod tests {
 
     #[test]
     fn misfits_have_a_pointer_and_quote_nothing() {
-        let schema = schema(&json!({ "properties": { "a": { "items": { "type": "integer" } } }, "required": ["b"] }));
+        let schema =
+            schema(&json!({ "properties": { "a": { "items": { "type": "integer" } } }, "required": ["b"] }));
         let found = schema.misfits(&json!({ "a": [1, "secret"] }));
         assert_eq!(found.len(), 2);
-        assert!(found.iter().any(|m| m.pointer == "/a/1" && m.keyword == "type"), "{found:?}");
+        assert!(
+            found.iter().any(|m| m.pointer == "/a/1" && m.keyword == "type"),
+            "{found:?}"
+        );
         assert!(!told(&found).contains("secret"), "{}", told(&found));
     }
 
     #[test]
     fn hostile_schemas_are_refused_or_end_soon() {
         let mut ladder = serde_json::Map::new();
-        for n in 0..30 {
+        for n in 0..18 {
             let next = format!("#/$defs/s{}", n + 1);
-            ladder.insert(format!("s{n}"), json!({ "anyOf": [{ "$ref": next }, { "$ref": next }] }));
+            ladder.insert(
+                format!("s{n}"),
+                json!({ "anyOf": [{ "$ref": next }, { "$ref": next }] }),
+            );
         }
-        ladder.insert("s30".into(), json!({ "type": "string" }));
+        ladder.insert("s18".into(), json!({ "type": "string" }));
         let mut deep = json!({});
         for _ in 0..200 {
             deep = json!({ "not": deep });
@@ -244,10 +271,22 @@ mod tests {
         for (schema, word) in [
             (json!({ "$ref": "#" }), "refers to itself"),
             (json!({ "allOf": [{ "$ref": "#" }] }), "refers to itself"),
-            (json!({ "properties": { "a": { "$ref": "#" } } }), "refers to itself"),
-            (json!({ "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } }, "$ref": "#/$defs/a" }), "refers to itself"),
-            (json!({ "$ref": "https://example.org/schema.json" }), "only parts of the same schema"),
-            (json!({ "$ref": "file:///etc/passwd" }), "only parts of the same schema"),
+            (
+                json!({ "properties": { "a": { "$ref": "#" } } }),
+                "refers to itself",
+            ),
+            (
+                json!({ "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } }, "$ref": "#/$defs/a" }),
+                "refers to itself",
+            ),
+            (
+                json!({ "$ref": "https://example.org/schema.json" }),
+                "only parts of the same schema",
+            ),
+            (
+                json!({ "$ref": "file:///etc/passwd" }),
+                "only parts of the same schema",
+            ),
             (json!({ "$dynamicRef": "#x" }), "$dynamicRef"),
             (json!({ "$defs": ladder, "$ref": "#/$defs/s0" }), "unfolded"),
             (deep, "deep"),
@@ -258,7 +297,9 @@ mod tests {
             (json!({ "$schema": "https://example.org/my-meta" }), ""),
         ] {
             let begun = Instant::now();
-            let error = Schema::compile(&schema).err().unwrap_or_else(|| panic!("accepted: {schema}"));
+            let error = Schema::compile(&schema)
+                .err()
+                .unwrap_or_else(|| panic!("accepted: {schema}"));
             assert!(error.contains(word), "{error}");
             assert!(begun.elapsed() < Duration::from_secs(1), "{word}");
         }

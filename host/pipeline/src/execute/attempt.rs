@@ -97,7 +97,9 @@ fn pause(run: &Run, asked: &Asked<'_>, retry: Retry, attempt: u32, failure: &Fai
     hasher.update(format!("{} {:?} {attempt}", asked.number, asked.item).as_bytes());
     let spread = hasher.finish().as_bytes().first().copied().unwrap_or(128);
     let jittered = doubled.mul_f64(0.8 + 0.4 * f64::from(spread) / 255.0);
-    let wanted = failure.retry_after_ms.map_or(Duration::ZERO, |ms| Duration::from_millis(u64::from(ms)));
+    let wanted = failure
+        .retry_after_ms
+        .map_or(Duration::ZERO, |ms| Duration::from_millis(u64::from(ms)));
     jittered.max(wanted)
 }
 
@@ -117,10 +119,12 @@ async fn once(run: &Run, asked: &Asked<'_>, records: &mut Vec<AttemptRecord>) ->
         Some(key) => memo::reading(run, asked, key, &limits, &mut record).await,
         None => invoke(run, asked, None, &limits, &mut record).await,
     };
-    let result = result.and_then(|given| run.charge(weigh(&given)).map(|()| given)).map_err(|mut failure| {
-        failure.plugin.get_or_insert_with(|| asked.plugin.to_string());
-        failure.in_step(run.step_id(asked.number))
-    });
+    let result = result
+        .and_then(|given| run.charge(weigh(&given)).map(|()| given))
+        .map_err(|mut failure| {
+            failure.plugin.get_or_insert_with(|| asked.plugin.to_string());
+            failure.in_step(run.step_id(asked.number))
+        });
     if record.usage.wall_us == 0 {
         record.usage.wall_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     }
@@ -152,7 +156,12 @@ pub(crate) async fn invoke(
         let _turn = run.calls.acquire().await;
         (run.parts().call)(request).await
     };
-    let late = || Failure::new(Code::Timeout, "the run's time was over before the plugin was done");
+    let late = || {
+        Failure::new(
+            Code::Timeout,
+            "the run's time was over before the plugin was done",
+        )
+    };
     let invocation = match run.context.deadline {
         Some(deadline) => timeout_at(deadline + GRACE, work).await.map_err(|_| late())?,
         None => work.await,
@@ -196,7 +205,10 @@ fn limits(run: &Run, number: usize) -> Limits {
         ..defaults
     };
     // On a pipeline, `timeout` is that of the whole run.
-    let whole = LimitsSpec { timeout: None, ..definition.limits };
+    let whole = LimitsSpec {
+        timeout: None,
+        ..definition.limits
+    };
     let base = whole.apply(defaults, &unbounded);
     let Some(step) = definition.steps.get(number) else {
         return base;

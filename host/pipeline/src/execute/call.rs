@@ -33,13 +33,24 @@ pub(crate) fn real(engine: Engine, loader: Loader) -> Caller {
             let load = loader.plugin(request.tenant, &request.plugin);
             let loaded = match request.context.deadline {
                 Some(deadline) => timeout_at(deadline, load).await.unwrap_or_else(|_| {
-                    Err(Failure::new(Code::Timeout, "the run's time was over before the plugin was loaded"))
+                    Err(Failure::new(
+                        Code::Timeout,
+                        "the run's time was over before the plugin was loaded",
+                    ))
                 }),
                 None => load.await,
             };
             match loaded {
-                Ok(plugin) => engine.invoke(&plugin, request.call, &request.limits, &request.context).await,
-                Err(failure) => Invocation { result: Err(failure), usage: CallUsage::default(), log: String::new() },
+                Ok(plugin) => {
+                    engine
+                        .invoke(&plugin, request.call, &request.limits, &request.context)
+                        .await
+                }
+                Err(failure) => Invocation {
+                    result: Err(failure),
+                    usage: CallUsage::default(),
+                    log: String::new(),
+                },
             }
         })
     })

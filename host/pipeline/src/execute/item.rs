@@ -83,7 +83,10 @@ pub(crate) async fn item(view: &View<'_>, item: Item) -> ItemDone {
     let attempts = &mut done.record.attempts;
     let mut status = StepStatus::Succeeded;
     let mut result = match run.prepared.uses.get(number) {
-        None => Err(Failure::new(Code::Internal, "the plan has no such step; this is a fault of docmill")),
+        None => Err(Failure::new(
+            Code::Internal,
+            "the plan has no such step; this is a fault of docmill",
+        )),
         Some((own, fallback)) => {
             let mut result = call(view, &item, own, false, attempts).await;
             if let (Err(first), Some(fallback)) = (&result, fallback)
@@ -138,13 +141,28 @@ async fn call(
     let recipe = hasher.finish();
     let inputs = || Arc::new(view.gathered.inputs(view.run, view.before, item.value.as_ref()));
     let call = match (used.plugin.kind, &item.file) {
-        (Kind::Parser, Some(read)) => Call::Parse { source: read.file.bytes.clone(), config },
+        (Kind::Parser, Some(read)) => Call::Parse {
+            source: read.file.bytes.clone(),
+            config,
+        },
         (Kind::Parser, None) => {
-            return Err(Failure::new(Code::MissingInput, "there is no file for the parser to read"));
+            return Err(Failure::new(
+                Code::MissingInput,
+                "there is no file for the parser to read",
+            ));
         }
-        (Kind::Extractor, _) => Call::Extract { inputs: inputs(), config },
-        (Kind::Validator, _) => Call::Validate { inputs: inputs(), config },
-        (Kind::Transformer, _) => Call::Transform { inputs: inputs(), config },
+        (Kind::Extractor, _) => Call::Extract {
+            inputs: inputs(),
+            config,
+        },
+        (Kind::Validator, _) => Call::Validate {
+            inputs: inputs(),
+            config,
+        },
+        (Kind::Transformer, _) => Call::Transform {
+            inputs: inputs(),
+            config,
+        },
     };
     let identity = memo::identity(recipe, &call, &view.gathered.readings);
     let asked = Asked {
@@ -153,37 +171,70 @@ async fn call(
         plugin: &used.plugin,
         call,
         identity,
-        key: item.file.as_ref().map(|read| key::of(view.run, view.number, view.before, &read.role, read.position)),
+        key: item
+            .file
+            .as_ref()
+            .map(|read| key::of(view.run, view.number, view.before, &read.role, read.position)),
     };
     let given = attempts(view.run, asked, records).await?;
-    Ok(Answer { plugin: used.plugin.to_string(), recipe, identity, given })
+    Ok(Answer {
+        plugin: used.plugin.to_string(),
+        recipe,
+        identity,
+        given,
+    })
 }
 
 /// The configuration with expressions filled in, defaults under it, and checked.
-async fn configuration(view: &View<'_>, item: &Item, used: &Use, fallback: bool) -> Result<Arc<str>, Failure> {
+async fn configuration(
+    view: &View<'_>,
+    item: &Item,
+    used: &Use,
+    fallback: bool,
+) -> Result<Arc<str>, Failure> {
     if let Some(fixed) = &used.fixed {
         return Ok(fixed.clone());
     }
     let (run, number) = (view.run, view.number);
     // A fallback without a configuration of its own takes the step's.
-    let own = fallback && matches!(on_error(run, number), OnError::Fallback(Fallback::Configured { .. }));
+    let own = fallback
+        && matches!(
+            on_error(run, number),
+            OnError::Fallback(Fallback::Configured { .. })
+        );
     let heavy = run.prepared.program.steps.get(number).is_some_and(|step| {
-        let template = step.fallback_config.as_ref().filter(|_| own).unwrap_or(&step.config);
+        let template = step
+            .fallback_config
+            .as_ref()
+            .filter(|_| own)
+            .unwrap_or(&step.config);
         template.heavy(&item.scope)
     });
     let (prepared, scope) = (run.prepared.clone(), item.scope.clone());
     let filled = evaluate(heavy, move || {
         let step = prepared.program.steps.get(number)?;
-        let template = step.fallback_config.as_ref().filter(|_| own).unwrap_or(&step.config);
+        let template = step
+            .fallback_config
+            .as_ref()
+            .filter(|_| own)
+            .unwrap_or(&step.config);
         Some(template.evaluate(&scope, Absent::Omit))
     })
     .await?;
-    let missing = || Failure::new(Code::Internal, "the plan has no such step; this is a fault of docmill");
+    let missing = || {
+        Failure::new(
+            Code::Internal,
+            "the plan has no such step; this is a fault of docmill",
+        )
+    };
     let filled = filled
         .ok_or_else(missing)?
         .map_err(|failed| expression_failed("with", &failed.source, &failed.trouble))?;
     used.finish(filled).map_err(|misfit| {
-        let message = format!("with its expressions filled in, the configuration does not fit {}: {misfit}", used.plugin);
+        let message = format!(
+            "with its expressions filled in, the configuration does not fit {}: {misfit}",
+            used.plugin
+        );
         Failure::new(Code::InvalidConfig, message)
     })
 }
@@ -191,7 +242,10 @@ async fn configuration(view: &View<'_>, item: &Item, used: &Use, fallback: bool)
 impl Answer {
     /// Names who found it, and in which reading.
     fn settle(&mut self, view: &View<'_>) {
-        let origin = Origin::Plugin { step: view.run.step_id(view.number).to_owned(), plugin: self.plugin.clone() };
+        let origin = Origin::Plugin {
+            step: view.run.step_id(view.number).to_owned(),
+            plugin: self.plugin.clone(),
+        };
         match &mut self.given {
             Given::Fields(fields) => {
                 for field in fields {

@@ -18,7 +18,11 @@ pub(crate) const MAIN: &str = "main";
 
 /// For every parser the role that it reads: as written, or the first one with files.
 pub(crate) fn roles(plan: &Plan, inputs: &RunInputs) -> Vec<Option<String>> {
-    let first = inputs.files.iter().find(|(_, files)| !files.is_empty()).map(|(role, _)| role);
+    let first = inputs
+        .files
+        .iter()
+        .find(|(_, files)| !files.is_empty())
+        .map(|(role, _)| role);
     plan.definition
         .steps
         .iter()
@@ -37,13 +41,24 @@ pub(crate) fn main_role(run: &Run) -> Option<&str> {
 }
 
 /// The name of a parser's reading of the file at `position` of `role`.
-pub(crate) fn of(run: &Run, number: usize, before: &[std::sync::Arc<Done>], role: &str, position: usize) -> String {
+pub(crate) fn of(
+    run: &Run,
+    number: usize,
+    before: &[std::sync::Arc<Done>],
+    role: &str,
+    position: usize,
+) -> String {
     let plain = if position == 0 && main_role(run) == Some(role) {
         MAIN.to_owned()
     } else {
         format!("{role}[{position}]")
     };
-    let earlier = run.roles.iter().take(number).enumerate().filter(|(_, other)| other.as_deref() == Some(role));
+    let earlier = run
+        .roles
+        .iter()
+        .take(number)
+        .enumerate()
+        .filter(|(_, other)| other.as_deref() == Some(role));
     let is_free = |step: usize| {
         before
             .iter()

@@ -56,8 +56,11 @@ pub(crate) fn identity(recipe: Digest, call: &Call, readings: &[Made]) -> Digest
 fn add_inputs(hasher: &mut Hasher, inputs: &Inputs) {
     add(hasher, &inputs.params);
     add(hasher, &inputs.main.as_ref().map(|reading| &reading.key));
-    let texts: Vec<(&String, Vec<&str>)> =
-        inputs.texts.iter().map(|(role, texts)| (role, texts.iter().map(AsRef::as_ref).collect())).collect();
+    let texts: Vec<(&String, Vec<&str>)> = inputs
+        .texts
+        .iter()
+        .map(|(role, texts)| (role, texts.iter().map(AsRef::as_ref).collect()))
+        .collect();
     add(hasher, &texts);
     add(hasher, &inputs.records);
     add(hasher, &inputs.fields);
@@ -109,7 +112,12 @@ pub(crate) async fn reading(
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         limits.timeout.0.min(left).max(Duration::from_millis(1))
     });
-    match run.parts().cache.lookup(hasher.finish(), &READINGS, patience).await {
+    match run
+        .parts()
+        .cache
+        .lookup(hasher.finish(), &READINGS, patience)
+        .await
+    {
         Lookup::Hit(reading) => {
             record.reused = true;
             Ok(Given::Reading(reading))

@@ -36,11 +36,20 @@ pub(crate) async fn finish(
             Err(failure) => (None, Some(failure)),
         },
     };
-    let artifacts: Vec<(ArtifactRecord, Bytes)> = present.iter().flat_map(|d| d.artifacts.iter().cloned()).collect();
+    let artifacts: Vec<(ArtifactRecord, Bytes)> =
+        present.iter().flat_map(|d| d.artifacts.iter().cloned()).collect();
     let mut outcome = RunOutcome {
-        status: if error.is_some() { Status::Failed } else { Status::Succeeded },
+        status: if error.is_some() {
+            Status::Failed
+        } else {
+            Status::Succeeded
+        },
         // Of a run that broke off nobody can say that it passed.
-        verdict: if error.is_some() { None } else { Verdict::over(&gathered.checks) },
+        verdict: if error.is_some() {
+            None
+        } else {
+            Verdict::over(&gathered.checks)
+        },
         error,
         output,
         fields: gathered.fields.as_ref().clone(),
@@ -50,7 +59,10 @@ pub(crate) async fn finish(
         artifacts: artifacts.iter().map(|(record, _)| record.clone()).collect(),
         readings: gathered.readings.iter().map(|made| made.record.clone()).collect(),
         started_at: run.context.started_at,
-        finished_at: run.context.started_at.saturating_add(i64::try_from(run.begun.elapsed().as_millis()).unwrap_or(0)),
+        finished_at: run
+            .context
+            .started_at
+            .saturating_add(i64::try_from(run.begun.elapsed().as_millis()).unwrap_or(0)),
     };
     name_main(run, &gathered, &mut outcome);
     (outcome, artifacts)
@@ -58,21 +70,36 @@ pub(crate) async fn finish(
 
 /// Parsers that ran beside each other could not know which of them would read the first document; now it is known.
 fn name_main(run: &Run, gathered: &Gathered, outcome: &mut RunOutcome) {
-    let of_main = |made: &&super::state::Made| {
-        made.position == 0 && key::main_role(run) == Some(made.role.as_str())
-    };
-    if gathered.readings.iter().any(|made| made.record.reading.key == MAIN) {
+    let of_main =
+        |made: &&super::state::Made| made.position == 0 && key::main_role(run) == Some(made.role.as_str());
+    if gathered
+        .readings
+        .iter()
+        .any(|made| made.record.reading.key == MAIN)
+    {
         return;
     }
-    let Some(old) = gathered.readings.iter().find(of_main).map(|made| made.record.reading.key.clone()) else {
+    let Some(old) = gathered
+        .readings
+        .iter()
+        .find(of_main)
+        .map(|made| made.record.reading.key.clone())
+    else {
         return;
     };
     for ReadingRecord { reading, .. } in outcome.readings.iter_mut().filter(|r| r.reading.key == old) {
         Arc::make_mut(reading).key = MAIN.to_owned();
     }
-    let fields = outcome.fields.iter_mut().chain(&mut outcome.conflicts).map(|field| &mut field.citations);
+    let fields = outcome
+        .fields
+        .iter_mut()
+        .chain(&mut outcome.conflicts)
+        .map(|field| &mut field.citations);
     let checks = outcome.checks.iter_mut().map(|check| &mut check.citations);
-    for citation in fields.chain(checks).flat_map(|citations: &mut Vec<Citation>| citations) {
+    for citation in fields
+        .chain(checks)
+        .flat_map(|citations: &mut Vec<Citation>| citations)
+    {
         if citation.reading.as_ref() == Some(&old) {
             citation.reading = None;
         }
@@ -86,7 +113,11 @@ async fn output(run: &Run, gathered: &Gathered, present: &[Arc<Done>]) -> Result
     let scope = gathered.scope(run, present, first_file(run));
     let prepared = run.prepared.clone();
     let evaluated = evaluate(template.heavy(&scope), move || {
-        prepared.program.output.as_ref().map(|template| template.evaluate(&scope, Absent::Null))
+        prepared
+            .program
+            .output
+            .as_ref()
+            .map(|template| template.evaluate(&scope, Absent::Null))
     });
     evaluated
         .await?

@@ -83,7 +83,9 @@ impl Gathered {
         let (fields, conflicts) = merge(done.iter().flat_map(|d| &d.fields), run.plan.definition.merge);
         let readings: Vec<Made> = done.iter().flat_map(|d| d.readings.iter().cloned()).collect();
         let called_main = readings.iter().find(|made| made.record.reading.key == MAIN);
-        let main = called_main.or(readings.first()).map(|made| made.record.reading.clone());
+        let main = called_main
+            .or(readings.first())
+            .map(|made| made.record.reading.clone());
         Self {
             fields: Arc::new(fields),
             conflicts,
@@ -111,7 +113,10 @@ impl Gathered {
     pub(crate) fn inputs(&self, run: &Run, done: &[Arc<Done>], item: Option<&Arc<Json>>) -> Inputs {
         let mut readings: BTreeMap<String, Vec<Arc<Reading>>> = BTreeMap::new();
         for made in &self.readings {
-            readings.entry(made.role.clone()).or_default().push(made.record.reading.clone());
+            readings
+                .entry(made.role.clone())
+                .or_default()
+                .push(made.record.reading.clone());
         }
         let mut records = run.inputs.records.clone();
         for step in done.iter().filter(|d| !d.outputs.is_empty()) {

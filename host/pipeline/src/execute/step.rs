@@ -29,9 +29,16 @@ const ITEMS_AT_ONCE: usize = 8;
 pub(crate) async fn step(run: &Run, number: usize, before: Vec<Arc<Done>>) -> (usize, Done) {
     let started_us = run.at();
     let gathered = Gathered::over(run, &before);
-    let view = View { run, number, before: &before, gathered: &gathered };
+    let view = View {
+        run,
+        number,
+        before: &before,
+        gathered: &gathered,
+    };
     let done = match prepare(&view).await {
-        Ok(Work::Nothing(status)) => Done::empty(number, status, vec![record(run, number, status, started_us)]),
+        Ok(Work::Nothing(status)) => {
+            Done::empty(number, status, vec![record(run, number, status, started_us)])
+        }
         Ok(Work::Items { items, several }) => work(&view, items, several).await,
         Err(failure) => {
             let mut done = Done::empty(
@@ -52,7 +59,10 @@ pub(crate) async fn step(run: &Run, number: usize, before: Vec<Arc<Done>>) -> (u
 enum Work {
     /// `when` was false, or there is nothing to go over.
     Nothing(StepStatus),
-    Items { items: Vec<Item>, several: bool },
+    Items {
+        items: Vec<Item>,
+        several: bool,
+    },
 }
 
 /// Decides whether the step runs, and over what.
@@ -80,17 +90,37 @@ async fn prepare(view: &View<'_>) -> Result<Work, Failure> {
                 file: Some(read),
             })
             .collect();
-        return Ok(if items.is_empty() { Work::Nothing(StepStatus::Skipped) } else { Work::Items { items, several } });
+        return Ok(if items.is_empty() {
+            Work::Nothing(StepStatus::Skipped)
+        } else {
+            Work::Items { items, several }
+        });
     }
     let Some(values) = fan_out(run, number, &scope).await? else {
-        let item = Item { scope, value: None, index: None, file: None };
-        return Ok(Work::Items { items: vec![item], several: false });
+        let item = Item {
+            scope,
+            value: None,
+            index: None,
+            file: None,
+        };
+        return Ok(Work::Items {
+            items: vec![item],
+            several: false,
+        });
     };
     let items = values.into_iter().enumerate().map(|(index, value)| {
         let value = Arc::new(value);
-        Item { scope: scope.for_item(value.clone(), index), value: Some(value), index: Some(index), file: None }
+        Item {
+            scope: scope.for_item(value.clone(), index),
+            value: Some(value),
+            index: Some(index),
+            file: None,
+        }
     });
-    Ok(Work::Items { items: items.collect(), several: true })
+    Ok(Work::Items {
+        items: items.collect(),
+        several: true,
+    })
 }
 
 fn files(run: &Run, number: usize) -> Vec<RoleFile> {
@@ -110,9 +140,11 @@ async fn condition(run: &Run, number: usize, scope: &Scope) -> Result<bool, Fail
     }
     match value(run, number, Part::When, scope).await? {
         (Json::Bool(value), _) => Ok(value),
-        (_, source) => {
-            Err(expression_failed("when", &source, &Trouble::Failed("it gives neither true nor false".to_owned())))
-        }
+        (_, source) => Err(expression_failed(
+            "when",
+            &source,
+            &Trouble::Failed("it gives neither true nor false".to_owned()),
+        )),
     }
 }
 
@@ -125,7 +157,10 @@ async fn fan_out(run: &Run, number: usize, scope: &Scope) -> Result<Option<Vec<J
     let failed = |why: String| expression_failed("for_each", &source, &Trouble::Failed(why));
     match list {
         Json::Array(values) if values.len() <= MAX_ITEMS => Ok(Some(values)),
-        Json::Array(values) => Err(failed(format!("it gives {} items, and at most {MAX_ITEMS} are allowed", values.len()))),
+        Json::Array(values) => Err(failed(format!(
+            "it gives {} items, and at most {MAX_ITEMS} are allowed",
+            values.len()
+        ))),
         _ => Err(failed("it gives no list".to_owned())),
     }
 }
@@ -161,7 +196,10 @@ async fn value(run: &Run, number: usize, part: Part, scope: &Scope) -> Result<(J
     let source = expression.source().to_owned();
     let heavy = expression.heavy() || scope.bytes(expression.variables()) > INLINE_BYTES;
     let (prepared, scope) = (run.prepared.clone(), scope.clone());
-    let evaluated = evaluate(heavy, move || part.of(&prepared, number).map(|e| e.evaluate(&scope))).await?;
+    let evaluated = evaluate(heavy, move || {
+        part.of(&prepared, number).map(|e| e.evaluate(&scope))
+    })
+    .await?;
     match evaluated.unwrap_or(Ok(Json::Null)) {
         Ok(value) => Ok((value, source)),
         Err(trouble) => Err(expression_failed(part.name(), &source, &trouble)),
@@ -174,7 +212,8 @@ async fn work(view: &View<'_>, items: Vec<Item>, several: bool) -> Done {
     let mut done = Done::empty(number, StepStatus::Succeeded, Vec::new());
     done.several = several;
     if items.is_empty() {
-        done.records.push(record(run, number, StepStatus::Succeeded, run.at()));
+        done.records
+            .push(record(run, number, StepStatus::Succeeded, run.at()));
         return done;
     }
     let mut ended: Vec<ItemDone> = Vec::with_capacity(items.len());
@@ -209,7 +248,11 @@ async fn work(view: &View<'_>, items: Vec<Item>, several: bool) -> Done {
         done.outputs.extend(item.output.map(Arc::new));
         done.artifacts.extend(item.artifact);
     }
-    done.fields = if several { join(fields) } else { fields.into_iter().flatten().collect() };
+    done.fields = if several {
+        join(fields)
+    } else {
+        fields.into_iter().flatten().collect()
+    };
     done
 }
 
@@ -219,7 +262,11 @@ fn ends_run(run: &Run, number: usize, failure: &Failure) -> bool {
 }
 
 pub(crate) fn on_error(run: &Run, number: usize) -> &OnError {
-    run.plan.definition.steps.get(number).map_or(&OnError::Fail, |s| &s.on_error)
+    run.plan
+        .definition
+        .steps
+        .get(number)
+        .map_or(&OnError::Fail, |s| &s.on_error)
 }
 
 /// A step in which no plugin was called.

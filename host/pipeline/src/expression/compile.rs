@@ -151,7 +151,8 @@ impl Expression {
     #[must_use]
     pub(super) fn moved(mut self, text: &str, start: usize) -> Self {
         for mention in &mut self.mentions {
-            (mention.line, mention.column) = super::template::shift((mention.line, mention.column), text, start);
+            (mention.line, mention.column) =
+                super::template::shift((mention.line, mention.column), text, start);
         }
         self
     }

@@ -198,7 +198,10 @@ impl Node {
             Self::Fixed(json) => json.clone(),
             Self::Whole(_) | Self::Text(_) => Json::Null,
             Self::List(items) => items.iter().map(Self::draft).collect(),
-            Self::Object(members) => members.iter().map(|(name, node)| (name.clone(), node.draft())).collect(),
+            Self::Object(members) => members
+                .iter()
+                .map(|(name, node)| (name.clone(), node.draft()))
+                .collect(),
         }
     }
 
@@ -374,13 +377,21 @@ pub(super) fn place(text: &str, byte: usize) -> (u32, u32) {
 /// The place of a mistake in the whole string, of which the expression is a part.
 fn moved(mistake: Mistake, text: &str, start: usize) -> Mistake {
     let (line, column) = shift((mistake.line, mistake.column), text, start);
-    Mistake { line, column, ..mistake }
+    Mistake {
+        line,
+        column,
+        ..mistake
+    }
 }
 
 /// A place in an expression as a place in the text in which the expression begins at byte `start`.
 pub(super) fn shift((line, column): (u32, u32), text: &str, start: usize) -> (u32, u32) {
     let (first_line, first_column) = place(text, start);
-    let column = if line == 1 { column.saturating_add(first_column).saturating_sub(1) } else { column };
+    let column = if line == 1 {
+        column.saturating_add(first_column).saturating_sub(1)
+    } else {
+        column
+    };
     (line.saturating_add(first_line).saturating_sub(1), column)
 }
 
