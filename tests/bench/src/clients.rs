@@ -42,8 +42,13 @@ impl Load<'_> {
             .args([self.connections.to_string(), self.seconds.to_string()])
             .stderr(Stdio::inherit())
             .output()?;
-        ensure!(output.status.success(), "the load generator failed against {}", self.address);
-        let printed: Printed = serde_json::from_slice(&output.stdout).context("the load generator prints JSON")?;
+        ensure!(
+            output.status.success(),
+            "the load generator failed against {}",
+            self.address
+        );
+        let printed: Printed =
+            serde_json::from_slice(&output.stdout).context("the load generator prints JSON")?;
         ensure!(printed.others == 0, "{} answers were not 200", printed.others);
         ensure!(!printed.latencies_us.is_empty(), "there was no answer");
         Ok(Measured {

@@ -38,7 +38,10 @@ pub fn measure() -> Result<Vec<Figure>> {
             let started = Instant::now();
             let plugin = engine
                 .load(docmill_model::digest::Digest::of(&bytes), || async {
-                    Err(docmill_model::failure::Failure::new(docmill_model::failure::Code::Internal, "compiled code was not on disk"))
+                    Err(docmill_model::failure::Failure::new(
+                        docmill_model::failure::Code::Internal,
+                        "compiled code was not on disk",
+                    ))
                 })
                 .await?;
             once(&engine, &plugin, &source).await.ok();
@@ -47,5 +50,11 @@ pub fn measure() -> Result<Vec<Figure>> {
     }
     let megabytes = bytes.len() as f64 / 1e6;
     let title = format!("first call, code on disk, `{name}` of {megabytes:.1} MB");
-    Ok(vec![Figure::bounded(&title, median(first), "ms", "≤ 10 ms", |ms| ms <= 10.0)])
+    Ok(vec![Figure::bounded(
+        &title,
+        median(first),
+        "ms",
+        "≤ 10 ms",
+        |ms| ms <= 10.0,
+    )])
 }

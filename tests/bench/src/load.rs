@@ -11,9 +11,13 @@ use crate::document;
 
 /// `__load ADDRESS METHOD PATH KEY CONNECTIONS SECONDS`: prints answers, other answers, and latencies as JSON.
 pub fn generate(arguments: &[&str]) -> Result<()> {
-    let [address, method, path, key, connections, seconds] = arguments else { bail!("__load takes six arguments") };
+    let [address, method, path, key, connections, seconds] = arguments else {
+        bail!("__load takes six arguments")
+    };
     let (connections, seconds) = (connections.parse::<usize>()?, seconds.parse::<f64>()?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let until = Instant::now() + Duration::from_secs_f64(seconds);
     let results = runtime.block_on(async {
         let tasks: Vec<_> = (0..connections)
@@ -30,7 +34,10 @@ pub fn generate(arguments: &[&str]) -> Result<()> {
     })?;
     let latencies: Vec<f64> = results.iter().flat_map(|r| r.latencies.iter().copied()).collect();
     let others: usize = results.iter().map(|r| r.others).sum();
-    println!("{}", serde_json::json!({ "latencies_us": latencies, "others": others }));
+    println!(
+        "{}",
+        serde_json::json!({ "latencies_us": latencies, "others": others })
+    );
     Ok(())
 }
 
@@ -53,7 +60,12 @@ impl Request {
             "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
-        Self { head, body, digits, number: connection * 1_000_000 }
+        Self {
+            head,
+            body,
+            digits,
+            number: connection * 1_000_000,
+        }
     }
 
     fn next(&mut self) -> Vec<u8> {
@@ -103,8 +115,14 @@ async fn answer(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<u16> {
         }
     };
     let text = String::from_utf8_lossy(buffer.get(..head).unwrap_or_default()).to_ascii_lowercase();
-    let status = text.get(9..12).and_then(|s| s.parse().ok()).context("an answer begins with a status")?;
-    let length = text.lines().find_map(|l| l.strip_prefix("content-length:")).context("an answer has a length")?;
+    let status = text
+        .get(9..12)
+        .and_then(|s| s.parse().ok())
+        .context("an answer begins with a status")?;
+    let length = text
+        .lines()
+        .find_map(|l| l.strip_prefix("content-length:"))
+        .context("an answer has a length")?;
     let whole = head + length.trim().parse::<usize>()?;
     while buffer.len() < whole {
         if socket.read_buf(buffer).await? == 0 {

@@ -17,10 +17,18 @@ pub struct Machine {
 pub fn facts() -> Machine {
     let line = |file: &str, name: &str| {
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        let found = text.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_once(':'));
-        found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+        let found = text
+            .lines()
+            .find(|l| l.starts_with(name))
+            .and_then(|l| l.split_once(':'));
+        found
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap_or_default()
     };
-    let kib: u64 = line("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse().unwrap_or(0);
+    let kib: u64 = line("/proc/meminfo", "MemTotal")
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap_or(0);
     Machine {
         processor: line("/proc/cpuinfo", "model name"),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -31,11 +39,17 @@ pub fn facts() -> Machine {
 
 /// The commit that was measured, with a mark if the tree has changes.
 pub fn commit() -> String {
-    let changed = if output("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() { "" } else { "+changes" };
+    let changed = if output("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty() {
+        ""
+    } else {
+        "+changes"
+    };
     output("git", &["rev-parse", "--short", "HEAD"]) + changed
 }
 
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
-    output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default()
+    output
+        .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
+        .unwrap_or_default()
 }

@@ -29,13 +29,34 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] = &[
-    Bench { name: "invoke", about: "engine::invoke beside a bare wasmtime loop, fresh instance, 1 KiB document" },
-    Bench { name: "steps", about: "a three-step pipeline without persistence beside one bare call" },
-    Bench { name: "cold", about: "first call of a 5 MB component whose compiled code is on disk" },
-    Bench { name: "http", about: "runs over HTTP, retain none, beside axum + bare wasmtime" },
-    Bench { name: "durable", about: "durable runs over HTTP beside axum + bare wasmtime + one INSERT" },
-    Bench { name: "spinners", about: "64 guests that spin for ever, /healthz meanwhile" },
-    Bench { name: "pdf", about: "the PDF parser in the sandbox beside the same code compiled natively" },
+    Bench {
+        name: "invoke",
+        about: "engine::invoke beside a bare wasmtime loop, fresh instance, 1 KiB document",
+    },
+    Bench {
+        name: "steps",
+        about: "a three-step pipeline without persistence beside one bare call",
+    },
+    Bench {
+        name: "cold",
+        about: "first call of a 5 MB component whose compiled code is on disk",
+    },
+    Bench {
+        name: "http",
+        about: "runs over HTTP, retain none, beside axum + bare wasmtime",
+    },
+    Bench {
+        name: "durable",
+        about: "durable runs over HTTP beside axum + bare wasmtime + one INSERT",
+    },
+    Bench {
+        name: "spinners",
+        about: "64 guests that spin for ever, /healthz meanwhile",
+    },
+    Bench {
+        name: "pdf",
+        about: "the PDF parser in the sandbox beside the same code compiled natively",
+    },
 ];
 
 fn main() -> ExitCode {
@@ -58,7 +79,10 @@ fn dispatch() -> Result<()> {
     }
     let (names, json) = parse(&words)?;
     let mut report = Report::new();
-    for bench in BENCHES.iter().filter(|b| names.is_empty() || names.contains(&b.name)) {
+    for bench in BENCHES
+        .iter()
+        .filter(|b| names.is_empty() || names.contains(&b.name))
+    {
         eprintln!("measuring {}: {}", bench.name, bench.about);
         let figures = match bench.name {
             "invoke" => invoke::measure(),
@@ -86,7 +110,10 @@ fn parse<'a>(words: &[&'a str]) -> Result<(Vec<&'a str>, Option<PathBuf>)> {
             "--json" => json = Some(PathBuf::from(*rest.next().context("--json needs a file")?)),
             name if BENCHES.iter().any(|b| b.name == name) => names.push(name),
             other => {
-                let known: Vec<String> = BENCHES.iter().map(|b| format!("  {:<9} {}", b.name, b.about)).collect();
+                let known: Vec<String> = BENCHES
+                    .iter()
+                    .map(|b| format!("  {:<9} {}", b.name, b.about))
+                    .collect();
                 bail!("there is no benchmark '{other}'; there are\n{}", known.join("\n"));
             }
         }
@@ -132,5 +159,13 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 /// A figure without a baseline.
 fn plain(name: &str, value: f64, unit: &'static str) -> Figure {
-    Figure { name: name.to_owned(), value, unit, baseline: None, ratio: None, target: None, holds: None }
+    Figure {
+        name: name.to_owned(),
+        value,
+        unit,
+        baseline: None,
+        ratio: None,
+        target: None,
+        holds: None,
+    }
 }

@@ -25,13 +25,27 @@ pub fn measure() -> Result<Vec<Figure>> {
 
     let output = Command::new("cargo")
         .current_dir(root().join("plugins"))
-        .args(["run", "--quiet", "--release", "--package", "docmill-pdf", "--example", "time", "--"])
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            "docmill-pdf",
+            "--example",
+            "time",
+            "--",
+        ])
         .arg(ROUNDS.to_string())
         .args(&files)
         .output()
         .context("cannot run the parser natively")?;
-    ensure!(output.status.success(), "the native parser failed: {}", String::from_utf8_lossy(&output.stderr));
-    let native: Vec<f64> = serde_json::from_slice(&output.stdout).context("the native parser prints a list of numbers")?;
+    ensure!(
+        output.status.success(),
+        "the native parser failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let native: Vec<f64> =
+        serde_json::from_slice(&output.stdout).context("the native parser prints a list of numbers")?;
 
     let bytes = component("pdf")?;
     let code = tempfile::tempdir()?;
@@ -53,6 +67,16 @@ pub fn measure() -> Result<Vec<Figure>> {
         anyhow::Ok(medians)
     })?;
     let (mine, theirs): (f64, f64) = (sandboxed.iter().sum(), native.iter().sum());
-    let title = format!("PDF to reading, {} files; beside the same code natively", files.len());
-    Ok(vec![Figure::compared(&title, mine / 1000.0, "ms", theirs / 1000.0, "≤ 2", |r| r <= 2.0)])
+    let title = format!(
+        "PDF to reading, {} files; beside the same code natively",
+        files.len()
+    );
+    Ok(vec![Figure::compared(
+        &title,
+        mine / 1000.0,
+        "ms",
+        theirs / 1000.0,
+        "≤ 2",
+        |r| r <= 2.0,
+    )])
 }

@@ -37,7 +37,9 @@ pub fn serve(arguments: &[&str]) -> Result<()> {
             [url, bytes, connections] => Some(table(url, bytes.parse()?, connections.parse()?).await?),
             _ => None,
         };
-        let router = Router::new().route("/", post(answer)).with_state(Reference { bare, rows });
+        let router = Router::new()
+            .route("/", post(answer))
+            .with_state(Reference { bare, rows });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
         axum::serve(listener, router).await.context("serving")
@@ -45,20 +47,33 @@ pub fn serve(arguments: &[&str]) -> Result<()> {
 }
 
 async fn table(url: &str, bytes: usize, connections: u32) -> Result<(PgPool, Arc<str>)> {
-    let pool = PgPoolOptions::new().max_connections(connections).connect(url).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .connect(url)
+        .await?;
     sqlx::query("create table if not exists bench_row (id bigint generated always as identity primary key, body text not null)")
         .execute(&pool)
         .await?;
     // Text that PostgreSQL's own compression cannot make vanish, as results are.
-    let body: String = (0_u64..).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).take(bytes / 16 + 1).collect();
+    let body: String = (0_u64..)
+        .map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        .take(bytes / 16 + 1)
+        .collect();
     Ok((pool, body.chars().take(bytes).collect::<String>().into()))
 }
 
 async fn answer(State(reference): State<Reference>, body: Bytes) -> Result<String, StatusCode> {
     let source = source(body.to_vec(), "text/plain");
-    let size = reference.bare.parse(source, "{}").await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    let size = reference
+        .bare
+        .parse(source, "{}")
+        .await
+        .map_err(|_| StatusCode::BAD_GATEWAY)?;
     if let Some((pool, row)) = &reference.rows {
-        let inserted = sqlx::query("insert into bench_row (body) values ($1)").bind(row.as_ref()).execute(pool).await;
+        let inserted = sqlx::query("insert into bench_row (body) values ($1)")
+            .bind(row.as_ref())
+            .execute(pool)
+            .await;
         inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     }
     Ok(size.to_string())

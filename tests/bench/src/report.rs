@@ -23,7 +23,14 @@ pub struct Figure {
 
 impl Figure {
     /// A figure beside its baseline, with a target for the ratio.
-    pub fn compared(name: &str, value: f64, unit: &'static str, baseline: f64, target: &'static str, holds: impl Fn(f64) -> bool) -> Self {
+    pub fn compared(
+        name: &str,
+        value: f64,
+        unit: &'static str,
+        baseline: f64,
+        target: &'static str,
+        holds: impl Fn(f64) -> bool,
+    ) -> Self {
         let ratio = value / baseline;
         Self {
             name: name.to_owned(),
@@ -37,8 +44,22 @@ impl Figure {
     }
 
     /// A figure with a target of its own.
-    pub fn bounded(name: &str, value: f64, unit: &'static str, target: &'static str, holds: impl Fn(f64) -> bool) -> Self {
-        Self { name: name.to_owned(), value, unit, baseline: None, ratio: None, target: Some(target), holds: Some(holds(value)) }
+    pub fn bounded(
+        name: &str,
+        value: f64,
+        unit: &'static str,
+        target: &'static str,
+        holds: impl Fn(f64) -> bool,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            value,
+            unit,
+            baseline: None,
+            ratio: None,
+            target: Some(target),
+            holds: Some(holds(value)),
+        }
     }
 }
 
@@ -53,7 +74,11 @@ pub struct Report {
 impl Report {
     /// Empty, with the machine's facts.
     pub fn new() -> Self {
-        Self { machine: machine::facts(), commit: machine::commit(), results: Vec::new() }
+        Self {
+            machine: machine::facts(),
+            commit: machine::commit(),
+            results: Vec::new(),
+        }
     }
 
     /// More figures.
@@ -68,10 +93,23 @@ impl Report {
 
     /// For people.
     pub fn table(&self) -> String {
-        let Machine { processor, cores, memory_gib, system } = &self.machine;
-        let mut out = format!("{processor}, {cores} cores, {memory_gib} GiB, {system}; commit {}\n\n", self.commit);
+        let Machine {
+            processor,
+            cores,
+            memory_gib,
+            system,
+        } = &self.machine;
+        let mut out = format!(
+            "{processor}, {cores} cores, {memory_gib} GiB, {system}; commit {}\n\n",
+            self.commit
+        );
         let head = ["figure", "value", "baseline", "ratio", "target", ""];
-        writeln!(out, "{:<58} {:>16} {:>12} {:>7} {:>12} {}", head[0], head[1], head[2], head[3], head[4], head[5]).ok();
+        writeln!(
+            out,
+            "{:<58} {:>16} {:>12} {:>7} {:>12} {}",
+            head[0], head[1], head[2], head[3], head[4], head[5]
+        )
+        .ok();
         for f in &self.results {
             let number = |n: Option<f64>| n.map(|n| format!("{n:.2}")).unwrap_or_default();
             let value = format!("{:.1} {}", f.value, f.unit);
@@ -81,7 +119,14 @@ impl Report {
                 Some(false) => "MISSED",
                 None => "",
             };
-            writeln!(out, "{:<58} {value:>16} {baseline:>12} {:>7} {:>12} {mark}", f.name, number(f.ratio), f.target.unwrap_or_default()).ok();
+            writeln!(
+                out,
+                "{:<58} {value:>16} {baseline:>12} {:>7} {:>12} {mark}",
+                f.name,
+                number(f.ratio),
+                f.target.unwrap_or_default()
+            )
+            .ok();
         }
         out
     }

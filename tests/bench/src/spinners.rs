@@ -19,12 +19,26 @@ const DEADLINE: Duration = Duration::from_millis(1_000);
 /// In the engine alone (how late each guest is stopped), then over HTTP (`/healthz` meanwhile).
 pub fn measure() -> Result<Vec<Figure>> {
     let late = lateness()?;
-    let data = tempfile::Builder::new().prefix("docmill-bench").tempdir_in(crate::root().join("target"))?;
+    let data = tempfile::Builder::new()
+        .prefix("docmill-bench")
+        .tempdir_in(crate::root().join("target"))?;
     let server = docmill(data.path(), None)?;
     let hostile = component("hostile")?;
-    let published = call(&server, reqwest::Method::GET, "/v1/me", "application/json", Vec::new());
+    let published = call(
+        &server,
+        reqwest::Method::GET,
+        "/v1/me",
+        "application/json",
+        Vec::new(),
+    );
     ensure!(published.is_ok(), "the key is good");
-    call(&server, reqwest::Method::PUT, "/v1/plugins/docmill-test/hostile/versions/0.1.0", "application/wasm", hostile)?;
+    call(
+        &server,
+        reqwest::Method::PUT,
+        "/v1/plugins/docmill-test/hostile/versions/0.1.0",
+        "application/wasm",
+        hostile,
+    )?;
     let definition = "name: spin\nretain: none\nsteps:\n  - { id: spin, use: docmill-test/hostile@*, with: { attack: spin }, timeout: 4s }\n";
     save_pipeline(&server, definition)?;
     let spinning: Vec<_> = (0..GUESTS)
@@ -34,14 +48,31 @@ pub fn measure() -> Result<Vec<Figure>> {
         })
         .collect();
     std::thread::sleep(Duration::from_millis(500));
-    let load = Load { address: &server.address, method: "GET", path: "/healthz", key: "", connections: 1, seconds: 3.0 };
+    let load = Load {
+        address: &server.address,
+        method: "GET",
+        path: "/healthz",
+        key: "",
+        connections: 1,
+        seconds: 3.0,
+    };
     let health = load.run()?;
     for thread in spinning {
-        thread.join().map_err(|_| anyhow::anyhow!("a spinning client failed"))??;
+        thread
+            .join()
+            .map_err(|_| anyhow::anyhow!("a spinning client failed"))??;
     }
     Ok(vec![
-        Figure::bounded("64 spinning guests: stopped after the deadline by, worst", late, "ms", "≤ 20 ms", |ms| ms <= 20.0),
-        Figure::bounded("  /healthz p99 meanwhile", health.p99, "ms", "≤ 20 ms", |ms| ms <= 20.0),
+        Figure::bounded(
+            "64 spinning guests: stopped after the deadline by, worst",
+            late,
+            "ms",
+            "≤ 20 ms",
+            |ms| ms <= 20.0,
+        ),
+        Figure::bounded("  /healthz p99 meanwhile", health.p99, "ms", "≤ 20 ms", |ms| {
+            ms <= 20.0
+        }),
     ])
 }
 
@@ -53,17 +84,31 @@ fn lateness() -> Result<f64> {
     runtime()?.block_on(async {
         let engine = Engine::new(settings)?;
         let plugin = load(&engine, &bytes).await?;
-        let limits = Limits { timeout: Span(DEADLINE), cpu: Span::seconds(60), ..Limits::default() };
+        let limits = Limits {
+            timeout: Span(DEADLINE),
+            cpu: Span::seconds(60),
+            ..Limits::default()
+        };
         let calls: Vec<_> = (0..GUESTS)
             .map(|_| {
                 let (engine, plugin) = (engine.clone(), plugin.clone());
                 tokio::spawn(async move {
-                    let call = Call::Parse { source: source(b"x".to_vec(), "text/plain"), config: r#"{"attack":"spin"}"#.into() };
-                    let context = Context { now: 0, seed: [0; 32], deadline: None };
+                    let call = Call::Parse {
+                        source: source(b"x".to_vec(), "text/plain"),
+                        config: r#"{"attack":"spin"}"#.into(),
+                    };
+                    let context = Context {
+                        now: 0,
+                        seed: [0; 32],
+                        deadline: None,
+                    };
                     let started = Instant::now();
                     let ended = engine.invoke(&plugin, call, &limits, &context).await;
                     let failure = ended.result.err();
-                    ensure!(failure.is_some_and(|f| f.code.as_str() == "timeout"), "a spinning guest ends by its deadline");
+                    ensure!(
+                        failure.is_some_and(|f| f.code.as_str() == "timeout"),
+                        "a spinning guest ends by its deadline"
+                    );
                     Ok((started.elapsed().as_secs_f64() - DEADLINE.as_secs_f64()) * 1000.0)
                 })
             })
@@ -72,7 +117,7 @@ fn lateness() -> Result<f64> {
         for call in calls {
             late.push(call.await??);
         }
-        Ok(percentile(late, 1.0))
+        anyhow::Ok(percentile(late, 1.0))
     })
 }
 
@@ -86,6 +131,10 @@ fn spin(address: &str, key: &str) -> Result<()> {
     socket.write_all(request.as_bytes())?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer)?;
-    ensure!(answer.starts_with("HTTP/1.1 504") || answer.starts_with("HTTP/1.1 503"), "a spinning run is refused: {}", answer.lines().next().unwrap_or_default());
+    ensure!(
+        answer.starts_with("HTTP/1.1 504") || answer.starts_with("HTTP/1.1 503"),
+        "a spinning run is refused: {}",
+        answer.lines().next().unwrap_or_default()
+    );
     Ok(())
 }

@@ -99,7 +99,10 @@ fn test(root: &Path, arguments: &[String]) -> Result<()> {
         .args(["test", "--workspace", "--quiet"])
         .args(arguments))?;
     process::step("testing the host, with a real PostgreSQL");
-    run(cargo(root).args(["test", "--workspace"]).args(arguments))
+    // With the generator of the samples, which makes the committed ones again and compares.
+    run(cargo(root)
+        .args(["test", "--workspace", "--features", "docmill-samples/generate"])
+        .args(arguments))
 }
 
 fn lint(root: &Path) -> Result<()> {
