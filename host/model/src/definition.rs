@@ -210,7 +210,7 @@ pub enum OnError {
     /// The run fails.
     #[default]
     Fail,
-    /// The step counts as skipped; its failure is kept.
+    /// The run goes on without what it would have given; its failure is kept.
     Skip,
     /// Another plugin takes its place.
     Fallback(Fallback),

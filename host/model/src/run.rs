@@ -189,7 +189,7 @@ pub struct StepRecord {
 pub enum StepStatus {
     /// It gave a result.
     Succeeded,
-    /// `when` was false, or a step that it needs was skipped or failed.
+    /// `when` was false, it had no file to read, or the run ended before it was over.
     Skipped,
     /// No attempt succeeded.
     Failed,

@@ -11,7 +11,7 @@ use docmill_model::id::{ArtifactId, DocumentId, KeyId, RequestId, RunId, TenantI
 use docmill_model::reading::Source;
 use docmill_model::run::{ArtifactRecord, RunHead, RunOutcome, Status};
 use docmill_model::value::Verdict;
-use docmill_pipeline::{RunContext, RunInputs, check_inputs, evaluate_lookups, execute};
+use docmill_pipeline::{RunContext, RunInputs, execute};
 use docmill_store::StoreError;
 use docmill_store::run::{Committed, RunCommit};
 use tokio::task::JoinHandle;
@@ -136,7 +136,9 @@ impl Runs {
         let deadline = admission.since + stated.min(parts.settings.longest).0;
         let created_at = now();
         let gathered = documents::gather(parts, acting.tenant, definition, request).await?;
-        check_inputs(definition, &gathered.inputs)?;
+        // The executor has the plan's schemas and expressions compiled.
+        let (executor, plan) = (&parts.executor, &snapshot.plan);
+        executor.check_inputs(plan, &gathered.inputs).await?;
         let head = RunHead {
             id: RunId::new(),
             pipeline: snapshot.pipeline,
@@ -149,8 +151,8 @@ impl Runs {
             key: acting.key,
             client_ip: acting.client_ip,
             request: acting.request,
-            params: gathered.inputs.params.clone(),
-            lookups: evaluate_lookups(definition, &gathered.inputs)?,
+            params: executor.params(plan, &gathered.inputs.params).await,
+            lookups: executor.lookups(plan, &gathered.inputs).await?,
             inputs: gathered.recorded,
             plugins: snapshot.plugins.clone(),
         };
