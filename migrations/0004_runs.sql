@@ -115,16 +115,18 @@ create table docmill.attempt (
     id                uuid    not null,
     plugin            text    not null,              -- a fallback's is another than the step's
     error             json,
-    wall_us           bigint  not null check (wall_us >= 0),
-    cpu_us            bigint  not null check (cpu_us >= 0),
-    peak_memory_bytes bigint  not null check (peak_memory_bytes >= 0),
-    host_calls        bigint  not null check (host_calls >= 0),
-    host_call_bytes   bigint  not null check (host_call_bytes >= 0),
-    log_dropped_bytes bigint  not null check (log_dropped_bytes >= 0),
+    wall_us           bigint  not null,
+    cpu_us            bigint  not null,
+    peak_memory_bytes bigint  not null,
+    host_calls        bigint  not null,
+    host_call_bytes   bigint  not null,
+    log_dropped_bytes bigint  not null,
     effects           text[]  not null,              -- empty: pure
     log               text,
     reused            boolean not null,              -- the result of an earlier, pure call
-    primary key (tenant_id, run_id, step_ordinal, ordinal)
+    primary key (tenant_id, run_id, step_ordinal, ordinal),
+    -- One check and not six: each is parsed anew by every statement that inserts.
+    check (least(wall_us, cpu_us, peak_memory_bytes, host_calls, host_call_bytes, log_dropped_bytes) >= 0)
 ) partition by range (run_id);
 select docmill.protect('docmill.attempt', 'select, insert');
 
@@ -193,8 +195,8 @@ create table docmill.artifact (
 ) partition by range (run_id);
 select docmill.protect('docmill.artifact', 'select, insert');
 
--- The ledger: append only, failed and reused calls too. `meter`: `run` counts runs; `cpu_us` is the processor time of one
--- attempt.
+-- The ledger: append only, failed and reused calls too. `meter`: `cpu_us` is the processor time of one attempt; who counts
+-- calls counts rows.
 create table docmill.usage_entry (
     tenant_id  uuid        not null,
     run_id     uuid        not null,

@@ -64,18 +64,23 @@ create type docmill.new_usage as (
 --
 -- enable_seqscan and plan_cache_mode: the first plans are made while the tables are empty; a connection must not go on
 -- scanning `source` from end to end when they no longer are, nor plan fifteen statements anew for each of its first runs.
+-- work_mem: what is unnested stays in memory.
 create function docmill.commit_runs(
     tenant uuid, accepted boolean, runs docmill.new_run[], sources docmill.new_source[], inputs docmill.new_input[],
     lookups docmill.new_lookup[], readings docmill.new_reading[], pages docmill.new_page[], steps docmill.new_step[],
     attempts docmill.new_attempt[], fields docmill.new_field[], checks docmill.new_check[],
     citations docmill.new_citation[], artifacts docmill.new_artifact[], usage docmill.new_usage[]
 ) returns table (given uuid, instead uuid)
-    language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan
+    language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan set work_mem = '32MB'
     as $$
 #variable_conflict use_column
 declare
     changed bigint;
-    doubles uuid[];
+    -- Documents whose bytes came before, and the first that had them.
+    replaced uuid[];
+    replacing uuid[];
+    -- Readings as given, the sources that they belong to, and the readings that are kept.
+    made uuid[];
     origins uuid[];
     kept uuid[];
 begin
@@ -108,28 +113,29 @@ begin
         select tenant, n.document_id, n.name, docmill.time_at(n.created_ms) from unnest(sources) n;
 
         -- The same bytes twice: in the table, or twice in this call.
-        with added as (
-        insert into docmill.source (tenant_id, id, document_id, name, media_type, size, digest, simhash, created_at,
-            duplicate_of, inline)
-        select tenant, n.id, n.document_id, n.name, n.media_type, n.size, n.digest, n.simhash,
-            docmill.time_at(n.created_ms), nullif(n.first_id, n.id), case when n.first_id = n.id then n.inline end
-        from (
-            select s.*, coalesce(
-                (select o.id from docmill.source o
-                 where o.tenant_id = tenant and o.digest = s.digest and o.duplicate_of is null
-                 order by o.id limit 1),
-                first_value(s.id) over (partition by s.digest order by s.id)) as first_id
+        with looked_up as (
+            select s.*, o.id as known, o.document_id as known_document
             from unnest(sources) s
-        ) n
-        returning id, duplicate_of)
-        select array_agg(a.id) into doubles from added a where a.duplicate_of is not null;
-        if doubles is not null then
-            return query
-            select s.document_id, o.document_id
-            from unnest(doubles) d(id)
-            join docmill.source s on s.tenant_id = tenant and s.id = d.id
-            join docmill.source o on o.tenant_id = tenant and o.id = s.duplicate_of;
-        end if;
+            left join lateral (
+                select o.id, o.document_id from docmill.source o
+                where o.tenant_id = tenant and o.digest = s.digest and o.duplicate_of is null
+                order by o.id limit 1
+            ) o on true
+        ), placed as (
+            select l.*, coalesce(l.known, first_value(l.id) over alike) as first_id,
+                coalesce(l.known_document, first_value(l.document_id) over alike) as first_document
+            from looked_up l
+            window alike as (partition by l.digest order by l.id)
+        ), added as (
+            insert into docmill.source (tenant_id, id, document_id, name, media_type, size, digest, simhash, created_at,
+                duplicate_of, inline)
+            select tenant, p.id, p.document_id, p.name, p.media_type, p.size, p.digest, p.simhash,
+                docmill.time_at(p.created_ms), nullif(p.first_id, p.id), case when p.first_id = p.id then p.inline end
+            from placed p
+        )
+        select array_agg(p.document_id), array_agg(p.first_document) into replaced, replacing
+        from placed p
+        where p.first_id <> p.id;
     end if;
 
     if cardinality(inputs) > 0 then
@@ -147,43 +153,41 @@ begin
     if cardinality(readings) > 0 then
         -- Of each reading: the source that it belongs to, and the reading that is kept, its own or an earlier one of the same
         -- recipe.
-        select array_agg(m.origin order by m.at), array_agg(m.kept order by m.at) into origins, kept
+        select array_agg(m.id order by m.at), array_agg(m.origin order by m.at), array_agg(m.kept order by m.at)
+        into made, origins, kept
         from (
-            select n.at, n.origin, coalesce(
+            select n.at, n.id, n.origin, coalesce(
                 (select r.id from docmill.reading r
                  where r.tenant_id = tenant and r.source_id = n.origin and r.recipe = n.recipe
                  order by r.id limit 1),
                 first_value(n.id) over (partition by n.origin, n.recipe order by n.id)) as kept
             from (
-                select u.*, (select coalesce(s.duplicate_of, s.id) from docmill.source s
-                             where s.tenant_id = tenant and s.id = u.source_id) as origin
+                select u.at, u.id, u.recipe, (
+                    select coalesce(s.duplicate_of, s.id) from docmill.source s
+                    where s.tenant_id = tenant and s.id = u.source_id) as origin
                 from unnest(readings) with ordinality u(run_id, key, id, source_id, plugin, recipe, source_media_type,
                     language, metadata, page_count, created_ms, at)
             ) n
         ) m;
 
-        insert into docmill.reading
-        select tenant, n.id, n.origin, n.plugin, n.recipe, n.source_media_type, n.language, n.metadata::json, n.page_count,
-            docmill.time_at(n.created_ms)
-        from unnest(readings, origins, kept) n(run_id, key, id, source_id, plugin, recipe, source_media_type, language,
-            metadata, page_count, created_ms, origin, kept)
-        where n.id = n.kept;
+        if made && kept then
+            insert into docmill.reading
+            select tenant, n.id, n.origin, n.plugin, n.recipe, n.source_media_type, n.language, n.metadata::json,
+                n.page_count, docmill.time_at(n.created_ms)
+            from unnest(readings, origins, kept) n(run_id, key, id, source_id, plugin, recipe, source_media_type, language,
+                metadata, page_count, created_ms, origin, kept)
+            where n.id = n.kept;
 
-        insert into docmill.page (tenant_id, reading_id, number, label, width, height, origin, warnings, text, blocks)
-        select tenant, n.reading_id, n.number, n.label, n.width, n.height, n.origin, n.warnings, n.text, n.blocks::json
-        from unnest(pages) n
-        where n.reading_id = any (kept);
+            insert into docmill.page (tenant_id, reading_id, number, label, width, height, origin, warnings, text, blocks)
+            select tenant, n.reading_id, n.number, n.label, n.width, n.height, n.origin, n.warnings, n.text, n.blocks::json
+            from unnest(pages) n
+            where n.reading_id = any (kept);
+        end if;
 
         insert into docmill.run_reading
         select tenant, n.run_id, n.key, n.kept
         from unnest(readings, kept) n(run_id, key, id, source_id, plugin, recipe, source_media_type, language, metadata,
             page_count, created_ms, kept);
-
-        return query
-        select n.id, n.kept
-        from unnest(readings, kept) n(run_id, key, id, source_id, plugin, recipe, source_media_type, language, metadata,
-            page_count, created_ms, kept)
-        where n.id <> n.kept;
     end if;
 
     if cardinality(steps) > 0 then
@@ -236,6 +240,13 @@ begin
         n.request_id
     from unnest(runs) n
     where n.finished_ms is not null;
+
+    if replaced is not null or made is distinct from kept then
+        return query
+        select r.given, r.instead
+        from unnest(replaced || made, replacing || kept) r(given, instead)
+        where r.given <> r.instead;
+    end if;
 end
 $$;
 grant execute on function docmill.commit_runs(uuid, boolean, docmill.new_run[], docmill.new_source[], docmill.new_input[],

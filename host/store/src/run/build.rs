@@ -52,7 +52,6 @@ pub(crate) fn finished(commit: &RunCommit<'_>) -> Result<Rows, StoreError> {
     for reading in &outcome.readings {
         reading_rows(&mut rows, id, head, reading)?;
     }
-    usage(&mut rows, head, outcome, None, "run", 1)?;
     for (ordinal, step) in outcome.steps.iter().enumerate() {
         step_rows(&mut rows, head, outcome, count_out(ordinal)?, step)?;
     }

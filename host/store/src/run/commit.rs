@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use docmill_model::id::TenantId;
 use sqlx::PgPool;
@@ -14,9 +15,11 @@ use super::Committed;
 use super::rows::Rows;
 use crate::error::StoreError;
 
-/// Commits of one tenant under way at once: while one waits for the disk, another is computed. More would make the groups
-/// smaller.
-const LANES: usize = 2;
+/// Commits of one tenant that may be under way at once. The second and later ones are for when a large run holds up small
+/// ones: as a rule, there is one, because the larger the groups, the less each run costs.
+const LANES: usize = 4;
+/// How long a run waits behind the commit under way before it has another lane opened.
+const PATIENCE: Duration = Duration::from_millis(25);
 /// Most runs in one commit.
 const MAX_RUNS: usize = 64;
 /// A commit takes no further run when it is this large.
@@ -53,24 +56,35 @@ impl Committer {
 
     /// Writes a run that is not there yet. Goes on to the end even if the caller goes away.
     pub(crate) async fn commit(&self, tenant: TenantId, rows: Rows) -> Result<Committed, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        let opens_lane = {
+        let (answer, mut answered) = oneshot::channel();
+        {
             let mut queues = self.queues();
             let queue = queues.entry(tenant).or_default();
             queue.waiting.push_back(Waiting { rows, answer });
-            let opens_lane = queue.lanes < LANES;
-            queue.lanes += usize::from(opens_lane);
-            opens_lane
-        };
-        if opens_lane {
-            let committer = self.clone();
-            tokio::spawn(async move { committer.work_off(tenant).await });
+            if queue.lanes == 0 {
+                self.open_lane(tenant, queue);
+            }
         }
-        answered.await.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable {
-                reason: "the host is shutting down".to_owned(),
-            })
-        })
+        let gone = |_| StoreError::Unavailable {
+            reason: "the host is shutting down".to_owned(),
+        };
+        if let Ok(result) = tokio::time::timeout(PATIENCE, &mut answered).await {
+            return result.map_err(gone)?;
+        }
+        {
+            let mut queues = self.queues();
+            let held_up = |queue: &&mut Queue| !queue.waiting.is_empty() && queue.lanes < LANES;
+            if let Some(queue) = queues.get_mut(&tenant).filter(held_up) {
+                self.open_lane(tenant, queue);
+            }
+        }
+        answered.await.map_err(gone)?
+    }
+
+    fn open_lane(&self, tenant: TenantId, queue: &mut Queue) {
+        queue.lanes += 1;
+        let committer = self.clone();
+        tokio::spawn(async move { committer.work_off(tenant).await });
     }
 
     /// Commits group after group until nobody of the tenant waits.

@@ -11,6 +11,7 @@ use sqlx::postgres::PgPoolOptions;
 use crate::sample::{self, Sample};
 
 const TIME: Duration = Duration::from_secs(4);
+const SAMPLES: u32 = 20_000;
 
 /// A run as most are: one file of 1 KiB, one step, one field, one check.
 fn small(n: u32, distinct: bool) -> Sample {
@@ -33,11 +34,34 @@ fn small(n: u32, distinct: bool) -> Sample {
     sample
 }
 
-/// Writes per second by so many callers.
-async fn rate<F: Future<Output = ()> + Send>(
+/// Processor time so far, in seconds: of this process, and of all processes of the server.
+fn processor_time(postmaster: &str) -> (f64, f64) {
+    let of = |stat: &str| -> Option<(String, f64)> {
+        // Behind the name in brackets: state, parent, …, user and system time in ticks of 10 ms.
+        let parts: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+        let ticks: f64 = parts.get(11)?.parse::<f64>().ok()? + parts.get(12)?.parse::<f64>().ok()?;
+        Some(((*parts.get(1)?).to_owned(), ticks / 100.0))
+    };
+    let stat = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+    let own = stat("self").and_then(|s| of(&s)).map_or(0.0, |(_, time)| time);
+    let server = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|process| {
+            let (parent, time) = of(&stat(process.file_name().to_str()?)?)?;
+            (parent == postmaster).then_some(time)
+        });
+    (own, server.sum())
+}
+
+/// Writes per second by so many callers, until the time is over or there is nothing left to write.
+async fn rate<F: Future<Output = bool> + Send>(
+    postmaster: &str,
     callers: u32,
     write: impl Fn(u32) -> F + Send + Sync + 'static,
-) -> f64 {
+) -> (f64, String) {
+    let before = processor_time(postmaster);
     let (write, done, number) = (
         Arc::new(write),
         Arc::new(AtomicU32::new(0)),
@@ -48,8 +72,7 @@ async fn rate<F: Future<Output = ()> + Send>(
         .map(|_| {
             let (write, done, number) = (write.clone(), done.clone(), number.clone());
             tokio::spawn(async move {
-                while begun.elapsed() < TIME {
-                    write(number.fetch_add(1, Ordering::Relaxed)).await;
+                while begun.elapsed() < TIME && write(number.fetch_add(1, Ordering::Relaxed)).await {
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             })
@@ -58,14 +81,40 @@ async fn rate<F: Future<Output = ()> + Send>(
     for caller in callers {
         caller.await.unwrap();
     }
-    f64::from(done.load(Ordering::Relaxed)) / begun.elapsed().as_secs_f64()
+    let done = f64::from(done.load(Ordering::Relaxed));
+    let after = processor_time(postmaster);
+    let micros = |before, after| 1e6 * (after - before) / done;
+    let used = format!(
+        "{:.0} µs here and {:.0} µs in PostgreSQL",
+        micros(before.0, after.0),
+        micros(before.1, after.1)
+    );
+    (done / begun.elapsed().as_secs_f64(), used)
+}
+
+/// `DOCMILL_SPEED_CALLERS=32` measures with so many only.
+fn callers() -> Vec<u32> {
+    let given = std::env::var("DOCMILL_SPEED_CALLERS").ok();
+    given
+        .and_then(|n| n.parse().ok())
+        .map_or_else(|| vec![1, 8, 32], |n| vec![n])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes a minute; run by hand"]
 async fn beside_a_plain_insert() -> anyhow::Result<()> {
     let db = database().await?;
-    for callers in [1, 8, 32] {
+    let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(&db.url).await?;
+    let backend: i32 = sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(&mut connection)
+        .await?;
+    let stat = std::fs::read_to_string(format!("/proc/{backend}/stat"))?;
+    let postmaster = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.split(' ').nth(1))
+        .unwrap()
+        .to_owned();
+    for callers in callers() {
         // The baseline: one row of the same bytes, prepared, as durable, as many connections as the store has.
         let pool = PgPoolOptions::new()
             .max_connections(callers.min(16))
@@ -76,7 +125,7 @@ async fn beside_a_plain_insert() -> anyhow::Result<()> {
             .await?;
         let body = serde_json::to_string(&(&small(0, false).head, &small(0, false).outcome))?;
         let bytes = body.len();
-        let plain = rate(callers, move |_| {
+        let (plain, plain_used) = rate(&postmaster, callers, move |_| {
             let (pool, body) = (pool.clone(), body.clone());
             async move {
                 sqlx::query("insert into public.plain values ($1, $2)")
@@ -85,16 +134,21 @@ async fn beside_a_plain_insert() -> anyhow::Result<()> {
                     .execute(&pool)
                     .await
                     .unwrap();
+                true
             }
         })
         .await;
         for distinct in [false, true] {
+            // Made before the clock runs: making a sample is not what is measured.
+            let samples: Arc<Vec<Sample>> = Arc::new((0..SAMPLES).map(|n| small(n, distinct)).collect());
             let (store, tenant) = (db.store.clone(), db.tenant);
-            let runs = rate(callers, move |n| {
-                let store = store.clone();
+            let (runs, used) = rate(&postmaster, callers, move |n| {
+                let (store, samples) = (store.clone(), samples.clone());
                 async move {
-                    let sample = small(n, distinct);
-                    store.commit_run(tenant, &sample.commit()).await.unwrap();
+                    if let Some(sample) = samples.get(n as usize) {
+                        store.commit_run(tenant, &sample.commit()).await.unwrap();
+                    }
+                    samples.len() > n as usize
                 }
             })
             .await;
@@ -104,7 +158,8 @@ async fn beside_a_plain_insert() -> anyhow::Result<()> {
                 "the same document"
             };
             println!(
-                "{callers:>2} callers: {runs:>6.0} runs/s of {kind}, {plain:>6.0} plain INSERTs/s of {bytes} bytes: {:.2}",
+                "{callers:>2} callers: {runs:>6.0} runs/s of {kind} ({used} each), \
+                 {plain:>6.0} plain INSERTs/s of {bytes} bytes ({plain_used} each): {:.2}",
                 runs / plain
             );
         }
