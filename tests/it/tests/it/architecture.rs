@@ -125,3 +125,13 @@ fn each_heavy_library_is_behind_one_wall() {
         assert!(!actual["model"].contains(forbidden), "model is pure");
     }
 }
+
+/// SHA-256 of the released contract, `docmill:plugin@0.1.0`. A plugin compiled against it must run for years: what changes
+/// makes a new version beside it, never another text under this digest.
+const CONTRACT_0_1_0: &str = "a1885377a0741247752c0fafdd72ee05a6a6e56f9306468fa60da09c3cc984bb";
+
+#[test]
+fn the_released_contract_does_not_change() {
+    let digest = docmill_model::digest::Digest::of(read("wit/plugin.wit").as_bytes());
+    assert_eq!(digest.to_string(), CONTRACT_0_1_0, "wit/plugin.wit is released; put what is new into wit/next/");
+}
