@@ -5,6 +5,20 @@ use std::io::IsTerminal as _;
 
 use serde_json::Value as Json;
 
+/// Prints to standard output. A reader that went away (`| head`) is no failure of the command.
+macro_rules! say {
+    ($($words:tt)*) => {
+        $crate::show::out(&format!($($words)*))
+    };
+}
+pub(crate) use say;
+
+/// A line on standard output.
+pub fn out(line: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stdout().lock(), "{line}").ok();
+}
+
 /// Colours, if somebody looks.
 #[derive(Clone, Copy)]
 pub struct Style {

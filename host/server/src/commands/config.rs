@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::cli::{Arguments, Config as Command};
 use crate::config::SETTINGS;
-use crate::show::{Style, table};
+use crate::show::{Style, say, table};
 use crate::{commands, exit};
 
 /// Shows every setting with its value, origin and reason; secrets only as set or not.
@@ -30,7 +30,7 @@ pub fn config(arguments: &Arguments, Command::Show { json }: &Command) -> Result
             .iter()
             .map(|[name, value, origin, about]| serde_json::json!({ "name": name, "value": value, "origin": origin, "about": about }))
             .collect();
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        say!("{}", serde_json::to_string_pretty(&list)?);
     } else {
         let mut out = String::new();
         table(
@@ -39,7 +39,7 @@ pub fn config(arguments: &Arguments, Command::Show { json }: &Command) -> Result
             &rows,
             Style::stdout(),
         );
-        print!("{out}");
+        say!("{}", out.trim_end());
     }
     Ok(exit::OK)
 }

@@ -11,7 +11,7 @@ use crate::cli::{Arguments, Demo};
 use crate::client::{Client, Upload, segment};
 use crate::commands::serve;
 use crate::platform::{Listen, Platform};
-use crate::show::{self, Style, list, text};
+use crate::show::{self, Style, list, say, text};
 use crate::{commands, exit};
 
 /// Runs the samples; the exit code is a failure if one result differs from the truth.
@@ -21,7 +21,7 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
     let quiet = options.json;
     let say = |line: &str| {
         if !quiet {
-            println!("{line}");
+            say!("{line}");
         }
     };
     say(&style.dim("starting: a private PostgreSQL, the plugins inside this binary, HTTP on loopback"));
@@ -50,9 +50,9 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
             .with_context(|| format!("the sample {}", sample.file_name))?;
         wrong += usize::from(!shown.differences.is_empty());
         if options.json {
-            println!("{}", shown.json(sample));
+            say!("{}", shown.json(sample));
         } else {
-            println!("{}", shown.text);
+            say!("{}", shown.text);
         }
     }
     let seconds = started.elapsed().as_secs_f64();

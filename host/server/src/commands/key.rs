@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::{Arguments, Key as Command};
 use crate::client::Client;
 use crate::exit;
-use crate::show::text;
+use crate::show::{say, text};
 
 /// Makes another key; it is shown this once.
 pub async fn key(arguments: &Arguments, Command::Create { name }: &Command) -> Result<u8> {
@@ -14,7 +14,7 @@ pub async fn key(arguments: &Arguments, Command::Create { name }: &Command) -> R
     let made = client.post("/v1/keys", &json!({ "name": name })).await;
     client.close().await;
     let made = made?;
-    println!("{}", text(&made, "secret"));
+    say!("{}", text(&made, "secret"));
     eprintln!("key {} for '{name}'; it is not shown again", text(&made, "id"));
     Ok(exit::OK)
 }

@@ -9,6 +9,7 @@ use docmill_model::plugin::{Kind, is_name};
 use crate::assets::{SDK, TEMPLATES, WIT};
 use crate::cli::Language;
 use crate::exit;
+use crate::show::say;
 
 /// Where a plugin without a namespace belongs, until its author has one.
 const NAMESPACE: &str = "local";
@@ -68,12 +69,12 @@ pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
             }
         }
     }
-    println!("{name}/ holds the {kind} {namespace}/{name}. Next:\n\n    cd {name}");
+    say!("{name}/ holds the {kind} {namespace}/{name}. Next:\n\n    cd {name}");
     match language {
-        Language::Rust => println!("    cargo test"),
-        Language::Js => println!("    npm install && npm test"),
+        Language::Rust => say!("    cargo test"),
+        Language::Js => say!("    npm install && npm test"),
     }
-    println!(
+    say!(
         "    docmill plugin build       # a component, checked\n    docmill dev                # loads it, and again after every build"
     );
     Ok(exit::OK)

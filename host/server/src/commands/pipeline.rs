@@ -10,7 +10,7 @@ use reqwest::Method;
 use crate::cli::{Arguments, Pipeline as Command};
 use crate::client::{Client, segment};
 use crate::exit;
-use crate::show::{Style, list, table, text};
+use crate::show::{Style, list, say, table, text};
 
 /// Does what a `pipeline` command asks.
 pub async fn pipeline(arguments: &Arguments, command: &Command) -> Result<u8> {
@@ -30,25 +30,25 @@ async fn answer(client: &Client, command: &Command, source: Option<String>) -> R
     match command {
         Command::Apply { .. } => {
             let saved = apply(client, &source.unwrap_or_default()).await?;
-            println!("{}", saved);
+            say!("{}", saved);
         }
         Command::Validate { file } => {
             let body = source.unwrap_or_default().into_bytes();
             client
                 .bytes(Method::POST, "/v1/pipelines:validate", "application/yaml", body)
                 .await?;
-            println!("{} is valid", file.display());
+            say!("{} is valid", file.display());
         }
         Command::Show { name, json } => {
             let shown = client.get(&format!("/v1/pipelines/{}", segment(name))).await?;
             if *json {
-                println!("{}", serde_json::to_string_pretty(&shown)?);
+                say!("{}", serde_json::to_string_pretty(&shown)?);
             } else {
                 let version = shown
                     .get("version")
                     .and_then(serde_json::Value::as_i64)
                     .unwrap_or(0);
-                println!(
+                say!(
                     "{}",
                     style.dim(&format!(
                         "# {} version {version}, saved {}",
@@ -56,29 +56,29 @@ async fn answer(client: &Client, command: &Command, source: Option<String>) -> R
                         text(&shown, "created_at")
                     ))
                 );
-                println!("{}", text(&shown, "source").trim_end());
+                say!("{}", text(&shown, "source").trim_end());
             }
         }
         Command::List { json } => {
             let shown = client.get("/v1/pipelines").await?;
             if *json {
-                println!("{}", serde_json::to_string_pretty(&shown)?);
+                say!("{}", serde_json::to_string_pretty(&shown)?);
             } else {
-                let rows: Vec<[String; 4]> = list(&shown, "pipelines")
+                let rows: Vec<[String; 4]> = list(&shown, "items")
                     .iter()
                     .map(|p| {
                         let version = p.get("version").map(ToString::to_string).unwrap_or_default();
                         [
                             text(p, "name"),
                             version,
-                            text(p, "created_at"),
+                            text(p, "updated_at"),
                             text(p, "description"),
                         ]
                     })
                     .collect();
                 let mut out = String::new();
                 table(&mut out, ["pipeline", "version", "saved", "about"], &rows, style);
-                print!("{out}");
+                say!("{}", out.trim_end());
             }
         }
     }

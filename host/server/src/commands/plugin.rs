@@ -13,7 +13,7 @@ use crate::cli::{Arguments, Plugin as Command};
 use crate::client::{Client, segment};
 use crate::commands::{load_config, new};
 use crate::exit;
-use crate::show::{Style, list, table, text};
+use crate::show::{Style, list, say, table, text};
 
 /// Does what a `plugin` command asks.
 pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
@@ -23,7 +23,7 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
         Command::Check { file, json } => {
             let report = check(arguments, read(file)?).await?;
             if *json {
-                println!("{}", serde_json::to_string_pretty(&report)?);
+                say!("{}", serde_json::to_string_pretty(&report)?);
             } else {
                 print_report(file, &report);
             }
@@ -62,7 +62,7 @@ async fn check(arguments: &Arguments, component: Vec<u8>) -> Result<Report> {
 fn print_report(file: &Path, report: &Report) {
     let style = Style::stdout();
     for line in &report.lines {
-        println!(
+        say!(
             "{} {:<14} {}",
             if line.pass { "✓" } else { "✗" },
             style.bold(line.check),
@@ -74,7 +74,7 @@ fn print_report(file: &Path, report: &Report) {
     } else {
         "cannot be published yet"
     };
-    println!("{} {verdict}", file.display());
+    say!("{} {verdict}", file.display());
 }
 
 /// Builds the project of a directory and checks the component; prints where it is.
@@ -169,16 +169,16 @@ async fn push(arguments: &Arguments, file: &Path) -> Result<u8> {
     } else {
         "was published already with the same bytes"
     };
-    println!("{name}@{} {what}", manifest.version);
+    say!("{name}@{} {what}", manifest.version);
     Ok(exit::OK)
 }
 
 fn show_list(plugins: &Json, json: bool) -> Result<u8> {
     if json {
-        println!("{}", serde_json::to_string_pretty(plugins)?);
+        say!("{}", serde_json::to_string_pretty(plugins)?);
         return Ok(exit::OK);
     }
-    let rows: Vec<[String; 4]> = list(plugins, "plugins")
+    let rows: Vec<[String; 4]> = list(plugins, "items")
         .iter()
         .map(|p| ["name", "latest", "kind", "summary"].map(|n| text(p, n)))
         .collect();
@@ -189,17 +189,17 @@ fn show_list(plugins: &Json, json: bool) -> Result<u8> {
         &rows,
         Style::stdout(),
     );
-    print!("{out}");
+    say!("{}", out.trim_end());
     Ok(exit::OK)
 }
 
 fn show_one(plugin: &Json, json: bool) -> Result<u8> {
     if json {
-        println!("{}", serde_json::to_string_pretty(plugin)?);
+        say!("{}", serde_json::to_string_pretty(plugin)?);
         return Ok(exit::OK);
     }
     let style = Style::stdout();
-    println!(
+    say!(
         "{}  {}\n{}",
         style.bold(&text(plugin, "name")),
         text(plugin, "kind"),
@@ -207,15 +207,16 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
     );
     for version in list(plugin, "versions") {
         let size = version.get("size").and_then(Json::as_u64).unwrap_or(0);
-        println!(
+        say!(
             "  {}  {} KiB  {}",
             text(version, "version"),
             size / 1024,
             style.dim(&text(version, "digest"))
         );
     }
-    if let Some(schema) = plugin.get("config_schema") {
-        println!(
+    let newest = list(plugin, "versions").first().and_then(|v| v.get("manifest"));
+    if let Some(schema) = newest.and_then(|m| m.get("config_schema")) {
+        say!(
             "\nconfiguration (JSON Schema):\n{}",
             serde_json::to_string_pretty(schema)?
         );

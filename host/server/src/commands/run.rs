@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use crate::cli::{Arguments, Run};
 use crate::client::{Client, Upload, segment};
 use crate::exit;
-use crate::show::{self, Style, list, text};
+use crate::show::{self, Style, list, say, text};
 
 /// Runs a document through a pipeline and shows the result; the exit code tells the verdict.
 pub async fn run(arguments: &Arguments, options: &Run) -> Result<u8> {
@@ -26,7 +26,7 @@ pub async fn run(arguments: &Arguments, options: &Run) -> Result<u8> {
     };
     client.close().await;
     let answer = answer?;
-    print!("{}", shown?);
+    say!("{}", shown?.trim_end());
     Ok(match answer.get("verdict").and_then(Json::as_str) {
         Some("fail") => exit::VERDICT_FAIL,
         Some("undecided") => exit::VERDICT_UNDECIDED,
@@ -47,7 +47,9 @@ async fn pages_if_nothing_else(client: &Client, answer: &Json) -> String {
     };
     let style = Style::stdout();
     let mut out = String::new();
-    for page in list(&document, "pages") {
+    // The newest reading is the one that this run made or used.
+    let reading = list(&document, "readings").last();
+    for page in reading.map_or(&[][..], |reading| list(reading, "pages")) {
         let number = page.get("number").and_then(Json::as_u64).unwrap_or(0) + 1;
         out.push_str(&format!(
             "{}\n{}\n",

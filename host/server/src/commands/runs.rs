@@ -5,14 +5,14 @@ use anyhow::{Context as _, Result};
 use crate::cli::{Arguments, Runs as Command};
 use crate::client::{Client, segment};
 use crate::exit;
-use crate::show::{self, Style, list, table, text};
+use crate::show::{self, Style, list, say, table, text};
 
 /// Does what a `runs` command asks.
 pub async fn runs(arguments: &Arguments, command: &Command) -> Result<u8> {
     let client = Client::open(arguments).await?;
     let shown = answer(&client, command).await;
     client.close().await;
-    print!("{}", shown?);
+    say!("{}", shown?.trim_end());
     Ok(exit::OK)
 }
 
@@ -48,7 +48,7 @@ async fn answer(client: &Client, command: &Command) -> Result<String> {
             if *json {
                 return Ok(serde_json::to_string_pretty(&runs)? + "\n");
             }
-            let rows: Vec<[String; 5]> = list(&runs, "runs")
+            let rows: Vec<[String; 5]> = list(&runs, "items")
                 .iter()
                 .map(|r| ["id", "created_at", "pipeline", "status", "verdict"].map(|name| text(r, name)))
                 .collect();
