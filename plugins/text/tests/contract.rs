@@ -5,5 +5,8 @@
 fn the_guest_crates_contract_is_the_platforms() {
     let copy = include_str!("../../sdk/wit/plugin.wit");
     let platform = include_str!("../../../wit/plugin.wit");
-    assert!(copy == platform, "copy wit/plugin.wit over plugins/sdk/wit/plugin.wit");
+    assert!(
+        copy == platform,
+        "copy wit/plugin.wit over plugins/sdk/wit/plugin.wit"
+    );
 }

@@ -91,7 +91,11 @@ async fn a_server_that_dies_in_the_middle_leaves_nothing_half_written() -> anyho
     tokio::time::timeout(Duration::from_secs(5), async {
         let mut answered = 0;
         while answered < 20 {
-            answered = if store.ping().await.is_ok() { answered + 1 } else { 0 };
+            answered = if store.ping().await.is_ok() {
+                answered + 1
+            } else {
+                0
+            };
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })

@@ -133,5 +133,9 @@ const CONTRACT_0_1_0: &str = "a1885377a0741247752c0fafdd72ee05a6a6e56f9306468fa6
 #[test]
 fn the_released_contract_does_not_change() {
     let digest = docmill_model::digest::Digest::of(read("wit/plugin.wit").as_bytes());
-    assert_eq!(digest.to_string(), CONTRACT_0_1_0, "wit/plugin.wit is released; put what is new into wit/next/");
+    assert_eq!(
+        digest.to_string(),
+        CONTRACT_0_1_0,
+        "wit/plugin.wit is released; put what is new into wit/next/"
+    );
 }
