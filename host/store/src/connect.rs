@@ -66,6 +66,8 @@ impl Store {
     pub fn connect(settings: &Settings) -> Result<Self, StoreError> {
         let options = address(&settings.url)?.options([
             ("role", APP_ROLE.to_owned()),
+            // Every name is written with its schema: nothing that somebody puts elsewhere is ever found.
+            ("search_path", "pg_catalog".to_owned()),
             (
                 "statement_timeout",
                 settings.statement_timeout.as_millis().to_string(),

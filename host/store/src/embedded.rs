@@ -27,7 +27,7 @@ use lock::Holder;
 use process::Kept;
 
 /// The server's superuser; nobody but its account and root gets to the socket.
-const USER: &str = "docmill";
+const USER: &str = "postgres";
 /// Longest directory of a socket, in bytes: the system's limit for the path is 104 to 108.
 const MAX_SOCKET_DIRECTORY: usize = 90;
 /// How long a start may take; recovery after a crash replays at most a checkpoint's worth of log.

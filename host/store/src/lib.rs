@@ -5,14 +5,7 @@
 //! the few that work across tenants call a function of the database that was written for that one purpose.
 //!
 //! Methods are grouped by what they are about: [`who`], [`plugin`], [`pipeline`], [`document`], [`run`].
-#![cfg_attr(
-    test,
-    expect(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        reason = "a test that cannot go on panics"
-    )
-)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
 pub mod connect;
 pub mod error;

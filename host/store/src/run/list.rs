@@ -104,12 +104,12 @@ fn statement(tenant: TenantId, filter: &RunFilter, limit: u32) -> Result<QueryBu
                 text(name)
             )));
         }
-        query.push(" and r.id in (select l.run_id from docmill.lookup l where l.tenant_id = ");
         query
-            .push_bind(tenant.uuid())
-            .push(" and l.name = ")
-            .push_bind(text(name).into_owned());
-        query.push(" and l.tokens @> ").push_bind(tokens).push(")");
+            .push(" and r.id in (select docmill.runs_with(")
+            .push_bind(text(name).into_owned())
+            .push(", ")
+            .push_bind(tokens)
+            .push("))");
     }
     // Ids are ordered by time, and `created_at` is the time in them, give or take a millisecond.
     if let Some(since) = filter.since {

@@ -126,6 +126,8 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
             "authenticate",
             "bootstrap",
             "mark_lost_runs",
+            "pages_with",
+            "runs_with",
             "tenants"
         ]
     );
@@ -245,7 +247,7 @@ async fn an_owner_without_superuser_can_migrate_and_one_without_rights_is_told_w
     sqlx::raw_sql(AssertSqlSafe(format!("create role {user} login")))
         .execute(&mut owner)
         .await?;
-    let plain = url.replacen("//docmill@", &format!("//{user}@"), 1);
+    let plain = url.replacen("//postgres@", &format!("//{user}@"), 1);
     assert_ne!(plain, url, "the test's server is the private one");
 
     let refused = migrate(&plain).await.unwrap_err().to_string();

@@ -5,6 +5,7 @@ mod catalogue;
 mod documents;
 mod embedded;
 mod outage;
+mod plans;
 mod plugins_and_pipelines;
 mod runs;
 mod sample;

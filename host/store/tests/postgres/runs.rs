@@ -202,7 +202,7 @@ async fn runs_are_found_by_what_they_were_about() -> anyhow::Result<()> {
         .save_pipeline(db.tenant, &definition("letter"), "text", None)
         .await?
         .pipeline;
-    let mut samples = vec![
+    let mut samples = [
         sample::run("one")
             .of_pipeline(invoice, "invoice")
             .found_by("fio", "Семёнов Пётр Ильич"),

@@ -1,0 +1,165 @@
+//! Hot questions are answered through the index that was made for them, once there are rows enough for it to matter.
+
+use docmill_harness::database;
+use docmill_model::failure::Code;
+use docmill_model::id::PipelineId;
+use docmill_model::run::Status;
+use docmill_model::value::Verdict;
+use docmill_store::run::RunFilter;
+use docmill_store::{Settings, Store};
+use sqlx::{Connection as _, PgConnection};
+
+use crate::sample;
+
+/// How often indexes of this kind were used so far, over all partitions.
+async fn scans(url: &str, columns: &str) -> i64 {
+    let mut owner = PgConnection::connect(url).await.unwrap();
+    sqlx::query_scalar(
+        "select coalesce(sum(idx_scan), 0)::bigint from pg_stat_user_indexes s
+         join pg_indexes i on i.schemaname = s.schemaname and i.indexname = s.indexrelname
+         where s.schemaname = 'docmill' and i.indexdef like '%' || $1 || '%'",
+    )
+    .bind(columns)
+    .fetch_one(&mut owner)
+    .await
+    .unwrap()
+}
+
+/// Whether they were used since. A backend tells what it did when it goes on to something else, at most once a second.
+async fn used_since(store: &Store, url: &str, columns: &str, before: i64) -> bool {
+    for _ in 0..40 {
+        if scans(url, columns).await > before {
+            return true;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        store.ping().await.unwrap();
+    }
+    false
+}
+
+#[tokio::test]
+async fn runs_and_documents_are_found_through_indexes() -> anyhow::Result<()> {
+    let db = database().await?;
+    let definition = |name: &str| {
+        let text = format!("name: {name}\nsteps: [{{ id: a, use: docmill/text@1 }}]\n");
+        docmill_model::definition::Definition::parse(&text).unwrap()
+    };
+    let common = db
+        .store
+        .save_pipeline(db.tenant, &definition("common"), "", None)
+        .await?
+        .pipeline;
+    let rare = db
+        .store
+        .save_pipeline(db.tenant, &definition("rare"), "", None)
+        .await?
+        .pipeline;
+    let mut commits = Vec::new();
+    for n in 0..4_000_u32 {
+        let of = |pipeline: PipelineId, name: &str| {
+            let text = format!("документ номер {n} слово{}", n % 1_000);
+            sample::run(&text)
+                .of_pipeline(pipeline, name)
+                .found_by("fio", &format!("Человек Номер{n}"))
+        };
+        let mut sample = if n == 7 {
+            of(rare, "rare")
+        } else {
+            of(common, "common")
+        };
+        if n == 8 {
+            sample = sample.failed(Code::StackOverflow);
+        }
+        if n == 9 {
+            sample.outcome.verdict = Some(Verdict::Undecided);
+        }
+        let store = db.store.clone();
+        commits.push(tokio::spawn(async move {
+            store.commit_run(db.tenant, &sample.commit()).await.unwrap();
+            sample.documents[0].document
+        }));
+    }
+    let mut document = None;
+    for commit in commits {
+        document = Some(commit.await?);
+    }
+    let mut owner = PgConnection::connect(&db.url).await?;
+    sqlx::raw_sql("vacuum analyze").execute(&mut owner).await?;
+
+    // One connection: the one that is asked on.
+    let store = Store::connect(&Settings {
+        pool: 1,
+        ..Settings::new(&db.url)
+    })?;
+    let lookup = vec![("fio".to_owned(), "номер123 человек".to_owned())];
+    let questions = [
+        (
+            "(tokens)",
+            RunFilter {
+                lookups: lookup,
+                ..RunFilter::default()
+            },
+        ),
+        (
+            "(tenant_id, pipeline_id, id)",
+            RunFilter {
+                pipeline: Some("rare".into()),
+                ..RunFilter::default()
+            },
+        ),
+        (
+            "(tenant_id, status, id)",
+            RunFilter {
+                status: Some(Status::Failed),
+                ..RunFilter::default()
+            },
+        ),
+        (
+            "(tenant_id, verdict, id)",
+            RunFilter {
+                verdict: Some(Verdict::Undecided),
+                ..RunFilter::default()
+            },
+        ),
+        (
+            "(tenant_id, error_code, id)",
+            RunFilter {
+                error: Some(Code::StackOverflow),
+                ..RunFilter::default()
+            },
+        ),
+        (
+            "(tenant_id, document_id, run_id)",
+            RunFilter {
+                document,
+                ..RunFilter::default()
+            },
+        ),
+    ];
+    let before = scans(&db.url, "gin (words)").await;
+    assert_eq!(
+        store
+            .list_documents(db.tenant, None, 0, Some("слово123"))
+            .await?
+            .items
+            .len(),
+        4
+    );
+    assert!(
+        used_since(&store, &db.url, "gin (words)", before).await,
+        "the words were not used"
+    );
+    for (index, filter) in questions {
+        let before = scans(&db.url, index).await;
+        assert_eq!(
+            store.list_runs(db.tenant, &filter).await?.items.len(),
+            1,
+            "{index}"
+        );
+        assert!(
+            used_since(&store, &db.url, index, before).await,
+            "{index} was not used"
+        );
+    }
+    Ok(())
+}
