@@ -1,6 +1,6 @@
 //! Connecting: one pool, short time-outs, an application role without rights over the schema.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -225,6 +225,42 @@ fn rights(error: sqlx::Error) -> StoreError {
     match hint {
         Some(reason) => StoreError::NotMigrated { reason },
         None => error.into(),
+    }
+}
+
+/// How long it is tried again.
+const AGAIN_FOR: Duration = Duration::from_millis(500);
+
+/// Does `work` again with another connection when the one it was given had been cut: PostgreSQL was restarted, or a network in
+/// between forgot it. Only for work that may be done twice.
+pub(crate) async fn again_if_cut<T, F>(mut work: impl FnMut() -> F) -> Result<T, sqlx::Error>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let begun = Instant::now();
+    loop {
+        match work().await {
+            Err(error) if is_cut(&error) && begun.elapsed() < AGAIN_FOR => {
+                tracing::debug!(store.error = %error, "a connection to PostgreSQL had been cut");
+            }
+            result => return result,
+        }
+    }
+}
+
+/// An established connection that ended; not one that could not be made.
+fn is_cut(error: &sqlx::Error) -> bool {
+    use std::io::ErrorKind as K;
+    match error {
+        sqlx::Error::Io(cause) => {
+            matches!(
+                cause.kind(),
+                K::BrokenPipe | K::ConnectionReset | K::ConnectionAborted | K::UnexpectedEof
+            )
+        }
+        // Ended by an administrator, by a crash, by a shutdown.
+        sqlx::Error::Database(cause) => matches!(cause.code().as_deref(), Some("57P01" | "57P02" | "08006")),
+        _ => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use docmill_model::id::TenantId;
 use sqlx::{PgConnection, Postgres, Transaction};
 
-use crate::connect::Store;
+use crate::connect::{Store, again_if_cut};
 use crate::error::StoreError;
 
 /// A transaction that sees the rows of one tenant and no others: row-level security compares every row with
@@ -15,7 +15,8 @@ pub(crate) struct TenantTx {
 impl Store {
     /// Begins a transaction of a tenant.
     pub(crate) async fn tenant(&self, tenant: TenantId) -> Result<TenantTx, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        // Nothing was asked yet, so a connection that turns out to be dead is no reason to fail.
+        let mut transaction = again_if_cut(|| self.pool.begin()).await?;
         sqlx::query("select set_config('app.tenant_id', $1, true)")
             .bind(tenant.uuid().to_string())
             .execute(&mut *transaction)

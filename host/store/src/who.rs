@@ -9,7 +9,7 @@ use docmill_model::run::Millis;
 use serde::Serialize;
 
 use crate::clean::{json, text};
-use crate::connect::Store;
+use crate::connect::{Store, again_if_cut};
 use crate::error::StoreError;
 
 /// A key's secret part. Shown once; the database has its SHA-256 only.
@@ -135,14 +135,16 @@ impl Store {
         }
         // Compared by hash: how long it takes tells nothing of the secret.
         let hash = Digest::of(secret.as_bytes());
-        let row = sqlx::query!(
-            r#"select tenant_id as "tenant_id!", tenant_name as "tenant_name!", timezone as "timezone!",
+        let ask = || {
+            sqlx::query!(
+                r#"select tenant_id as "tenant_id!", tenant_name as "tenant_name!", timezone as "timezone!",
                       locale as "locale!", key_id as "key_id!", key_name as "key_name!"
                from docmill.authenticate($1)"#,
-            hash.as_bytes().as_slice(),
-        )
-        .fetch_optional(&self.pool)
-        .await?;
+                hash.as_bytes().as_slice(),
+            )
+            .fetch_optional(&self.pool)
+        };
+        let row = again_if_cut(ask).await?;
         Ok(row.map(|row| Caller {
             tenant: row.tenant_id.into(),
             tenant_name: row.tenant_name,

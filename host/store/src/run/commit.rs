@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::Committed;
 use super::rows::Rows;
+use crate::connect::again_if_cut;
 use crate::error::StoreError;
 
 /// Commits of one tenant that may be under way at once. The second and later ones are for when a large run holds up small
@@ -91,7 +92,8 @@ impl Committer {
     async fn work_off(&self, tenant: TenantId) {
         while let Some(group) = self.next_group(tenant) {
             let rows: Vec<&Rows> = group.iter().map(|w| &w.rows).collect();
-            match write(&self.pool, tenant, false, &rows).await {
+            let mut sent = 0;
+            match write_maybe_again(&self.pool, tenant, false, &rows, &mut sent).await {
                 Ok(committed) => answer_all(group, || Ok(committed.clone())),
                 Err(StoreError::Unavailable { reason }) => {
                     let away = || {
@@ -105,8 +107,11 @@ impl Committer {
                 }
                 // One of them is wrong, or was there already: it must not take its neighbours along.
                 Err(_) if group.len() > 1 => {
+                    let sent_before = sent - 1;
                     for waiting in group {
-                        let result = write(&self.pool, tenant, false, &[&waiting.rows]).await;
+                        let mut sent = sent_before;
+                        let rows = [&waiting.rows];
+                        let result = write_maybe_again(&self.pool, tenant, false, &rows, &mut sent).await;
                         waiting.answer.send(result).ok();
                     }
                 }
@@ -173,8 +178,41 @@ pub(crate) async fn write(
     accepted: bool,
     runs: &[&Rows],
 ) -> Result<Committed, StoreError> {
+    write_maybe_again(pool, tenant, accepted, runs, &mut 0).await
+}
+
+/// The same; counts in `sent` how often it was sent. What was sent and not answered may have been written.
+async fn write_maybe_again(
+    pool: &PgPool,
+    tenant: TenantId,
+    accepted: bool,
+    runs: &[&Rows],
+    sent: &mut u32,
+) -> Result<Committed, StoreError> {
+    let counted = || {
+        *sent += 1;
+        send(pool, tenant, accepted, runs)
+    };
+    match again_if_cut(counted).await {
+        Ok(replaced) => Ok(Committed {
+            replaced: replaced.into(),
+        }),
+        // It was written the first time; only the answer was lost. (Of several, one may have been there before.)
+        Err(error) if *sent > 1 && runs.len() == 1 && !accepted && is_there(&error) => {
+            Ok(Committed::default())
+        }
+        Err(error) => Err(refused(error)),
+    }
+}
+
+async fn send(
+    pool: &PgPool,
+    tenant: TenantId,
+    accepted: bool,
+    runs: &[&Rows],
+) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error> {
     // Not a checked macro: those take slices and would have every group copied into one.
-    let replaced: Vec<(Uuid, Uuid)> = sqlx::query_as(
+    sqlx::query_as(
         "select given, instead from docmill.commit_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(tenant.uuid())
@@ -194,10 +232,22 @@ pub(crate) async fn write(
     .bind(runs.iter().flat_map(|r| &r.usage).bind_iter())
     .fetch_all(pool)
     .await
-    .map_err(refused)?;
-    Ok(Committed {
-        replaced: replaced.into(),
-    })
+}
+
+/// Whether a run is refused because one of its id is there.
+fn is_there(error: &sqlx::Error) -> bool {
+    let Some(cause) = error
+        .as_database_error()
+        .filter(|cause| cause.is_unique_violation())
+    else {
+        return false;
+    };
+    // `run` itself is written first, into one of its partitions.
+    let part = cause
+        .table()
+        .and_then(|table| table.strip_prefix("run_"))
+        .unwrap_or_default();
+    part == "default" || part.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn refused(error: sqlx::Error) -> StoreError {

@@ -122,3 +122,55 @@ async fn a_server_that_dies_in_the_middle_leaves_nothing_half_written() -> anyho
     assert_eq!(broken, 0);
     Ok(())
 }
+
+#[tokio::test]
+async fn connections_that_are_cut_cost_no_run() -> anyhow::Result<()> {
+    let db = docmill_harness::database().await?;
+    let mut owner = <sqlx::PgConnection as sqlx::Connection>::connect(&db.url).await?;
+    let until = Instant::now() + Duration::from_millis(1_500);
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let (store, tenant) = (db.store.clone(), db.tenant);
+            tokio::spawn(async move {
+                let mut written = Vec::new();
+                while Instant::now() < until {
+                    let sample = sample::run(&format!("text {writer} {}", written.len()));
+                    store.commit_run(tenant, &sample.commit()).await.unwrap();
+                    assert!(
+                        store
+                            .get_run(tenant, sample.head.id)
+                            .await
+                            .is_ok_and(|run| run.is_some())
+                    );
+                    written.push(sample.head.id);
+                }
+                written
+            })
+        })
+        .collect();
+    let mut cut = 0;
+    while Instant::now() < until {
+        let ended: i64 = sqlx::query_scalar(
+            "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
+             where datname = current_database() and query like '%commit_runs%' and pid <> pg_backend_pid()",
+        )
+        .fetch_one(&mut owner)
+        .await?;
+        cut += ended;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut written = Vec::new();
+    for writer in writers {
+        written.extend(writer.await?);
+    }
+    assert!(cut > 3, "{cut} connections were cut");
+    let kept: i64 = sqlx::query_scalar("select count(*) from docmill.run")
+        .fetch_one(&mut owner)
+        .await?;
+    assert_eq!(
+        usize::try_from(kept)?,
+        written.len(),
+        "{cut} connections were cut"
+    );
+    Ok(())
+}
