@@ -16,11 +16,15 @@ impl Store {
     /// Begins a transaction of a tenant.
     pub(crate) async fn tenant(&self, tenant: TenantId) -> Result<TenantTx, StoreError> {
         // Nothing was asked yet, so a connection that turns out to be dead is no reason to fail.
-        let mut transaction = again_if_cut(|| self.pool.begin()).await?;
-        sqlx::query("select set_config('app.tenant_id', $1, true)")
-            .bind(tenant.uuid().to_string())
-            .execute(&mut *transaction)
-            .await?;
+        let begin = || async {
+            let mut transaction = self.pool.begin().await?;
+            sqlx::query("select set_config('app.tenant_id', $1, true)")
+                .bind(tenant.uuid().to_string())
+                .execute(&mut *transaction)
+                .await?;
+            Ok(transaction)
+        };
+        let transaction = again_if_cut(begin).await?;
         Ok(TenantTx { transaction })
     }
 }
