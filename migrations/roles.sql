@@ -9,6 +9,8 @@ do $$
 declare
     wanted text;
     missing text := '';
+    -- From 16 on, who made a role is a member that may grant it, and not one that may act as it.
+    membership text := case when current_setting('server_version_num')::integer >= 160000 then 'set' else 'member' end;
 begin
     -- Roles belong to the whole server: two databases that are migrated at once must not both make them.
     perform pg_advisory_xact_lock(hashtext('docmill roles'));
@@ -21,7 +23,7 @@ begin
                 missing := missing || format('create role %I nologin; ', wanted);
             end;
         end if;
-        if missing = '' and not pg_has_role(current_user, wanted, 'member') then
+        if missing = '' and not pg_has_role(current_user, wanted, membership) then
             begin
                 execute format('grant %I to current_user', wanted);
             exception when insufficient_privilege then

@@ -144,12 +144,5 @@ fn bench(root: &Path, arguments: &[String]) -> Result<()> {
 fn sqlx(root: &Path) -> Result<()> {
     setup::postgresql()?;
     process::step("checking every SQL statement");
-    run(cargo(root).args([
-        "run",
-        "--quiet",
-        "--package",
-        "docmill-harness",
-        "--bin",
-        "prepare-sqlx",
-    ]))
+    run(process::command(root.join("host/store/prepare-statements")).current_dir(root))
 }
