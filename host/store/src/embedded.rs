@@ -42,6 +42,7 @@ const MAX_LOG_BYTES: u64 = 8 << 20;
 /// A running private server. Dropped, it stops cleanly; on Linux it also stops when this process is killed.
 pub struct PrivateServer {
     url: String,
+    sockets: PathBuf,
     /// None: the server was running already, and who started it stops it.
     child: Option<Kept>,
 }
@@ -86,7 +87,11 @@ impl PrivateServer {
             progress("making a private PostgreSQL");
             create(&binaries, account, &places)?;
         } else if adopt(&url, &places, &progress).await? {
-            return Ok(Self { url, child: None });
+            return Ok(Self {
+                url,
+                sockets: places.sockets,
+                child: None,
+            });
         }
         lock::clear(&places.data);
         let mut last = String::new();
@@ -101,6 +106,7 @@ impl PrivateServer {
                 .map_err(EmbeddedError::file("cannot run", &binaries.postgres()))?;
             let started = Self {
                 url: url.clone(),
+                sockets: places.sockets.clone(),
                 child: Some(child),
             };
             match started.answers(&places, &progress).await? {
@@ -144,11 +150,16 @@ impl PrivateServer {
             return Ok(());
         };
         child.interrupt();
-        if child.wait(STOP).await {
-            Ok(())
-        } else {
-            Err(EmbeddedError::Unstoppable { pid: child.pid() })
+        if !child.wait(STOP).await {
+            return Err(EmbeddedError::Unstoppable { pid: child.pid() });
         }
+        self.remove_sockets();
+        Ok(())
+    }
+
+    /// The directory may be one in /tmp. It is empty now; the next start makes it again.
+    fn remove_sockets(&self) {
+        fs::remove_dir(&self.sockets).ok();
     }
 
     /// Waits until the server answers; false if it ended instead.
@@ -184,6 +195,7 @@ impl Drop for PrivateServer {
         if let Some(child) = &self.child {
             child.interrupt();
             child.wait_blocking(DROP);
+            self.remove_sockets();
         }
     }
 }

@@ -320,3 +320,31 @@ async fn a_run_of_a_month_without_a_partition_is_kept_and_moved_when_there_is_on
     assert_eq!(rows(&mut owner, open).await, [] as [String; 0]);
     Ok(())
 }
+
+/// On a server of its own: roles belong to the server, and the others have them already.
+#[tokio::test]
+async fn a_user_who_may_create_roles_migrates_alone() -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let server = docmill_store::embedded::PrivateServer::start(&directory.path().join("pg"), |_| ()).await?;
+    let mut superuser = PgConnection::connect(server.url()).await?;
+    sqlx::raw_sql(
+        "create role migrating login createrole; grant create on database postgres to migrating; create role serving login",
+    )
+    .execute(&mut superuser)
+    .await?;
+    let as_user = |user: &str| server.url().replacen("//postgres@", &format!("//{user}@"), 1);
+    migrate(&as_user("migrating")).await?;
+    migrate(&as_user("migrating")).await?;
+    // A host's user that is a member of docmill_app and of nothing else can do all that a host does.
+    let store = docmill_store::Store::connect(&docmill_store::Settings::new(as_user("serving")))?;
+    assert!(store.ping().await.is_err(), "it is not a member yet");
+    sqlx::raw_sql("grant docmill_app to serving")
+        .execute(&mut superuser)
+        .await?;
+    store.ping().await?;
+    let first = store.bootstrap("main").await?.unwrap();
+    let sample = sample::run("text");
+    store.commit_run(first.tenant, &sample.commit()).await?;
+    assert!(store.get_run(first.tenant, sample.head.id).await?.is_some());
+    Ok(())
+}
