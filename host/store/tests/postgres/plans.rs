@@ -101,6 +101,13 @@ async fn runs_and_documents_are_found_through_indexes() -> anyhow::Result<()> {
             },
         ),
         (
+            "(tenant_id, pipeline_id, id)",
+            RunFilter {
+                pipeline: Some("rare".into()),
+                ..RunFilter::default()
+            },
+        ),
+        (
             "(tenant_id, status, id)",
             RunFilter {
                 status: Some(Status::Failed),
