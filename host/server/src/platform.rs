@@ -2,6 +2,7 @@
 //! other.
 
 mod files;
+mod upkeep;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,6 +52,7 @@ pub struct Platform {
     database: Option<PrivateServer>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<std::io::Result<()>>,
+    upkeep: JoinHandle<()>,
 }
 
 /// The organisation that the first start makes.
@@ -142,6 +144,7 @@ impl Platform {
             async { stopped.await.unwrap_or(()) },
             config.drain_timeout,
         ));
+        let upkeep = tokio::spawn(upkeep::run(store.clone()));
         let platform = Self {
             store,
             registry,
@@ -156,6 +159,7 @@ impl Platform {
             database,
             stop: Some(stop),
             server,
+            upkeep,
         };
         platform.install().await?;
         platform.state.readiness().set_ready(true);
@@ -236,6 +240,7 @@ impl Platform {
     /// Ends in order: not ready → no new connections → running work may end → guests are interrupted → the database.
     pub async fn stop(mut self) {
         self.state.readiness().set_ready(false);
+        self.upkeep.abort();
         if let Some(stop) = self.stop.take() {
             stop.send(()).ok();
         }

@@ -123,10 +123,12 @@ impl Store {
         )
         .fetch_one(&self.pool)
         .await?;
-        tracing::info!(
-            store.partitions_made = made,
-            "partitions are there for the coming months"
-        );
+        if made > 0 {
+            tracing::info!(
+                store.partitions_made = made,
+                "partitions are there for the coming months"
+            );
+        }
         Ok(())
     }
 
