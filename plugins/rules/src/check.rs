@@ -1,8 +1,9 @@
 //! From rules and inputs to checks.
 
-use crate::config::{Config, Locale, RuleConfig};
+use crate::config::{Config, Locale, RuleConfig, Tolerance};
 use crate::expression::{Compiled, Refused, compile, lists};
 use crate::message::{self, Template};
+use crate::number::Number;
 use crate::{functions, node};
 use cel::common::types::CelBool;
 use cel::{Context, ExecutionError, Value};
@@ -26,7 +27,8 @@ struct Rule {
 }
 
 /// # Errors
-/// `invalid-config` with code `expression` or `message`, naming the rule and the place; `duplicate`, `code`.
+/// `invalid-config` with code `expression` or `message`, naming the rule and the place; `duplicate`, `code`,
+/// `tolerance`. `invalid-input` with code `path` for fields that collide.
 pub fn validate(inputs: &Inputs, config: Config) -> Result<Vec<Check>, Error> {
     let rules = compile_all(&config)?;
     let mut fields = inputs.fields();
@@ -63,7 +65,11 @@ fn compile_all(config: &Config) -> Result<Vec<Rule>, Error> {
             let message = format!("The rule `{code}`: its {what}, line {line}, column {column}: {reason}.");
             Error::invalid_config(kind, message)
         };
-        let tolerance = rule.tolerance.as_ref().map(crate::config::Tolerance::digits);
+        let tolerance = rule
+            .tolerance
+            .as_ref()
+            .map(|given| tolerance(code, given))
+            .transpose()?;
         let compiled = |source: &str, what| {
             compile(source, tolerance.as_deref()).map_err(|at| refused(what, "expression", at))
         };
@@ -90,18 +96,27 @@ fn compile_all(config: &Config) -> Result<Vec<Rule>, Error> {
     Ok(rules)
 }
 
+/// The digits of a tolerance: `1e-7` is how JSON may write 0.0000001.
+fn tolerance(code: &str, given: &Tolerance) -> Result<String, Error> {
+    let number = Number::of_json(&given.digits()).filter(|number| !number.value.is_sign_negative());
+    number.map(|number| number.value.to_string()).ok_or_else(|| {
+        let message =
+            format!("The rule `{code}`: its tolerance is no number of at most 28 digits from 0 on.");
+        Error::invalid_config("tolerance", message)
+    })
+}
+
 /// Fields that rules name and nobody looked for are missing like those that were not found, so that `has` works.
 fn announce(fields: &mut Vec<Field>, rules: &[Rule]) {
     for rule in rules {
         let when = rule.when.iter().flat_map(|when| &when.paths);
         let named = rule.config.fields.iter().flatten();
         for path in rule.expression.paths.iter().chain(when).chain(named) {
-            let mut more: Vec<Field> = Vec::new();
-            if !path.contains('[') && !fields.iter().any(|field| field.path == *path) {
-                more.push(Field::missing(path.clone()));
+            if path.contains('[') || fields.iter().any(|field| field.path == *path) {
+                continue;
             }
+            fields.push(Field::missing(path.clone()));
             // A name that is a list elsewhere is no field.
-            fields.append(&mut more);
             if docmill_plugin::tree::of_fields(fields).is_err() {
                 fields.pop();
             }
@@ -197,9 +212,7 @@ impl Rule {
         let least = self.config.min_confidence.unwrap_or(config.min_confidence);
         let doubtful = fields.iter().find_map(|field| {
             let confidence = field.confidence.filter(|confidence| *confidence < least)?;
-            self.expression
-                .paths
-                .contains(&field.path)
+            self.reads(&field.path)
                 .then_some((field.path.as_str(), confidence))
         });
         if let Some((path, confidence)) = doubtful {
@@ -219,6 +232,12 @@ impl Rule {
             }
             Err(stuck) => (Outcome::Undecided, stuck.reason(locale)),
         })
+    }
+
+    /// Whether the expression asks for a field, by its path or as a member of a list.
+    fn reads(&self, path: &str) -> bool {
+        let Compiled { paths, members, .. } = &self.expression;
+        paths.iter().any(|named| named == path) || members.iter().any(|member| is_under(path, member))
     }
 
     /// The answer of an expression, or why there is none.
@@ -273,6 +292,23 @@ impl Rule {
             .take(CITATIONS_MAX)
             .collect()
     }
+}
+
+/// Whether a path is `lines[].amount` at any index, or lies below it.
+fn is_under(path: &str, member: &str) -> bool {
+    let mut rest = path;
+    for (at, name) in member.split("[]").enumerate() {
+        if at > 0 {
+            let index = rest.strip_prefix('[').and_then(|inner| inner.split_once(']'));
+            let Some((_, after)) = index else { return false };
+            rest = after;
+        }
+        let Some(after) = rest.strip_prefix(name) else {
+            return false;
+        };
+        rest = after;
+    }
+    rest.is_empty() || rest.starts_with(['.', '['])
 }
 
 /// Why a rule has no answer.

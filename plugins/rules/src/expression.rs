@@ -5,7 +5,7 @@ use crate::functions;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, operators};
 use cel::common::types::CelString;
 use cel::parser::{Expression, PrattParser};
-use docmill_plugin::tree::{Part, parse_path};
+use docmill_plugin::tree::parse_path;
 
 const VARIABLES: [&str; 4] = ["fields", "params", "checks", "document"];
 /// Deeper expressions are refused; each level costs stack.
@@ -19,6 +19,15 @@ pub struct Compiled {
     pub expression: Expression,
     /// Paths of fields that it names, without `value`, `raw` and `confidence`.
     pub paths: Vec<String>,
+    /// Such paths in lists that it goes through: `lines[].amount`. One that names no field stands for all below it.
+    pub members: Vec<String>,
+}
+
+/// A variable of a macro.
+struct Bound {
+    name: String,
+    /// Where its values come from, if that is a list of fields: `lines[]`.
+    of: Option<String>,
 }
 
 /// Why an expression cannot be used; line and column count from 1.
@@ -42,27 +51,33 @@ pub fn compile(source: &str, tolerance: Option<&str>) -> Result<Compiled, Refuse
             reason: first.map_or_else(|| "it is no expression".to_owned(), |error| error.msg.clone()),
         }
     })?;
-    let mut paths = Vec::new();
-    Walk {
+    let mut walk = Walk {
         source,
         tolerance,
-        paths: &mut paths,
+        paths: Vec::new(),
+        members: Vec::new(),
         depth: 0,
-    }
-    .visit(&mut expression, &mut Vec::new())?;
-    Ok(Compiled { expression, paths })
+    };
+    walk.visit(&mut expression, &mut Vec::new())?;
+    let Walk { paths, members, .. } = walk;
+    Ok(Compiled {
+        expression,
+        paths,
+        members,
+    })
 }
 
 struct Walk<'a> {
     source: &'a str,
     tolerance: Option<&'a str>,
-    paths: &'a mut Vec<String>,
+    paths: Vec<String>,
+    members: Vec<String>,
     depth: usize,
 }
 
 impl Walk<'_> {
     /// `bound` are the variables of the macros around.
-    fn visit(&mut self, node: &mut Expression, bound: &mut Vec<String>) -> Result<(), Refused> {
+    fn visit(&mut self, node: &mut Expression, bound: &mut Vec<Bound>) -> Result<(), Refused> {
         if self.depth >= TREE_DEPTH_MAX {
             let reason = "it is too long or too deeply nested; split it into several rules".to_owned();
             return Err(Refused {
@@ -77,18 +92,23 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn visit_inside(&mut self, node: &mut Expression, bound: &mut Vec<String>) -> Result<(), Refused> {
+    fn visit_inside(&mut self, node: &mut Expression, bound: &mut Vec<Bound>) -> Result<(), Refused> {
         if let Some(path) = field_path(&node.expr)
             && !self.paths.contains(&path)
         {
             self.paths.push(path);
+        }
+        if let Some(member) = member_path(&node.expr, bound)
+            && !self.members.contains(&member)
+        {
+            self.members.push(member);
         }
         match &mut node.expr {
             Expr::Ident(name) => {
                 let known = VARIABLES.contains(&name.as_str())
                     || name.starts_with('@')
                     || is_type(name)
-                    || bound.contains(name);
+                    || bound.iter().any(|bound| bound.name == *name);
                 if !known {
                     let reason = format!("there is no `{name}`; expressions know {}", VARIABLES.join(", "));
                     return Err(self.refused(name, reason));
@@ -127,8 +147,13 @@ impl Walk<'_> {
                 self.visit(&mut comprehension.iter_range, bound)?;
                 self.visit(&mut comprehension.accu_init, bound)?;
                 let outside = bound.len();
-                bound.push(comprehension.iter_var.clone());
-                bound.extend(comprehension.iter_var2.clone());
+                let of = elements(&comprehension.iter_range.expr, bound);
+                // Of two variables, the first one is the index.
+                let names = [Some(&comprehension.iter_var), comprehension.iter_var2.as_ref()];
+                bound.extend(names.into_iter().flatten().map(|name| Bound {
+                    name: name.clone(),
+                    of: of.clone(),
+                }));
                 self.visit(&mut comprehension.loop_cond, bound)?;
                 self.visit(&mut comprehension.loop_step, bound)?;
                 bound.truncate(outside);
@@ -281,50 +306,68 @@ fn null_test(call: &CallExpr) -> Option<SelectExpr> {
 
 /// `fields.lines[0].amount.value` → `lines[0].amount`; `None` for anything that is not such a chain to its end.
 fn field_path(expr: &Expr) -> Option<String> {
-    let mut path = String::new();
-    for part in chain(expr)? {
-        match part {
-            Part::Name(name) => {
-                if !path.is_empty() {
-                    path.push('.');
-                }
-                path.push_str(&name);
-            }
-            Part::Index(index) => path.push_str(&format!("[{index}]")),
-        }
+    let path = leaf(&chain(expr, &[])?)?;
+    parse_path(&path).map(|_| path)
+}
+
+/// `l.amount.value` in `fields.lines.map(l, …)` → `lines[].amount`, and so for an index that is computed.
+fn member_path(expr: &Expr, bound: &[Bound]) -> Option<String> {
+    leaf(&chain(expr, bound)?).filter(|path| path.contains("[]"))
+}
+
+/// What the elements of a list are: those of `fields.lines` are `lines[]`. Of a list made of such elements nobody
+/// knows which of their fields it holds, so it counts as all of them.
+fn elements(expr: &Expr, bound: &[Bound]) -> Option<String> {
+    match expr {
+        Expr::Comprehension(comprehension) => elements(&comprehension.iter_range.expr, bound),
+        _ => chain(expr, bound)
+            .filter(|path| !path.is_empty())
+            .map(|path| path + "[]"),
     }
+}
+
+/// The field whose value, text or confidence a chain ends in.
+fn leaf(path: &str) -> Option<String> {
     let end = path
         .strip_suffix(".amount")
         .or_else(|| path.strip_suffix(".currency"))
         .filter(|rest| rest.ends_with(".value"));
-    let path = end.unwrap_or(&path);
+    let path = end.unwrap_or(path);
     let leaf = [".value", ".raw", ".confidence"]
         .iter()
         .find_map(|ending| path.strip_suffix(ending))?;
-    parse_path(leaf).map(|_| leaf.to_owned())
+    Some(leaf.to_owned())
 }
 
-fn chain(expr: &Expr) -> Option<Vec<Part>> {
+/// `fields.lines[0].amount` → `lines[0].amount`; an index that is no literal is `[]`. `None` for anything that does not
+/// begin with `fields` or a variable of a list of fields.
+fn chain(expr: &Expr, bound: &[Bound]) -> Option<String> {
     match expr {
-        Expr::Ident(name) if name == "fields" => Some(Vec::new()),
-        Expr::Select(select) => {
-            let mut parts = chain(&select.operand.expr)?;
-            parts.push(Part::Name(select.field.clone()));
-            Some(parts)
-        }
+        Expr::Ident(name) => match bound.iter().rev().find(|bound| bound.name == *name) {
+            Some(bound) => bound.of.clone(),
+            None => (name == "fields").then(String::new),
+        },
+        Expr::Select(select) => Some(joined(chain(&select.operand.expr, bound)?, &select.field)),
         Expr::Call(call) if call.func_name == operators::INDEX => {
             let [operand, index] = call.args.as_slice() else {
                 return None;
             };
-            let mut parts = chain(&operand.expr)?;
-            parts.push(match &index.expr {
-                Expr::Literal(LiteralValue::Int(index)) => Part::Index(usize::try_from(*index.inner()).ok()?),
-                Expr::Literal(LiteralValue::String(name)) => Part::Name(name.inner().to_owned()),
-                _ => return None,
-            });
-            Some(parts)
+            let path = chain(&operand.expr, bound)?;
+            Some(match &index.expr {
+                Expr::Literal(LiteralValue::Int(index)) => format!("{path}[{}]", index.inner()),
+                Expr::Literal(LiteralValue::String(name)) => joined(path, name.inner()),
+                _ => path + "[]",
+            })
         }
         _ => None,
+    }
+}
+
+fn joined(path: String, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
     }
 }
 
@@ -338,17 +381,8 @@ pub fn lists(expression: &Expression) -> Vec<String> {
 fn collect_lists(node: &Expression, found: &mut Vec<String>) {
     match &node.expr {
         Expr::Comprehension(comprehension) => {
-            let parts = chain(&comprehension.iter_range.expr).unwrap_or_default();
-            let names: Option<Vec<&str>> = parts
-                .iter()
-                .map(|part| match part {
-                    Part::Name(name) => Some(name.as_str()),
-                    Part::Index(_) => None,
-                })
-                .collect();
-            if let Some(names) = names.filter(|names| !names.is_empty()) {
-                found.push(names.join("."));
-            }
+            let list = chain(&comprehension.iter_range.expr, &[]);
+            found.extend(list.filter(|list| !list.is_empty() && !list.contains('[')));
             collect_lists(&comprehension.iter_range, found);
             collect_lists(&comprehension.loop_step, found);
         }

@@ -48,7 +48,7 @@ fn convert(json: &Json, path: &str, fields: &HashMap<String, &Field>, depth: usi
         Json::String(text) => Box::new(CelString::from(text.clone())),
         Json::Number(number) => match number.as_i64() {
             Some(int) => Box::new(CelInt::from(int)),
-            None => match Number::parse(&number.to_string()) {
+            None => match Number::of_json(&number.to_string()) {
                 Some(number) => Box::new(number),
                 None => Box::new(CelNull),
             },

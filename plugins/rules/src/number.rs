@@ -32,6 +32,11 @@ impl Number {
         Decimal::from_str_exact(digits.trim()).ok().map(Self::plain)
     }
 
+    /// A number as JSON writes it, with or without a power of ten; `None` beyond 28 digits.
+    pub fn of_json(digits: &str) -> Option<Self> {
+        Self::parse(digits).or_else(|| Decimal::from_scientific(digits).ok().map(Self::plain))
+    }
+
     /// Any number, and text that is one.
     pub fn of(value: &(dyn Val + '_)) -> Option<Self> {
         Self::strict(value).or_else(|| Self::parse(value.downcast_ref::<CelString<'_>>()?.inner()))

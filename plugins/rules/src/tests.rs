@@ -215,6 +215,88 @@ fn tolerance_and_confidence() {
 }
 
 #[test]
+fn unsure_members_of_lists_leave_a_rule_undecided() {
+    let with = |expression: &str| {
+        let unsure = |path: &str, value| Field {
+            confidence: Some(0.4),
+            ..Field::found(path, value)
+        };
+        let ten = || Value::Decimal("10".to_owned());
+        let inputs = Inputs::new().with_params(&json!({ "at": 1 })).with_fields([
+            Field::found("total", ten()),
+            Field::found("lines[0].amount", ten()),
+            unsure("lines[0].note", Value::Text("x".to_owned())),
+            unsure("groups[1].lines[0].amount", ten()),
+            Field::found("rates[0]", ten()),
+            unsure("rates[1]", ten()),
+        ]);
+        let config = json!({ "min_confidence": 0.5, "rules": [{ "code": "a", "expression": expression }] });
+        let check = Rules::validate(inputs, serde_json::from_value(config).unwrap())
+            .unwrap()
+            .remove(0);
+        (check.outcome, check.reason)
+    };
+    for expression in [
+        "fields.total.value == sum(fields.lines.map(l, l.amount.value))",
+        "fields.lines.exists(l, has(l.amount))",
+        "fields.rates[0].value == 10",
+        "size(fields.rates) == 2",
+    ] {
+        assert_eq!(
+            with(expression).0,
+            Outcome::Pass,
+            "{expression}: {}",
+            with(expression).1
+        );
+    }
+    for (expression, unsure) in [
+        ("fields.lines.all(l, l.note.value == 'x')", "lines[0].note"),
+        (
+            "fields.lines.filter(l, l.amount.value > 1).all(l, l.note.value == 'x')",
+            "lines[0].note",
+        ),
+        (
+            "fields.lines.map(l, l.note).all(n, n.value == 'x')",
+            "lines[0].note",
+        ),
+        (
+            "sum(fields.groups.map(g, sum(g.lines.map(l, l.amount.value)))) == 10",
+            "groups[1].lines[0].amount",
+        ),
+        ("fields.rates.all(r, r.value == 10)", "rates[1]"),
+        ("fields.rates[params.at].value == 10", "rates[1]"),
+    ] {
+        let expected = format!("Cannot be decided: {unsure} is unsure (confidence 0.4).");
+        assert_eq!(with(expression), (Outcome::Undecided, expected), "{expression}");
+    }
+}
+
+#[test]
+fn small_tolerances_count_and_wrong_ones_are_refused() {
+    let rule = |tolerance: serde_json::Value| {
+        run(
+            &json!({ "rules": [{ "code": "a", "expression": "fields.total.value == 0.30000001", "tolerance": tolerance }] }),
+        )
+    };
+    for tolerance in [json!(0.0000001), json!(1e-7), json!("0.0000001"), json!(1)] {
+        assert_eq!(
+            rule(tolerance.clone()).unwrap()[0].outcome,
+            Outcome::Pass,
+            "{tolerance}"
+        );
+    }
+    assert_eq!(rule(json!(1e-9)).unwrap()[0].outcome, Outcome::Fail);
+    for tolerance in [json!(-0.1), json!(1e-40), json!(1e40), json!("a cent")] {
+        let error = rule(tolerance.clone()).unwrap_err();
+        assert_eq!(
+            (error.kind, error.code.as_str()),
+            (ErrorKind::InvalidConfig, "tolerance"),
+            "{tolerance}"
+        );
+    }
+}
+
+#[test]
 fn reasons_evidence_and_fields() {
     let message = json!({
         "en": "Total {fields.total.value} is not {sum(fields.lines.map(l, l.amount.value)) * 12345678} {{sic}}",
@@ -308,6 +390,18 @@ fn nothing_found_at_all() {
     assert_eq!(
         checks[0].reason,
         "Cannot be decided: fields.seller.name is missing."
+    );
+}
+
+#[test]
+fn fields_that_collide_are_refused_whole() {
+    let config = json!({ "rules": [{ "code": "a", "expression": "fields.a[0].value == 'x' || fields.nobody.value == 'x'" }] });
+    let text = || Value::Text("x".to_owned());
+    let inputs = Inputs::new().with_fields([Field::found("a[0]", text()), Field::found("a.b", text())]);
+    let error = Rules::validate(inputs, serde_json::from_value(config).unwrap()).unwrap_err();
+    assert_eq!(
+        (error.kind, error.code.as_str()),
+        (ErrorKind::InvalidInput, "path")
     );
 }
 
