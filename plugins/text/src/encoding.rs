@@ -6,7 +6,7 @@ use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use docmill_plugin::prelude::*;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// How much of a file is looked at to judge it; encodings do not change in the middle.
+/// How much of a file is looked at to judge it, from its beginning or from the first bytes that are not UTF-8.
 const SAMPLE_BYTES: usize = 256 << 10;
 
 #[derive(Debug)]
@@ -65,9 +65,10 @@ fn detect(bytes: &[u8], media_type: &str) -> Result<(String, &'static str), Erro
         let message = "The file is not text although its type says so; send it with its right type.";
         return Err(Error::invalid_input("binary", message));
     }
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Ok((text.to_owned(), UTF_8.name()));
-    }
+    let valid = match std::str::from_utf8(bytes) {
+        Ok(text) => return Ok((text.to_owned(), UTF_8.name())),
+        Err(error) => error.valid_up_to(),
+    };
     if let Some(said) = charset(media_type).and_then(|label| Encoding::for_label(label.as_bytes())) {
         let (text, used, broken) = said.decode(bytes);
         // A sender's word counts unless the bytes contradict it.
@@ -75,9 +76,10 @@ fn detect(bytes: &[u8], media_type: &str) -> Result<(String, &'static str), Erro
             return Ok((text.into_owned(), used.name()));
         }
     }
-    if nearly_utf8(sample) {
+    if nearly_utf8(bytes, valid) {
         return Ok((String::from_utf8_lossy(bytes).into_owned(), UTF_8.name()));
     }
+    let sample = telling(bytes, valid);
     if let Some(guess) = cyrillic::guess(sample) {
         return Ok((guess.decode(bytes), guess.name()));
     }
@@ -155,12 +157,33 @@ fn is_binary(sample: &[u8]) -> bool {
         || (controls >= 4 && controls * 50 > sample.len())
 }
 
-/// UTF-8 with a little damage: at least twenty well-formed sequences for each broken one.
-fn nearly_utf8(sample: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(sample);
-    let broken = text.matches('\u{FFFD}').count();
-    let whole = text.chars().filter(|char| !char.is_ascii()).count() - broken;
+/// UTF-8 with a little damage: at least twenty well-formed sequences for each broken one. `valid`: how many bytes of the
+/// file are UTF-8 up to the first that is not.
+fn nearly_utf8(bytes: &[u8], valid: usize) -> bool {
+    let (head, rest) = bytes.split_at_checked(valid).unwrap_or((bytes, &[]));
+    let rest = String::from_utf8_lossy(rest.get(..SAMPLE_BYTES).unwrap_or(rest));
+    let broken = rest.matches('\u{FFFD}').count();
+    let first_of_several = |byte: &&u8| **byte >= 0xC0;
+    let whole = head.iter().filter(first_of_several).count()
+        + rest
+            .chars()
+            .filter(|char| !char.is_ascii())
+            .count()
+            .saturating_sub(broken);
     whole >= 20 * broken
+}
+
+/// The sample of a file that is not UTF-8: from the line on where that shows. What stands before may be a long head in
+/// ASCII, which says nothing.
+fn telling(bytes: &[u8], valid: usize) -> &[u8] {
+    let head = bytes.get(..valid).unwrap_or(bytes);
+    let line = head
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |newline| newline + 1);
+    let from = line.min(bytes.len().saturating_sub(SAMPLE_BYTES));
+    let rest = bytes.get(from..).unwrap_or(bytes);
+    rest.get(..SAMPLE_BYTES).unwrap_or(rest)
 }
 
 fn clean(text: &str) -> String {

@@ -54,6 +54,23 @@ fn cyrillic_encodings_are_told_apart() {
 }
 
 #[test]
+fn a_long_head_in_ascii_says_nothing_of_the_encoding() {
+    let head = "id;amount\n1;200\n".repeat(40_000);
+    let text = format!("{head}{RUSSIAN}\n{RUSSIAN}\n");
+    for known in [WINDOWS_1251, IBM866, KOI8_R] {
+        let reading = plain(known.encode(&text).0.into_owned());
+        let last = reading.text(reading.page_count() - 1).unwrap();
+        assert!(last.contains("Справка выдана Иванову"), "{}", known.name());
+    }
+    // One broken byte far behind what shows that it is UTF-8.
+    let mut damaged = format!("{RUSSIAN}\n{head}").into_bytes();
+    damaged.push(0xD0);
+    let reading = plain(damaged);
+    assert_eq!(encoding(&reading), "UTF-8");
+    assert!(reading.text(0).unwrap().starts_with("Справка"));
+}
+
+#[test]
 fn kazakh_single_bytes() {
     // "Қазақстан Республикасы өңір әкімі" in KZ-1048.
     let text = "Қазақстан Республикасының әкімі, өңірлік бөлім: үздік қызмет";
