@@ -30,10 +30,10 @@ pub fn distinct(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     kept
 }
 
-/// The best of distinct candidates, with its confidence moved by what the others say.
-pub fn one(candidates: &[Candidate]) -> Option<Candidate> {
-    let best = candidates.iter().reduce(|best, next| {
-        if next.confidence > best.confidence {
+/// The number of the best of distinct candidates, and it with its confidence moved by what the others say.
+pub fn one(candidates: &[Candidate]) -> Option<(usize, Candidate)> {
+    let (number, best) = candidates.iter().enumerate().reduce(|best, next| {
+        if next.1.confidence > best.1.confidence {
             next
         } else {
             best
@@ -55,7 +55,7 @@ pub fn one(candidates: &[Candidate]) -> Option<Candidate> {
         chosen.confidence = nearer_to_one(chosen.confidence);
     }
     chosen.confidence *= (1.0 - DOUBT).powi(others.len() as i32);
-    Some(chosen)
+    Some((number, chosen))
 }
 
 /// A candidate by itself: a check that holds makes it surer.

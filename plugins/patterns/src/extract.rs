@@ -75,8 +75,9 @@ pub fn extract(readings: &[Reading], config: Config) -> Result<Vec<Field>, Error
             return Err(Error::invalid_config("duplicate", message));
         }
         let search = TableSearch::new(table, |column| column_spec(column, &config, english));
-        for (reading, pages) in readings.iter().zip(&pages).take(1) {
-            fields.extend(search.run(reading, pages)?);
+        let mut rows = 0;
+        for (reading, pages) in readings.iter().zip(&pages) {
+            fields.extend(search.run(reading, pages, &mut rows)?);
         }
     }
     Ok(fields)
@@ -234,15 +235,13 @@ impl Search {
             return Ok(());
         }
         let candidates: Vec<Candidate> = kept.iter().map(|(_, candidate)| candidate.clone()).collect();
-        let chosen = choose::one(&candidates);
-        let place = chosen.as_ref().and_then(|chosen| {
-            kept.iter().find(|(_, other)| {
-                (other.page, other.start, other.end) == (chosen.page, chosen.start, chosen.end)
-            })
+        let chosen = choose::one(&candidates).and_then(|(number, chosen)| {
+            let (index, _) = kept.get(number)?;
+            Some((readings.get(*index)?, chosen))
         });
-        match (chosen.clone(), place.and_then(|(index, _)| readings.get(*index))) {
-            (Some(chosen), Some(reading)) => fields.push(field(reading, name.clone(), chosen)?),
-            _ => {
+        match chosen {
+            Some((reading, chosen)) => fields.push(field(reading, name.clone(), chosen)?),
+            None => {
                 if self.field.required {
                     eprintln!("the field `{name}` is required and was not found");
                 }

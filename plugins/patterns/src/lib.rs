@@ -25,7 +25,7 @@ impl Extractor for Patterns {
             env!("CARGO_PKG_VERSION"),
             "Finds typed fields by labels, regular expressions and table cells, each with its place in the document.",
         )
-        .config_schema(include_str!("../config.schema.json"))
+        .config_schema(include_str!("config.schema.json"))
     }
 
     fn extract(inputs: Inputs, config: Config) -> Result<Vec<Field>, Error> {

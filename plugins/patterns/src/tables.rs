@@ -42,16 +42,15 @@ impl TableSearch {
         }
     }
 
-    /// The fields of all rows of all tables with these headers, numbered through.
+    /// The fields of all rows of all tables with these headers, numbered through from `rows` on.
     ///
     /// # Errors
     /// What the host answers.
-    pub fn run(&self, reading: &Reading, pages: &[Page]) -> Result<Vec<Field>, Error> {
+    pub fn run(&self, reading: &Reading, pages: &[Page], rows: &mut usize) -> Result<Vec<Field>, Error> {
         let words: Vec<Vec<String>> = self.columns.iter().map(|column| column.words.clone()).collect();
         // One column's header alone stands in too many tables.
         let least = words.len().min(2).max(words.len().div_ceil(2));
         let mut fields = Vec::new();
-        let mut rows = 0;
         // The table that the last page ended with may go on without its headers.
         let mut open: Option<(u32, u32, Vec<Option<Column>>)> = None;
         for page in pages {
@@ -72,7 +71,7 @@ impl TableSearch {
                         _ => continue,
                     },
                 };
-                let ended = self.rows(reading, page, table, from, &columns, &mut rows, &mut fields)?;
+                let ended = self.rows(reading, page, table, from, &columns, rows, &mut fields)?;
                 open = if ended {
                     None
                 } else {

@@ -182,3 +182,47 @@ fn merged_cells_are_read_once() {
         .collect();
     assert_eq!(amounts, ["5", "7"]);
 }
+
+#[test]
+fn every_reading_of_a_role_is_searched() {
+    let bill = |rows: &[&[&str]], line: &str| page(&[&[Block::paragraph(line), grid(rows, 1)]]);
+    let first = bill(&[&["Товар", "Сумма"], &["Бумага", "100,00"]], "Итог 10 20");
+    let second = bill(
+        &[&["Товар", "Сумма"], &["Ручка", "200,00"], &["Мел", "300,00"]],
+        "Итог: 7 $",
+    );
+    let inputs = Inputs::new()
+        .with_reading("bill", first)
+        .with_reading("bill", second);
+    let json = r#"{"input": "bill", "fields": [{"name": "total", "type": "money", "labels": ["Итог"]}],
+        "tables": [{"name": "lines", "columns": {"what": ["Товар"], "sum": {"headers": ["Сумма"], "type": "money"}}}]}"#;
+    let fields = Patterns::extract(inputs, config(json)).unwrap();
+    let found: Vec<_> = fields
+        .iter()
+        .map(|field| (field.path.as_str(), field.raw.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("total", "7 $"),
+            ("lines[0].sum", "100,00"),
+            ("lines[0].what", "Бумага"),
+            ("lines[1].sum", "200,00"),
+            ("lines[1].what", "Ручка"),
+            ("lines[2].sum", "300,00"),
+            ("lines[2].what", "Мел"),
+        ]
+    );
+}
+
+/// Readings may hold other text at the same place.
+#[test]
+fn evidence_comes_from_the_reading_of_the_value() {
+    let inputs = Inputs::new()
+        .with_reading("bill", page(&[&[Block::paragraph("Итог: 111")]]))
+        .with_reading("bill", page(&[&[Block::paragraph("Итог: 7 $")]]));
+    let json = r#"{"input": "bill", "fields": [{"name": "total", "type": "money", "labels": ["Итог"]}]}"#;
+    let field = Patterns::extract(inputs, config(json)).unwrap().remove(0);
+    assert_eq!(field.value, Some(Value::money("7", Some("USD"))));
+    assert_eq!(field.raw.as_deref(), Some("7 $"));
+}

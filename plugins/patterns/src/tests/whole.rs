@@ -153,7 +153,7 @@ fn the_example_of_the_readme_and_the_schema_agree() {
     struct Schema {
         properties: std::collections::BTreeMap<String, serde_json::Value>,
     }
-    let schema: Schema = serde_json::from_str(include_str!("../../config.schema.json")).unwrap();
+    let schema: Schema = serde_json::from_str(include_str!("../config.schema.json")).unwrap();
     for name in schema.properties.keys() {
         let probe = format!(r#"{{"{name}": 17}}"#);
         let error = serde_json::from_str::<Config>(&probe).unwrap_err().to_string();

@@ -98,7 +98,7 @@ fn hundredths(after: &str) -> Option<(usize, &str)> {
         .take_while(|char| char.is_alphabetic())
         .collect();
     let small = word.to_lowercase();
-    let known = ["тиын", "тиын", "коп", "cent"]
+    let known = ["тиын", "tiyn", "коп", "cent"]
         .iter()
         .any(|stem| small.starts_with(stem));
     (digits.bytes().all(|byte| byte.is_ascii_digit()) && known).then(|| (word_at + word.len(), digits))
@@ -168,6 +168,7 @@ mod tests {
                 "KZT",
                 "25 000 (двадцать пять тысяч) тенге 50 тиын",
             ),
+            ("7 KZT 05 tiyn", "7.05", "KZT", "7 KZT 05 tiyn"),
             ("5,2 млн руб.", "5200000", "RUB", "5,2 млн руб."),
             ("12 мың теңге", "12000", "KZT", "12 мың теңге"),
             ("3 шт на 450 USD", "450", "USD", "450 USD"),
