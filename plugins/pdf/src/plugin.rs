@@ -17,7 +17,7 @@ impl Parser for PdfParser {
             env!("CARGO_PKG_VERSION"),
             "Reads text in reading order with its places, tables, form fields and metadata from PDF files.",
         )
-        .config_schema(Config::SCHEMA)
+        .config_schema(include_str!("config.schema.json"))
         .accepts(["application/pdf"])
     }
 
@@ -45,6 +45,7 @@ fn typed(error: PdfError) -> Error {
     let message = error.to_string();
     match error {
         PdfError::NotPdf => Error::unsupported(error.code(), message),
+        PdfError::TooLarge { .. } => Error::exhausted(error.code(), message),
         _ => Error::invalid_input(error.code(), message),
     }
 }

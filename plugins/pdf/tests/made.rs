@@ -418,8 +418,8 @@ fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     result
 }
 
-#[test]
-fn a_content_stream_that_explodes_is_refused() {
+/// A page whose content unpacks to 64 MiB.
+fn exploding() -> Pdf {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     for _ in 0..64 {
         encoder.write_all(&vec![b' '; 1 << 20]).unwrap();
@@ -429,8 +429,15 @@ fn a_content_stream_that_explodes_is_refused() {
     pdf.add("<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 600 600]>>");
     pdf.add("<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<<>>>>");
     pdf.add_stream("/Filter/FlateDecode", &encoder.finish().unwrap());
+    pdf
+}
+
+#[test]
+fn a_content_stream_that_explodes_is_refused() {
     assert_eq!(
-        parse(&pdf.bytes(), &Config::default()).unwrap_err().code(),
+        parse(&exploding().bytes(), &Config::default())
+            .unwrap_err()
+            .code(),
         "too-large"
     );
 }

@@ -1,5 +1,6 @@
 //! The plugin as the host calls it, on the SDK's native twin of the host's resources.
 
+use crate::exploding;
 use crate::writer::{Pdf, document, styled, text};
 use docmill_pdf::Config;
 use docmill_pdf::plugin::PdfParser;
@@ -69,11 +70,17 @@ fn refusals_say_who_is_to_blame() {
         assert_eq!((error.kind, error.code.as_str()), (kind, code));
         assert!(error.message.len() > 20);
     }
+    let error = refusal(&exploding().bytes());
+    assert_eq!(
+        (error.kind, error.code.as_str()),
+        (ErrorKind::Exhausted, "too-large")
+    );
 }
 
 #[test]
 fn the_configuration_fits_its_schema() {
-    let schema: serde_json::Value = serde_json::from_str(Config::SCHEMA).unwrap();
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../src/config.schema.json")).unwrap();
     let defaults: serde_json::Map<String, serde_json::Value> = schema
         .get("properties")
         .and_then(|properties| properties.as_object())
