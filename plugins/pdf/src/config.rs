@@ -1,4 +1,4 @@
-//! What a pipeline step may set.
+//! What a pipeline step may set. `config.schema.json` explains it to people.
 
 use serde::Deserialize;
 
@@ -22,27 +22,4 @@ impl Default for Config {
             form_fields: true,
         }
     }
-}
-
-impl Config {
-    /// JSON Schema (2020-12) of this configuration.
-    pub const SCHEMA: &str = r#"{
-  "$schema": "https://json-schema.org/draft/2020-12/schema",
-  "type": "object",
-  "additionalProperties": false,
-  "properties": {
-    "max_pages": {
-      "type": "integer", "minimum": 1, "maximum": 100000, "default": 2000,
-      "description": "Pages after this many are left out; the metadata 'pages-in-file' then tells how many there are."
-    },
-    "tables": {
-      "type": "boolean", "default": true,
-      "description": "Look for tables. Without them their text is read line by line, which is faster."
-    },
-    "form_fields": {
-      "type": "boolean", "default": true,
-      "description": "Add what was typed into form fields where the field stands on the page."
-    }
-  }
-}"#;
 }

@@ -23,7 +23,7 @@ impl Validator for Rules {
             env!("CARGO_PKG_VERSION"),
             "Judges fields by rules written in CEL, with exact numbers and readable reasons.",
         )
-        .config_schema(include_str!("../config.schema.json"))
+        .config_schema(include_str!("config.schema.json"))
     }
 
     fn validate(inputs: Inputs, config: Config) -> Result<Vec<Check>, Error> {

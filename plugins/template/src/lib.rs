@@ -19,7 +19,7 @@ impl Transformer for Template {
             env!("CARGO_PKG_VERSION"),
             "Writes a letter, a page or data from fields, checks and records by a minijinja template.",
         )
-        .config_schema(include_str!("../config.schema.json"))
+        .config_schema(include_str!("config.schema.json"))
     }
 
     fn transform(inputs: Inputs, config: Config) -> Result<Output, Error> {

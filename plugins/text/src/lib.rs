@@ -10,7 +10,7 @@ mod plain;
 
 use docmill_plugin::prelude::*;
 
-/// See `config.schema.json`.
+/// See `config.schema.json` and `README.md`.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -55,7 +55,7 @@ impl Parser for Text {
             "Reads plain text, Markdown, CSV and TSV in any encoding, with headings, lists, tables and labelled lines.",
         )
         .accepts(["text/plain", "text/markdown", "text/csv", "text/tab-separated-values"])
-        .config_schema(include_str!("../config.schema.json"))
+        .config_schema(include_str!("config.schema.json"))
     }
 
     fn parse(source: Source, config: Config) -> Result<ReadingBuilder, Error> {
