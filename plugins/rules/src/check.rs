@@ -7,7 +7,7 @@ use crate::number::Number;
 use crate::{functions, node};
 use cel::common::types::CelBool;
 use cel::{Context, ExecutionError, Value};
-use docmill_plugin::prelude::*;
+use docmill_plugin::{prelude::*, tree};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
@@ -117,7 +117,7 @@ fn announce(fields: &mut Vec<Field>, rules: &[Rule]) {
             }
             fields.push(Field::missing(path.clone()));
             // A name that is a list elsewhere is no field.
-            if docmill_plugin::tree::of_fields(fields).is_err() {
+            if tree::of_fields(fields).is_err() {
                 fields.pop();
             }
         }
@@ -135,43 +135,11 @@ fn context(inputs: &Inputs, fields: &[Field]) -> Result<Context<'static, 'static
     context.add_variable_as_val("fields", node::of_fields(fields)?);
     let params: Json = serde_json::from_str(&inputs.params()).unwrap_or_else(|_| json!({}));
     context.add_variable_as_val("params", node::of_json(&params, "params"));
-    let checks: Vec<Json> = inputs.checks().iter().map(check_json).collect();
+    let checks: Vec<Json> = inputs.checks().iter().map(tree::of_check).collect();
     context.add_variable_as_val("checks", node::of_json(&Json::Array(checks), "checks"));
-    let document = inputs.main().map(|reading| {
-        let metadata: serde_json::Map<String, Json> = reading
-            .metadata()
-            .into_iter()
-            .map(|(name, value)| (name, Json::String(value)))
-            .collect();
-        let mut document = json!({
-            "pages": reading.page_count(),
-            "media_type": reading.source_media_type(),
-            "metadata": metadata,
-        });
-        if let (Some(language), Some(object)) = (reading.language(), document.as_object_mut()) {
-            object.insert("language".to_owned(), Json::String(language));
-        }
-        document
-    });
-    context.add_variable_as_val(
-        "document",
-        node::of_json(&document.unwrap_or_else(|| json!({})), "document"),
-    );
+    let document = inputs.main().as_ref().map_or_else(|| json!({}), tree::of_reading);
+    context.add_variable_as_val("document", node::of_json(&document, "document"));
     Ok(context)
-}
-
-fn check_json(check: &Check) -> Json {
-    let outcome = match check.outcome {
-        Outcome::Pass => "pass",
-        Outcome::Fail => "fail",
-        Outcome::Undecided => "undecided",
-    };
-    let severity = match check.severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    };
-    json!({ "code": check.code, "outcome": outcome, "severity": severity, "reason": check.reason, "fields": check.fields })
 }
 
 impl Rule {

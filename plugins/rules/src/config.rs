@@ -36,6 +36,16 @@ pub enum Locale {
     Kk,
 }
 
+impl Locale {
+    /// What stands between groups of digits, and before their fraction.
+    pub fn marks(self) -> (char, char) {
+        match self {
+            Self::En => (',', '.'),
+            Self::Ru | Self::Kk => ('\u{A0}', ','),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {

@@ -6,6 +6,7 @@ use crate::number::Number;
 use cel::common::types::{CelBool, CelInt, CelList, CelString};
 use cel::common::value::Val;
 use cel::{Context, Value};
+use docmill_plugin::show::grouped;
 
 /// A message in pieces.
 #[derive(Debug)]
@@ -82,10 +83,10 @@ fn show(value: &(dyn Val + '_), locale: Locale) -> String {
         return if *bool.inner() { yes } else { no }.to_owned();
     }
     if let Some(int) = value.downcast_ref::<CelInt>() {
-        return grouped(&int.inner().to_string(), locale);
+        return digits(&int.inner().to_string(), locale);
     }
     if let Some(number) = Number::strict(value) {
-        let digits = grouped(&number.value.to_string(), locale);
+        let digits = digits(&number.value.to_string(), locale);
         return match number.currency.flatten() {
             Some(code) => format!("{digits}\u{A0}{code}"),
             None => digits,
@@ -102,31 +103,9 @@ fn show(value: &(dyn Val + '_), locale: Locale) -> String {
     "—".to_owned()
 }
 
-/// "1234567.5" → "1 234 567,5" (no-break spaces) or "1,234,567.5".
-fn grouped(digits: &str, locale: Locale) -> String {
-    let (group, point) = if locale == Locale::En {
-        (',', '.')
-    } else {
-        ('\u{A0}', ',')
-    };
-    let (sign, digits) = digits
-        .strip_prefix('-')
-        .map_or(("", digits), |digits| ("-", digits));
-    let (whole, fraction) = digits
-        .split_once('.')
-        .map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
-    let mut shown = sign.to_owned();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            shown.push(group);
-        }
-        shown.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        shown.push(point);
-        shown.push_str(fraction);
-    }
-    shown
+fn digits(digits: &str, locale: Locale) -> String {
+    let (group, point) = locale.marks();
+    grouped(digits, group, point)
 }
 
 pub fn passed(locale: Locale) -> String {

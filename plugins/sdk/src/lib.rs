@@ -54,6 +54,7 @@ mod export;
 mod native;
 mod plugin;
 mod read;
+pub mod show;
 pub mod tree;
 mod write;
 

@@ -1,7 +1,7 @@
-//! Fields as one nested JSON object, the shape that expressions and templates read: `lines[0].amount` is
+//! What a run found as JSON, the shape that expressions and templates read: the field `lines[0].amount` is
 //! `fields.lines[0].amount`, and every field is `{value, raw, confidence}`.
 
-use crate::{Error, Field, Value};
+use crate::{Check, Error, Field, Outcome, Reading, Severity, Value};
 use serde_json::{Map, Value as Json, json};
 
 /// Indices above this are refused, so that one path cannot make a list of a billion blanks.
@@ -108,6 +108,37 @@ pub fn value_json(value: &Value) -> Json {
     }
 }
 
+/// A check as `{code, outcome, severity, reason, fields}`.
+pub fn of_check(check: &Check) -> Json {
+    let outcome = match check.outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::Undecided => "undecided",
+    };
+    let severity = match check.severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    };
+    json!({ "code": check.code, "outcome": outcome, "severity": severity, "reason": check.reason, "fields": check.fields })
+}
+
+/// What is known of a document as a whole: `{pages, media_type, metadata}`, and `language` if it is known.
+pub fn of_reading(reading: &Reading) -> Json {
+    let metadata: Map<String, Json> = reading
+        .metadata()
+        .into_iter()
+        .map(|(name, value)| (name, Json::String(value)))
+        .collect();
+    let mut document = Map::new();
+    document.insert("pages".to_owned(), json!(reading.page_count()));
+    document.insert("media_type".to_owned(), Json::String(reading.source_media_type()));
+    let language = reading.language().map(Json::String);
+    document.extend(language.map(|language| ("language".to_owned(), language)));
+    document.insert("metadata".to_owned(), Json::Object(metadata));
+    Json::Object(document)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +156,15 @@ mod tests {
         assert_eq!(tree.pointer("/seller/name/value"), Some(&json!("ТОО")));
         assert_eq!(tree.pointer("/total/value"), Some(&Json::Null));
         Ok(())
+    }
+
+    #[test]
+    fn a_reading_says_what_is_known() {
+        let about = of_reading(&Reading::of_pages(["one", "two"]));
+        assert_eq!(
+            about,
+            json!({ "pages": 2, "media_type": "text/plain", "metadata": {} })
+        );
     }
 
     #[test]

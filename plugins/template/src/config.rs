@@ -52,3 +52,13 @@ pub enum Locale {
     Ru,
     Kk,
 }
+
+impl Locale {
+    /// What stands between groups of digits, and before their fraction.
+    pub fn marks(self) -> (char, char) {
+        match self {
+            Self::En => (',', '.'),
+            Self::Ru | Self::Kk => ('\u{A0}', ','),
+        }
+    }
+}

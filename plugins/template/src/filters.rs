@@ -1,6 +1,7 @@
 //! How values are written for people.
 
 use crate::config::Locale;
+use docmill_plugin::show;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
@@ -111,27 +112,8 @@ fn fixed(digits: &str, places: usize) -> String {
 }
 
 fn grouped(digits: &str, locale: Locale) -> String {
-    let (group, point) = if locale == Locale::En {
-        (',', '.')
-    } else {
-        ('\u{A0}', ',')
-    };
-    let (sign, unsigned) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
-    let (whole, fraction) = unsigned
-        .split_once('.')
-        .map_or((unsigned, None), |(whole, rest)| (whole, Some(rest)));
-    let mut shown = sign.to_owned();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            shown.push(group);
-        }
-        shown.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        shown.push(point);
-        shown.push_str(fraction);
-    }
-    shown
+    let (group, point) = locale.marks();
+    show::grouped(digits, group, point)
 }
 
 /// "2024-03-12" as people of the locale write it.

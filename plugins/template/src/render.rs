@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Missing, OutputKind};
 use crate::filters;
-use docmill_plugin::prelude::*;
+use docmill_plugin::{prelude::*, tree};
 use minijinja::{AutoEscape, Environment, ErrorKind as Kind, UndefinedBehavior};
 use serde_json::{Map, Value as Json, json};
 use std::io::Write;
@@ -140,7 +140,7 @@ fn typed(error: &minijinja::Error, name: &str) -> Error {
 }
 
 fn data(inputs: &Inputs, config: &Config) -> Result<Json, Error> {
-    let mut fields = docmill_plugin::tree::of_fields(&inputs.fields())?;
+    let mut fields = tree::of_fields(&inputs.fields())?;
     drop_missing(&mut fields);
     let params: Json = serde_json::from_str(&inputs.params()).unwrap_or_else(|_| json!({}));
     let records: Map<String, Json> = config
@@ -160,22 +160,11 @@ fn data(inputs: &Inputs, config: &Config) -> Result<Json, Error> {
         .iter()
         .map(|role| (role.clone(), json!(inputs.texts(role))))
         .collect();
-    let checks: Vec<Json> = inputs.checks().iter().map(check_json).collect();
+    let checks: Vec<Json> = inputs.checks().iter().map(tree::of_check).collect();
     let mut data =
         json!({ "params": params, "fields": fields, "checks": checks, "records": records, "texts": texts });
     if let (Some(reading), Some(data)) = (inputs.main(), data.as_object_mut()) {
-        let metadata: Map<String, Json> = reading
-            .metadata()
-            .into_iter()
-            .map(|(name, value)| (name, json!(value)))
-            .collect();
-        let document = json!({
-            "pages": reading.page_count(),
-            "media_type": reading.source_media_type(),
-            "language": reading.language(),
-            "metadata": metadata,
-        });
-        data.insert("document".to_owned(), document);
+        data.insert("document".to_owned(), tree::of_reading(&reading));
     }
     Ok(data)
 }
@@ -192,20 +181,6 @@ fn drop_missing(tree: &mut Json) {
         Json::Array(items) => items.iter_mut().for_each(drop_missing),
         _ => {}
     }
-}
-
-fn check_json(check: &Check) -> Json {
-    let outcome = match check.outcome {
-        Outcome::Pass => "pass",
-        Outcome::Fail => "fail",
-        Outcome::Undecided => "undecided",
-    };
-    let severity = match check.severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    };
-    json!({ "code": check.code, "outcome": outcome, "severity": severity, "reason": check.reason, "fields": check.fields })
 }
 
 fn extension(media_type: &str) -> &str {

@@ -65,9 +65,9 @@ fn a_letter_in_three_languages() {
 
 #[test]
 fn everything_that_a_run_has() {
-    let template = "{{ params.name }}|{{ checks[0].code }} {{ checks[0].outcome }}|{{ records.people[0].name }}|{{ texts.notes[0] }}|{{ document.pages }}|{{ fields.total.value.amount }}";
+    let template = "{{ params.name }}|{{ checks[0].code }} {{ checks[0].outcome }}|{{ records.people[0].name }}|{{ texts.notes[0] }}|{{ document.pages }}{{ document.language | default('?') }}|{{ fields.total.value.amount }}";
     let config = json!({ "template": template, "records": ["people"], "texts": ["notes"], "media_type": "text/plain" });
-    assert_eq!(text(&config), "<b>Ann</b>|sum fail|Bob|Hello|1|1234567.5");
+    assert_eq!(text(&config), "<b>Ann</b>|sum fail|Bob|Hello|1?|1234567.5");
 }
 
 #[test]
