@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use docmill_plugin::{BlockKind, Reading};
 
@@ -176,7 +177,13 @@ fn structure_of_a_real_document() {
 fn an_inflated_workbook_stays_small() {
     let Some(corpus) = corpus() else { return };
     let bytes = std::fs::read(corpus.join("hostile/xlsx_04_inflated.xlsx")).unwrap();
+    let started = Instant::now();
     let reading = read(&bytes);
+    assert!(
+        started.elapsed() < Duration::from_millis(50),
+        "{:?}",
+        started.elapsed()
+    );
     assert!(text(&reading).len() < 4_000, "{}", text(&reading).len());
     assert_eq!(reading.page(0).unwrap().label.as_deref(), Some("Sheet1"));
 }
