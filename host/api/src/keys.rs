@@ -115,7 +115,8 @@ pub async fn list(State(state): State<ApiState>, caller: Caller) -> Result<Respo
 
 /// Revoke a key.
 ///
-/// This host refuses it at once, others within `http.caller_age` (5 s unless set otherwise).
+/// This host refuses it at once, others within 5 s; while the database is away, a host that has not asked yet goes on taking
+/// it for up to 10 minutes.
 #[utoipa::path(
     delete, path = "/v1/keys/{id}", tag = "keys",
     params(("id" = String, Path, description = "key_…")),

@@ -16,28 +16,30 @@ use docmill_store::who;
 use crate::body::Memory;
 use crate::metrics::Metrics;
 
-/// Settings of the HTTP side.
+/// Settings of the HTTP side. Behind each stands its name on the page of settings, or why it is fixed.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Largest body of a request.
+    /// Largest body of a request. `body_max`
     pub body: ByteSize,
-    /// Largest component.
+    /// Largest component. Fixed: the engine looks at no larger one, and the compiler's limits are made for it.
     pub component: ByteSize,
-    /// Memory for the bodies of all requests together; beyond it requests are shed.
+    /// Memory for the bodies of all requests together; beyond it requests are shed. `body_memory`
     pub body_memory: ByteSize,
-    /// Longest time without a byte of a body.
+    /// Longest time without a byte of a body. `body_idle`
     pub body_idle: Duration,
-    /// Longest time for a whole body.
+    /// Longest time for a whole body. `body_timeout`
     pub body_total: Duration,
-    /// Longest time for a request's head.
+    /// Longest time for a request's head. `head_timeout`
     pub head: Duration,
-    /// Most parts of a form.
+    /// Most parts of a form. Fixed: a pipeline has far fewer inputs and params, and each part costs more than its bytes.
     pub parts: usize,
-    /// Most connections at once; more wait to be accepted.
+    /// Most connections at once; more wait to be accepted. `connections_max`
     pub connections: usize,
-    /// How long a key is taken as valid before the store is asked again: the longest time that a revoked key still works.
+    /// How long a key is taken as valid before the store is asked again: the longest time that a revoked key still works on
+    /// other hosts. Fixed: what revoking promises is the same everywhere, and a question every 5 s for each key costs nothing.
     pub caller_age: Duration,
-    /// The same while the store does not answer.
+    /// The same while the store does not answer. Fixed, and the same as that of plans (`docmill_runs::Settings::grace`):
+    /// one without the other serves nobody.
     pub caller_grace: Duration,
 }
 
@@ -48,7 +50,7 @@ impl Default for Settings {
             component: ByteSize::mib(64),
             body_memory: ByteSize::mib(512),
             body_idle: Duration::from_secs(10),
-            body_total: Duration::from_secs(120),
+            body_total: Duration::from_secs(60),
             head: Duration::from_secs(10),
             parts: 256,
             connections: 4096,

@@ -30,7 +30,7 @@ use crate::threads::{Control, Threads};
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The sandbox refuses the settings or the host.
-    #[error("the sandbox cannot be set up; a smaller `pool_instances` needs less address space: {0}")]
+    #[error("the sandbox cannot be set up; a smaller setting `instances_max` needs less address space: {0}")]
     Sandbox(String),
     /// A thread cannot start.
     #[error("the guests' threads cannot be started")]

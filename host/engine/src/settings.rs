@@ -8,45 +8,51 @@ use docmill_model::limits::Limits;
 use docmill_model::size::ByteSize;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
-/// Settings of an engine. [`Settings::new`] has the defaults.
+/// Settings of an engine. [`Settings::new`] has the defaults. Behind each stands its name on the page of settings, or why it
+/// is fixed.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Threads on which guests run that need more than two ticks; about the number of cores.
+    /// Threads on which guests run that need more than two ticks; about the number of cores. `guests`
     pub guests: usize,
-    /// Calls that may wait for a place; the next one is answered `overloaded` at once.
+    /// Calls that may wait for a place; the next one is answered `overloaded` at once. Fixed: a run waits for its turn before
+    /// it calls, and has at most a few calls at once, so only a fault fills this.
     pub queue: usize,
-    /// Where compiled code is kept; made with mode 0700.
+    /// Where compiled code is kept; made with mode 0700. Under `data_dir`
     pub code_dir: PathBuf,
-    /// Authenticates compiled code.
+    /// Authenticates compiled code. `platform_key`
     pub platform_key: [u8; 32],
-    /// The compile child's command line, to which the job is appended; none: this executable with `__compile`.
+    /// The compile child's command line, to which the job is appended; none: this executable with `__compile`. For tests
+    /// and programs that embed the engine.
     pub compiler: Option<Vec<OsString>>,
     /// What the compile child may use.
     pub compile: CompileLimits,
     /// No call gets more than this. The stack of every call is `ceiling.stack`, because it is a property of the engine.
+    /// `step_memory_max`, `step_timeout_max`, `step_cpu_max`; the others are fixed: they bound what a guest costs beside its
+    /// memory and time, real plugins stay far below them, and several are built into the pool.
     pub ceiling: Limits,
-    /// Instances that exist at once.
+    /// Instances that exist at once; more calls wait in `queue`. `instances_max`
     pub pool_instances: u32,
-    /// Linear memory of all guests together; a guest that would pass it fails with `overloaded`.
+    /// Linear memory of all guests together; a guest that would pass it fails with `overloaded`. `guest_memory`
     pub pool_memory: ByteSize,
-    /// The largest component that is looked at.
+    /// The largest component that is looked at. Fixed: the compiler's limits are made for it.
     pub component_size: ByteSize,
-    /// The longest that a guest runs before the next one has its turn, and the grain of deadlines.
+    /// The longest that a guest runs before the next one has its turn, and the grain of deadlines. Fixed: deadlines
+    /// are promised to hold within 20 ms among spinners.
     pub tick: Duration,
 }
 
 /// What the compile child may use.
 #[derive(Debug, Clone, Copy)]
 pub struct CompileLimits {
-    /// Address space (RLIMIT_AS).
+    /// Address space (RLIMIT_AS). `compile_memory`
     pub memory: ByteSize,
-    /// CPU time (RLIMIT_CPU), rounded up to seconds.
+    /// CPU time of all its threads (RLIMIT_CPU), rounded up to seconds. `compile_timeout`
     pub cpu: Duration,
-    /// Wall time, after which it is killed.
+    /// Wall time, after which it is killed. `compile_timeout`
     pub timeout: Duration,
-    /// The largest machine code (RLIMIT_FSIZE).
+    /// The largest machine code (RLIMIT_FSIZE). Fixed: four times the largest component.
     pub code: ByteSize,
-    /// Children at once; the next waits.
+    /// Children at once; the next waits. `compiling_max`
     pub children: usize,
 }
 

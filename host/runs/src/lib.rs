@@ -37,28 +37,32 @@ pub use invoke::{Acting, Answer, Refused, Request, Upload};
 pub use plans::Snapshot;
 pub use remembered::Health;
 
-/// What runs may take of a host.
+/// What runs may take of a host. Behind each stands its name on the page of settings, or why it is fixed.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Runs in flight, those that upload or wait included; more are shed at once.
+    /// Runs in flight, those that upload or wait included; more are shed at once. `in_flight_max`
     pub in_flight: usize,
     /// Runs in flight of one tenant; more are shed at once, so that one cannot take the whole host.
+    /// `in_flight_max_per_tenant`
     pub per_tenant: usize,
-    /// Runs at work; more wait for their turn.
+    /// Runs at work; more wait for their turn. `running_max`
     pub concurrent: usize,
-    /// Longest wait for a turn.
+    /// Longest wait for a turn. `queue_wait`
     pub queue: Duration,
-    /// Wall time of a run whose pipeline states none, queueing included.
+    /// Wall time of a run whose pipeline states none, queueing included. `run_timeout`
     pub timeout: Span,
-    /// Longest wall time that a pipeline may state.
+    /// Longest wall time that a pipeline may state. `run_timeout_max`
     pub longest: Span,
-    /// Sources up to this size are kept in the row; larger ones in the blob store.
+    /// Sources up to this size are kept in the row; larger ones in the blob store. `inline_max`
     pub inline: ByteSize,
-    /// Longest wait for a commit. A database that hangs may still carry it out afterwards.
+    /// Longest wait for a commit. A database that hangs may still carry it out afterwards. Fixed: a commit takes
+    /// milliseconds, and what takes seconds is a database that is not there.
     pub commit: Duration,
-    /// How long a plan is taken as it is before the store is asked again.
+    /// How long a plan is taken as it is before the store is asked again. Fixed: hosts take up what another one saved within
+    /// a second, and one question a second for each pipeline costs nothing.
     pub plan_age: Duration,
-    /// How long a plan is served while the store does not answer.
+    /// How long a plan is served while the store does not answer. Fixed: long enough for a fail-over or a restart; after it
+    /// nobody knows any more what was saved meanwhile.
     pub grace: Duration,
 }
 

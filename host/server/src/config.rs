@@ -54,15 +54,27 @@ pub struct Config {
     pub redis_url: Option<String>,
     pub platform_key: Option<[u8; 32]>,
     pub guests: usize,
+    pub guest_memory: ByteSize,
+    pub instances_max: u32,
     pub step_memory_max: ByteSize,
     pub step_timeout_max: Span,
     pub step_cpu_max: Span,
+    pub compile_memory: ByteSize,
+    pub compile_timeout: Duration,
+    pub compiling_max: usize,
     pub body_max: ByteSize,
     pub body_timeout: Duration,
+    pub body_idle: Duration,
+    pub body_memory: ByteSize,
+    pub head_timeout: Duration,
+    pub connections_max: usize,
     pub in_flight_max: usize,
+    pub in_flight_max_per_tenant: usize,
     pub running_max: usize,
     pub queue_wait: Duration,
-    pub run_timeout: Duration,
+    pub run_timeout: Span,
+    pub run_timeout_max: Span,
+    pub inline_max: ByteSize,
     pub drain_timeout: Duration,
     pub cache_bytes: ByteSize,
     pub log_format: LogFormat,
@@ -115,38 +127,56 @@ impl Config {
             _ => return Err(get.wrong("blobs", "`directory` or `s3`")),
         };
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let guests = match get.parsed::<usize>("guests", "a whole number; 0 means one for each core")? {
-            0 => cores,
-            n => n,
-        };
-        let span = |name| get.parsed::<Span>(name, "a time span such as 30s");
-        let size = |name| get.parsed::<ByteSize>(name, "a size such as 64MiB");
+        let any_span = |name| get.parsed::<Span>(name, "a time span such as 30s");
+        let any_size = |name| get.parsed::<ByteSize>(name, "a size such as 64MiB");
+        let span = |name| get.above_zero::<Span>(name, "a time span above 0 such as 30s");
+        let size = |name| get.above_zero::<ByteSize>(name, "a size above 0 such as 64MiB");
+        let (body_max, body_memory) = (size("body_max")?, size("body_memory")?);
+        if body_max > body_memory {
+            return Err(get.wrong("body_max", &format!("no more than body_memory ({body_memory})")));
+        }
+        let (run_timeout, run_timeout_max) = (span("run_timeout")?, span("run_timeout_max")?);
+        if run_timeout > run_timeout_max {
+            return Err(get.wrong(
+                "run_timeout",
+                &format!("no more than run_timeout_max ({run_timeout_max})"),
+            ));
+        }
+        let in_flight_max = get.count("in_flight_max", None)?;
         Ok(Self {
             listen: get.parsed("listen", "an address and port such as 127.0.0.1:7410")?,
             data_dir: PathBuf::from(get.text("data_dir")),
             database_url: get.optional("database_url"),
             database_direct_url: get.optional("database_direct_url"),
-            database_pool: get.positive("database_pool")?,
+            database_pool: get.count_u32("database_pool")?,
             blobs,
             redis_url: get.optional("redis_url"),
             platform_key: get.key("platform_key")?,
-            guests,
+            guests: get.count("guests", Some(cores))?,
+            guest_memory: size("guest_memory")?,
+            instances_max: get.count_u32("instances_max")?,
             step_memory_max: size("step_memory_max")?,
             step_timeout_max: span("step_timeout_max")?,
             step_cpu_max: span("step_cpu_max")?,
-            body_max: size("body_max")?,
+            compile_memory: size("compile_memory")?,
+            compile_timeout: span("compile_timeout")?.0,
+            compiling_max: get.count("compiling_max", None)?,
+            body_max,
             body_timeout: span("body_timeout")?.0,
-            in_flight_max: get.positive("in_flight_max")?,
-            running_max: match get
-                .parsed::<usize>("running_max", "a whole number; 0 means eight for each core")?
-            {
-                0 => cores.saturating_mul(8),
-                n => n,
-            },
-            queue_wait: span("queue_wait")?.0,
-            run_timeout: span("run_timeout")?.0,
-            drain_timeout: span("drain_timeout")?.0,
-            cache_bytes: size("cache_bytes")?,
+            body_idle: span("body_idle")?.0,
+            body_memory,
+            head_timeout: span("head_timeout")?.0,
+            connections_max: get.count("connections_max", None)?,
+            in_flight_max,
+            in_flight_max_per_tenant: get
+                .count("in_flight_max_per_tenant", Some(in_flight_max.div_ceil(2)))?,
+            running_max: get.count("running_max", Some(cores.saturating_mul(8)))?,
+            queue_wait: any_span("queue_wait")?.0,
+            run_timeout,
+            run_timeout_max,
+            inline_max: any_size("inline_max")?,
+            drain_timeout: any_span("drain_timeout")?.0,
+            cache_bytes: any_size("cache_bytes")?,
             log_format: match get.text("log_format").as_str() {
                 "text" => LogFormat::Text,
                 "json" => LogFormat::Json,
@@ -218,6 +248,9 @@ fn read_file(path: &Path) -> Result<Vec<(&'static str, String)>, ConfigError> {
         .collect()
 }
 
+/// Of threads, connections, runs: beyond it a number is a slip, and semaphores have a largest number.
+const MAX_COUNT: usize = 1_000_000;
+
 struct Values<'a>(&'a Resolved);
 
 impl Values<'_> {
@@ -262,14 +295,36 @@ impl Values<'_> {
             .map_err(|_| self.wrong(name, expected))
     }
 
-    fn positive<T: FromStr + Default + PartialEq>(&self, name: &str) -> Result<T, ConfigError> {
-        let expected = "a whole number above 0";
+    fn above_zero<T: FromStr + Default + PartialEq>(
+        &self,
+        name: &str,
+        expected: &str,
+    ) -> Result<T, ConfigError> {
         let value: T = self.parsed(name, expected)?;
         if value == T::default() {
             Err(self.wrong(name, expected))
         } else {
             Ok(value)
         }
+    }
+
+    /// How many of something; `zero`: what 0 means, if it means anything.
+    fn count(&self, name: &str, zero: Option<usize>) -> Result<usize, ConfigError> {
+        let expected = match zero {
+            None => format!("a whole number from 1 to {MAX_COUNT}"),
+            Some(_) => format!("a whole number up to {MAX_COUNT}, or 0 to leave it to docmill"),
+        };
+        match (self.parsed(name, &expected)?, zero) {
+            (0, Some(count)) => Ok(count),
+            (count @ 1..=MAX_COUNT, _) => Ok(count),
+            _ => Err(self.wrong(name, &expected)),
+        }
+    }
+
+    fn count_u32(&self, name: &str) -> Result<u32, ConfigError> {
+        // Nothing is lost: no count is that large.
+        self.count(name, None)
+            .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     fn key(&self, name: &str) -> Result<Option<[u8; 32]>, ConfigError> {
@@ -284,70 +339,4 @@ impl Values<'_> {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a test that cannot go on panics")]
-mod tests {
-    use super::*;
-
-    fn nothing(_: &str) -> Option<String> {
-        None
-    }
-
-    #[test]
-    fn flags_go_over_environment_over_file_over_default() {
-        let file = std::env::temp_dir().join(format!("docmill-settings-{}.toml", std::process::id()));
-        std::fs::write(&file, "listen = \"1.1.1.1:1\"\nguests = 3\nqueue_wait = \"7s\"\n")
-            .expect("a temporary file");
-        let environment = |name: &str| match name {
-            "DOCMILL_GUESTS" => Some("5".to_owned()),
-            "DOCMILL_QUEUE_WAIT" => Some("8s".to_owned()),
-            "DATABASE_URL" => Some("postgres://customary".to_owned()),
-            _ => None,
-        };
-        let resolved = resolve(Some(&file), &[("queue_wait", "9s".to_owned())], environment);
-        std::fs::remove_file(&file).ok();
-        let config = Config::typed(resolved.expect("settings")).expect("settings");
-        assert_eq!(config.listen, "1.1.1.1:1".parse().expect("an address"));
-        assert_eq!(config.guests, 5);
-        assert_eq!(config.queue_wait, Duration::from_secs(9));
-        assert_eq!(config.database_url.as_deref(), Some("postgres://customary"));
-        assert_eq!(config.resolved["queue_wait"].1, Origin::Flag);
-        assert_eq!(config.resolved["body_max"].1, Origin::Default);
-    }
-
-    #[test]
-    fn defaults_are_right_and_wrong_values_are_named_with_their_origin() {
-        Config::typed(resolve(None, &[], nothing).expect("defaults")).expect("defaults");
-        for (name, value) in [
-            ("listen", "nowhere"),
-            ("guests", "-1"),
-            ("guests", "NaN"),
-            ("database_pool", "0"),
-            ("body_max", "lots"),
-            ("queue_wait", "99999999999999999999s"),
-            ("blobs", "ftp"),
-            ("blobs", "s3"),
-            ("log_format", "xml"),
-            ("platform_key", "abc"),
-        ] {
-            let error = Config::typed(resolve(None, &[(name, value.to_owned())], nothing).expect("resolved"));
-            let text = error.err().map(|e| e.to_string()).unwrap_or_default();
-            assert!(
-                text.contains(name) || text.contains("s3_bucket"),
-                "{name}={value}: {text}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_secret_is_not_printed() {
-        let bad = Config::typed(
-            resolve(None, &[("platform_key", "hunter2".to_owned())], nothing).expect("resolved"),
-        );
-        assert!(
-            !bad.err()
-                .map(|e| e.to_string())
-                .unwrap_or_default()
-                .contains("hunter2")
-        );
-    }
-}
+mod tests;

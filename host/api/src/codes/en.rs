@@ -43,7 +43,7 @@ pub(super) const fn words(code: Code) -> Words {
         Code::BodyTooLarge => say(
             "The body is too large",
             "The body is larger than this host takes; `detail` names the limit.",
-            "Split the document or compress its pictures, or raise `http.body` in docmill.toml.",
+            "Split the document or compress its pictures. The limit of documents is the setting `body_max`; those of components and definitions are fixed.",
         ),
         Code::UnsupportedMediaType => say(
             "This request body is not understood",
@@ -53,7 +53,7 @@ pub(super) const fn words(code: Code) -> Words {
         Code::SlowBody => say(
             "The body comes too slowly",
             "No bytes came for some seconds, or the whole body took too long.",
-            "Send the request again over a better connection; the limits are `http.body_idle` and `http.body_total`.",
+            "Send the request again over a better connection; the limits are the settings `body_idle` and `body_timeout`.",
         ),
         Code::Conflict => say(
             "Conflict",
@@ -123,7 +123,7 @@ pub(super) const fn words(code: Code) -> Words {
         Code::CompileFailed => say(
             "The component does not compile",
             "Compiling the component failed or needed more memory or time than it may.",
-            "Make the component smaller (release build, fewer large functions) and check it with `docmill plugin check`.",
+            "Make the component smaller (release build, fewer large functions) and check it with `docmill plugin check`; the limits are the settings `compile_memory` and `compile_timeout`.",
         ),
         Code::VersionExists => say(
             "This version exists already",
@@ -173,17 +173,17 @@ pub(super) const fn words(code: Code) -> Words {
         Code::Timeout => say(
             "Time is up",
             "The step or the run reached its wall-time limit and was stopped.",
-            "Send a smaller document, or raise `timeout` of the step or `limits.timeout` of the pipeline.",
+            "Send a smaller document, or raise `timeout` of the step or `limits.timeout` of the pipeline, up to the settings `step_timeout_max` and `run_timeout_max`.",
         ),
         Code::CpuLimit => say(
             "The CPU time is used up",
             "The plugin used more CPU time than it may and was stopped.",
-            "Raise `limits.cpu` of the step if the document is worth it; otherwise look for an endless loop in the plugin.",
+            "Raise `limits.cpu` of the step, up to the setting `step_cpu_max`, if the document is worth it; otherwise look for an endless loop in the plugin.",
         ),
         Code::MemoryLimit => say(
             "The memory is used up",
             "The plugin asked for more memory than it may have.",
-            "Raise `limits.memory` of the step, or send a smaller document.",
+            "Raise `limits.memory` of the step, up to the setting `step_memory_max`, or send a smaller document.",
         ),
         Code::TableLimit => say(
             "The tables are too large",
@@ -208,7 +208,7 @@ pub(super) const fn words(code: Code) -> Words {
         Code::OutputLimit => say(
             "The result is too large",
             "The plugin returned more bytes than it may.",
-            "Raise `limits.output` of the step, or have the plugin return less.",
+            "Have the plugin return less, or raise `limits.output` of the step if the definition lowers it.",
         ),
         Code::HandleLimit => say(
             "Too many handles",

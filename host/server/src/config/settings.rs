@@ -1,4 +1,7 @@
 //! Every setting on one page: name, unit, default and reason.
+//!
+//! What is not here is fixed on purpose and says why beside its value: `docmill_api::Settings`, `docmill_runs::Settings`,
+//! `docmill_engine::Settings`, `docmill_store::Settings`.
 
 /// A setting.
 pub struct Setting {
@@ -60,24 +63,48 @@ settings! {
         "64 hexadecimal digits; signs compiled code and seeds guests' random numbers, equal on all hosts; empty: made once in data_dir";
     "guests", ["DOCMILL_GUESTS"], "0", false,
         "guests that run at once; 0: one for each core, so that deadlines hold among spinners";
+    "guest_memory", ["DOCMILL_GUEST_MEMORY"], "4GiB", false,
+        "bytes of linear memory of all guests together; a run whose guest would pass it is told to come back (503)";
+    "instances_max", ["DOCMILL_INSTANCES_MAX"], "128", false,
+        "guests that exist at once, those that wait for a turn included; their address space is set aside at the start";
     "step_memory_max", ["DOCMILL_STEP_MEMORY_MAX"], "512MiB", false,
         "bytes; a pipeline may ask for less, not for more";
     "step_timeout_max", ["DOCMILL_STEP_TIMEOUT_MAX"], "120s", false,
         "time span; longest wall time of one attempt";
     "step_cpu_max", ["DOCMILL_STEP_CPU_MAX"], "60s", false,
         "time span; longest CPU time of one attempt";
+    "compile_memory", ["DOCMILL_COMPILE_MEMORY"], "4GiB", false,
+        "bytes of address space of a compiler, which reads what strangers upload";
+    "compile_timeout", ["DOCMILL_COMPILE_TIMEOUT"], "4m", false,
+        "time span; longest wall time, and longest CPU time of all threads, in which a component must compile";
+    "compiling_max", ["DOCMILL_COMPILING_MAX"], "1", false,
+        "components compiled at once; more wait, because each compiler takes every core and compile_memory";
     "body_max", ["DOCMILL_BODY_MAX"], "64MiB", false,
         "bytes of a request's body; a document is held in memory while it is read";
     "body_timeout", ["DOCMILL_BODY_TIMEOUT"], "60s", false,
         "time span in which a body must have arrived; slow senders hold memory";
+    "body_idle", ["DOCMILL_BODY_IDLE"], "10s", false,
+        "time span; longest wait for the next byte of a body, so that a sender that stopped is not waited for";
+    "body_memory", ["DOCMILL_BODY_MEMORY"], "512MiB", false,
+        "bytes of all requests' bodies together; a request that would pass it is told to come back (503)";
+    "head_timeout", ["DOCMILL_HEAD_TIMEOUT"], "10s", false,
+        "time span in which a request's head must have arrived; slow senders hold connections";
+    "connections_max", ["DOCMILL_CONNECTIONS_MAX"], "4096", false,
+        "connections at once, each an open file; more wait to be accepted";
     "in_flight_max", ["DOCMILL_IN_FLIGHT_MAX"], "512", false,
-        "requests at once; more are told to come back (503)";
+        "runs at once, those that upload or wait included; more are told to come back (503)";
+    "in_flight_max_per_tenant", ["DOCMILL_IN_FLIGHT_MAX_PER_TENANT"], "0", false,
+        "the same of one tenant; 0: half of in_flight_max, so that one cannot take the whole host";
     "running_max", ["DOCMILL_RUNNING_MAX"], "0", false,
         "runs at once; 0: eight for each core; more wait";
     "queue_wait", ["DOCMILL_QUEUE_WAIT"], "10s", false,
         "time span that a run waits for its turn before it is told to come back (503)";
-    "run_timeout", ["DOCMILL_RUN_TIMEOUT"], "120s", false,
-        "time span; longest a run takes, waiting included, unless its pipeline says less";
+    "run_timeout", ["DOCMILL_RUN_TIMEOUT"], "60s", false,
+        "time span; longest a run takes, waiting included, if its pipeline states no `limits.timeout`";
+    "run_timeout_max", ["DOCMILL_RUN_TIMEOUT_MAX"], "10m", false,
+        "time span; the most that a pipeline's `limits.timeout` gives: a client waits, and a lost run is found after it";
+    "inline_max", ["DOCMILL_INLINE_MAX"], "32KiB", false,
+        "bytes; a document up to this is kept in its row, a larger one is put into the blob store first";
     "drain_timeout", ["DOCMILL_DRAIN_TIMEOUT"], "20s", false,
         "time span after SIGTERM in which running work may end before guests are interrupted";
     "cache_bytes", ["DOCMILL_CACHE_BYTES"], "128MiB", false,
