@@ -1,5 +1,6 @@
 //! Which part of a page is read. Readability's rules find the article of a news page, and would throw away half of an
-//! invoice; so they are asked only about pages that look like web pages and have running text.
+//! invoice; so they are asked only about pages that look like web pages and have running text, and their answer counts
+//! only if it loses little.
 
 use docmill_plugin::{Block, BlockKind, Error};
 use dom_query::{Document, NodeRef};
@@ -8,6 +9,7 @@ use dom_smoothie::{Config as ReadabilityConfig, Readability, is_probably_readabl
 use crate::blocks;
 use crate::dom::{self, Content, content, text_of};
 use crate::limits::MAX_ARTICLE_NODES;
+use crate::loss;
 use crate::visibility::{is_hidden, is_silent};
 use crate::{Config, Mode};
 
@@ -45,7 +47,11 @@ fn main(document: &Document, config: &Config) -> Result<Option<Vec<Block>>, Erro
     let article = Readability::with_document(document.clone(), None, Some(readability))
         .and_then(|mut page| page.parse());
     let Ok(article) = article else { return Ok(None) };
-    let mut found = blocks::read(&dom::parse(&article.content)?, config.links);
+    let article = dom::parse(&article.content)?;
+    if loss::is_too_much(document, &article) {
+        return Ok(None);
+    }
+    let mut found = blocks::read(&article, config.links);
     if found.iter().map(characters).sum::<usize>() < MIN_ARTICLE_CHARS {
         return Ok(None);
     }

@@ -5,24 +5,35 @@ mod list;
 mod table;
 mod text;
 
+use std::collections::HashSet;
+
 use docmill_plugin::{Block, BlockKind};
-use dom_query::{Document, NodeRef};
+use dom_query::{Document, NodeId, NodeRef};
 
 use crate::dom::{Content, attribute, content};
-use crate::visibility::{is_hidden, is_silent};
+use crate::visibility::{is_beside, is_hidden, is_silent};
 use list::List;
 use text::Line;
 
 /// The blocks of a page's body.
 pub fn read(document: &Document, links: bool) -> Vec<Block> {
-    let root = document.tree.body().unwrap_or_else(|| document.root());
-    let mut walker = Walker {
+    let walker = Walker {
         links,
         ..Walker::default()
     };
-    walker.children(&root);
-    walker.flush();
-    walker.blocks
+    walker.of(document)
+}
+
+/// The blocks of a page's body without links and what stands beside a main content. What holds the page's heading
+/// stands beside nothing, whatever it is called.
+pub fn own(document: &Document) -> Vec<Block> {
+    let heading = document.root().descendants_it().find(|node| node.has_name("h1"));
+    let spine = heading.map(|heading| heading.ancestors_it(None).map(|node| node.id).collect());
+    let walker = Walker {
+        own: Some(spine.unwrap_or_default()),
+        ..Walker::default()
+    };
+    walker.of(document)
 }
 
 #[derive(Default)]
@@ -38,6 +49,8 @@ struct Walker {
     /// The term of a description list that waits for its description.
     term: Option<String>,
     links: bool,
+    /// Leaves out links and what is beside the main content; elements that hold it in any case.
+    own: Option<HashSet<NodeId>>,
 }
 
 /// Elements that stand on lines of their own.
@@ -88,6 +101,13 @@ fn heading_level(name: &str) -> Option<u8> {
 }
 
 impl Walker {
+    fn of(mut self, document: &Document) -> Vec<Block> {
+        let root = document.tree.body().unwrap_or_else(|| document.root());
+        self.children(&root);
+        self.flush();
+        self.blocks
+    }
+
     fn children(&mut self, node: &NodeRef<'_>) {
         for child in node.children_it(false) {
             self.node(&child);
@@ -100,7 +120,7 @@ impl Walker {
             Content::Element(name) => name,
             Content::Other => return,
         };
-        if is_silent(&name) || is_hidden(node) {
+        if is_silent(&name) || is_hidden(node) || self.skips(&name, node) {
             return;
         }
         if let Some(level) = heading_level(&name) {
@@ -131,6 +151,12 @@ impl Walker {
             }
             _ => self.children(node),
         }
+    }
+
+    fn skips(&self, name: &str, node: &NodeRef<'_>) -> bool {
+        let skips =
+            |spine: &HashSet<NodeId>| name == "a" || (is_beside(name, node) && !spine.contains(&node.id));
+        self.own.as_ref().is_some_and(skips)
     }
 
     fn of_kind(&mut self, node: &NodeRef<'_>, kind: BlockKind) {

@@ -7,6 +7,7 @@ mod blocks;
 mod decode;
 mod dom;
 mod limits;
+mod loss;
 mod metadata;
 mod prescan;
 mod signature;

@@ -49,6 +49,41 @@ pub fn is_hidden(node: &NodeRef<'_>) -> bool {
             })
 }
 
+/// Whether an element stands beside a page's main content, by what it is or is called.
+pub fn is_beside(name: &str, node: &NodeRef<'_>) -> bool {
+    const NAMES: [&str; 15] = [
+        "comment",
+        "disqus",
+        "sidebar",
+        "related",
+        "recommend",
+        "widget",
+        "cookie",
+        "share",
+        "social",
+        "menu",
+        "breadcrumb",
+        "replies",
+        "newsletter",
+        "subscri",
+        "advert",
+    ];
+    let role = node.attr("role");
+    let called = |attribute: &str| {
+        node.attr(attribute).is_some_and(|value| {
+            let value = value.to_ascii_lowercase();
+            NAMES.iter().any(|name| value.contains(name))
+        })
+    };
+    matches!(name, "nav" | "aside" | "footer")
+        || matches!(
+            role.as_deref(),
+            Some("navigation" | "complementary" | "banner" | "contentinfo")
+        )
+        || called("class")
+        || called("id")
+}
+
 fn hides(style: &str) -> bool {
     if style.len() > 10_000 {
         return false;

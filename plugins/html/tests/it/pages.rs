@@ -1,6 +1,7 @@
 //! Pages built here: what is text, what it is, and what is not text.
 
 use docmill_html::Mode;
+use docmill_plugin::Reading;
 
 use crate::read::{outline, read, try_read};
 
@@ -111,6 +112,11 @@ fn metadata_and_language() {
     );
 }
 
+fn extent(reading: &Reading) -> String {
+    let extent = reading.metadata().into_iter().find(|(name, _)| name == "extent");
+    extent.unwrap().1
+}
+
 fn news(article: &str) -> String {
     let menu = "<li><a href=/x>Раздел сайта о погоде и спорте</a></li>".repeat(30);
     format!(
@@ -142,6 +148,83 @@ fn the_article_of_a_web_page() {
 
     let full = try_read(page.as_bytes(), Mode::Full).unwrap().text(0).unwrap();
     assert!(full.contains("Раздел сайта") && full.contains("подвал"));
+}
+
+/// What stands around an article and would be called lost if it were an invoice's.
+#[test]
+fn an_article_stays_one_beside_comments_dates_and_shops() {
+    let paragraph = format!(
+        "<p>{}</p>",
+        "В городе открыли новую библиотеку, и в ней, по словам директора, сто тысяч книг. ".repeat(5)
+    );
+    let dated = format!(
+        "<p class=date>Обновлено: 12.03.2024</p><p>Просмотров: 1 205</p>{}",
+        paragraph.repeat(4)
+    );
+    let goods: String = (1..9)
+        .map(|n| format!("<div>Книга {n}</div><div>{n} 500 ₸</div>"))
+        .collect();
+    let comments =
+        "<div><b>Гость</b><p>Согласен, и даже очень, давно пора было это сделать.</p></div>".repeat(30);
+    let around = format!("<div class=related-goods>{goods}</div><div id=comments>{comments}</div>");
+    let page = news(&dated).replace("<footer>", &format!("{around}<footer>"));
+    let reading = read(&page);
+    assert_eq!(extent(&reading), "main");
+    let text = reading.text(0).unwrap();
+    assert!(
+        text.contains("библиотеку") && !text.contains("Гость") && !text.contains("₸"),
+        "{text}"
+    );
+}
+
+fn conditions() -> String {
+    let sentence = "Оплата данного счёта означает согласие с условиями поставки, в том числе со сроками, и с договором. ";
+    format!(
+        "<div class=terms>{}</div>",
+        format!("<p>{}</p>", sentence.repeat(4)).repeat(6)
+    )
+}
+
+/// On pages of a shop or a portal the conditions of payment read like an article, and the invoice stands beside them.
+#[test]
+fn an_invoice_inside_a_site_keeps_every_line() {
+    let conditions = conditions();
+    let table = "<table><tr><th>Товар<th>Сумма<tr><td>Бумага<td>12 500,00<tr><td>Картридж<td>2 500,00<tr><td>Итого<td>15 000,00</table>";
+    let labels = "<div>Счёт №: 17/А-5</div><div>Дата: 12.03.2024</div><div>БИН: 990540012345</div><div>Итого: 15 000,00</div>";
+    let described = "<dl><dt>Invoice<dd>INV-2041<dt>Date<dd>2024-03-12<dt>Total due<dd>1,250.00 USD</dl>";
+    let grid = "<div class=row><div>Бумага</div><div>12 500,00 ₸</div></div><div class=row><div>Картридж</div><div>2 500,00 ₸</div></div><div class=row><div>Итого</div><div>15 000,00 ₸</div></div>";
+    for (what, invoice, kept) in [
+        ("table", table, "Картридж\t2 500,00"),
+        ("labels", labels, "БИН: 990540012345"),
+        ("described", described, "Total due: 1,250.00 USD"),
+        ("grid", grid, "15 000,00 ₸"),
+    ] {
+        let page = news("").replace(
+            "<div id=content></div>",
+            &format!("<div class=bill>{invoice}</div>{conditions}"),
+        );
+        let reading = read(&page);
+        let text = reading.text(0).unwrap();
+        assert!(
+            text.contains(kept) && text.contains("условиями поставки"),
+            "{what}: {text}"
+        );
+        assert_eq!(extent(&reading), "full", "{what}");
+    }
+}
+
+#[test]
+fn a_letter_of_which_little_is_running_text_is_read_whole() {
+    let conditions = conditions();
+    let list: String = (0..150)
+        .map(|n| format!("<li>Приложение {n} к договору поставки"))
+        .collect();
+    let page = news("").replace(
+        "<div id=content></div>",
+        &format!("<div class=list><ul>{list}</ul></div>{conditions}"),
+    );
+    let reading = read(&page);
+    assert!(reading.text(0).unwrap().contains("Приложение 149"));
 }
 
 #[test]
