@@ -1,10 +1,14 @@
 //! A reading in the making: joins the texts of blocks into pages and gives everything its range.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::evidence::Broken;
+use crate::limits::{
+    MAX_KIND_BYTES, MAX_LABEL_BYTES, MAX_MEDIA_TYPE_BYTES, MAX_TABLE_PLACES, MAX_WARNING_BYTES, MAX_WARNINGS,
+};
 use crate::reading::{
     Attachment, Block, BlockKind, Cell, Fragment, Image, Page, PageInfo, Reading, Rect, Table, TextRange,
 };
@@ -99,6 +103,9 @@ pub struct ReadingBuilder {
 /// What a block, cell or fragment costs beside its text.
 const NODE_BYTES: usize = 128;
 
+/// What a byte of a page's text costs: itself, and its form for searching, which is at most one and a half times as long.
+const TEXT_COST: usize = 3;
+
 impl ReadingBuilder {
     /// An empty reading that may use `budget` bytes of host memory.
     pub fn new(budget: usize) -> Self {
@@ -186,8 +193,11 @@ impl ReadingBuilder {
     ///
     /// # Errors
     /// When the budget is spent.
-    pub fn add_attachment(&mut self, attachment: Attachment) -> Result<(), AddError> {
-        self.charge(NODE_BYTES + attachment.name.len() + attachment.content.len())?;
+    pub fn add_attachment(&mut self, mut attachment: Attachment) -> Result<(), AddError> {
+        attachment.media_type = cut(&attachment.media_type, MAX_MEDIA_TYPE_BYTES);
+        self.charge(
+            NODE_BYTES + attachment.name.len() + attachment.media_type.len() + attachment.content.len(),
+        )?;
         self.attachments.push(Arc::new(attachment));
         Ok(())
     }
@@ -203,13 +213,20 @@ impl ReadingBuilder {
             .map(|b| 1 + b.fragments.len() + b.table.as_ref().map_or(0, |t| t.cells.len()))
             .sum();
         let text_bytes: usize = blocks.iter().map(written_bytes).sum();
+        info.label = info.label.map(|label| cut(&label, MAX_LABEL_BYTES));
+        // Collected anew: the list that came may have room for millions.
+        let warnings = info.warnings.iter().take(MAX_WARNINGS);
+        info.warnings = warnings.map(|warning| cut(warning, MAX_WARNING_BYTES)).collect();
+        let said = info.label.iter().chain(&info.warnings);
+        let said_bytes: usize = said.map(|text| size_of::<String>() + text.len()).sum();
+        let kind_bytes: usize = blocks.iter().map(|b| b.kind.name().len()).sum();
         self.charge(
             NODE_BYTES
                 .saturating_mul(nodes + 1)
-                .saturating_add(text_bytes.saturating_mul(3)),
+                .saturating_add(text_bytes.saturating_mul(TEXT_COST))
+                .saturating_add(said_bytes + kind_bytes),
         )?;
-        info.label = info.label.map(|l| clean(&l));
-        info.warnings.truncate(64);
+        fits_the_page(&blocks, number)?;
         let mut text = String::with_capacity(text_bytes + blocks.len());
         let mut placed = Vec::with_capacity(blocks.len());
         for (index, block) in blocks.into_iter().enumerate() {
@@ -240,6 +257,20 @@ impl ReadingBuilder {
     }
 }
 
+/// Whether the tables' cells span no more than [`MAX_TABLE_PLACES`] columns, all together.
+fn fits_the_page(blocks: &[NewBlock], page: u32) -> Result<(), Broken> {
+    let cells = blocks
+        .iter()
+        .filter_map(|b| b.table.as_ref())
+        .flat_map(|t| &t.cells);
+    let places: u64 = cells.map(|c| u64::from(c.column_span)).sum();
+    if places > MAX_TABLE_PLACES {
+        let most = format!("the tables of a page have at most {MAX_TABLE_PLACES} places together");
+        return Err(Broken::new("table-size", &format!("page {page}"), &most));
+    }
+    Ok(())
+}
+
 fn written_bytes(block: &NewBlock) -> usize {
     block.text.len()
         + block.fragments.iter().map(|f| f.text.len()).sum::<usize>()
@@ -253,6 +284,14 @@ fn written_bytes(block: &NewBlock) -> usize {
 
 fn place(block: NewBlock, text: &mut String, at: &str, images: usize) -> Result<Block, Broken> {
     let start = narrow(text.len());
+    let kind = match block.kind {
+        BlockKind::Other(name) if name.len() > MAX_KIND_BYTES => {
+            let most = format!("the name of a block's kind has at most {MAX_KIND_BYTES} bytes");
+            return Err(Broken::new("block-kind", at, &most));
+        }
+        BlockKind::Other(name) => BlockKind::Other(clean(&name)),
+        kind => kind,
+    };
     if let Some(image) = block.image
         && usize::try_from(image).map_or(true, |n| n >= images)
     {
@@ -262,7 +301,7 @@ fn place(block: NewBlock, text: &mut String, at: &str, images: usize) -> Result<
             "there is no image of that number; add it first",
         ));
     }
-    if (block.kind == BlockKind::Table) != block.table.is_some() {
+    if (kind == BlockKind::Table) != block.table.is_some() {
         return Err(Broken::new(
             "table-block",
             at,
@@ -305,7 +344,7 @@ fn place(block: NewBlock, text: &mut String, at: &str, images: usize) -> Result<
         }
     }
     Ok(Block {
-        kind: block.kind,
+        kind,
         range: TextRange {
             start,
             end: narrow(text.len()),
@@ -318,12 +357,31 @@ fn place(block: NewBlock, text: &mut String, at: &str, images: usize) -> Result<
     })
 }
 
+/// The columns that cells of the rows above reach down into: the first column → one past the last column and row.
+#[derive(Default)]
+struct Covered(BTreeMap<u32, (u32, u32)>);
+
+impl Covered {
+    /// Takes the places of a cell, if none of them is another's. Cells come in reading order, so what ended above can be
+    /// forgotten: a cell costs one entry, whatever it spans.
+    fn take(&mut self, columns: Range<u32>, rows: Range<u32>) -> bool {
+        while let Some((&first, &(end, bottom))) = self.0.range(..columns.end).next_back()
+            && end > columns.start
+        {
+            if bottom > rows.start {
+                return false;
+            }
+            self.0.remove(&first);
+        }
+        self.0.insert(columns.start, (columns.end, rows.end));
+        true
+    }
+}
+
 fn place_table(table: NewTable, text: &mut String, at: &str) -> Result<Table, Broken> {
     let mut cells: Vec<Cell> = Vec::with_capacity(table.cells.len());
-    // The last row (exclusive) that a cell covers, by column: enough to see overlaps when cells come in reading order.
-    let mut covered: HashMap<u32, u32> = HashMap::new();
+    let mut covered = Covered::default();
     let mut before: Option<(u32, u32)> = None;
-    let mut area = 0_u64;
     for (index, cell) in table.cells.into_iter().enumerate() {
         let place = || format!("{at}, cell {index} (row {}, column {})", cell.row, cell.column);
         let bottom = cell.row.checked_add(cell.row_span).filter(|b| *b <= table.rows);
@@ -347,21 +405,8 @@ fn place_table(table: NewTable, text: &mut String, at: &str) -> Result<Table, Br
                 "cells come in reading order, one for each place",
             ));
         }
-        area = area.saturating_add(u64::from(cell.column_span));
-        if area > 4_000_000 {
-            return Err(Broken::new(
-                "table-size",
-                &place(),
-                "a table has at most 4 000 000 places",
-            ));
-        }
-        for column in cell.column..right {
-            if covered
-                .insert(column, bottom)
-                .is_some_and(|until| until > cell.row)
-            {
-                return Err(Broken::new("cell-overlap", &place(), "two cells cover one place"));
-            }
+        if !covered.take(cell.column..right, cell.row..bottom) {
+            return Err(Broken::new("cell-overlap", &place(), "two cells cover one place"));
         }
         match before {
             Some((row, _)) if row == cell.row => text.push('\t'),
@@ -426,6 +471,15 @@ pub(crate) fn confidence(value: Option<f32>, at: impl FnOnce() -> String) -> Res
 /// Text without U+0000, which PostgreSQL cannot keep.
 pub(crate) fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
+}
+
+/// The beginning of a text for people, clean.
+fn cut(text: &str, most: usize) -> String {
+    let end = text.floor_char_boundary(most);
+    let mut cut = clean(text.get(..end).unwrap_or_default());
+    // A replaced U+0000 is longer than it was.
+    cut.truncate(cut.floor_char_boundary(most));
+    cut
 }
 
 fn push_clean(to: &mut String, text: &str) {

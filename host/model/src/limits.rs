@@ -6,6 +6,33 @@ use serde::{Deserialize, Serialize};
 use crate::duration::Span;
 use crate::size::ByteSize;
 
+// Fixed bounds on what a guest or a client hands over. No pipeline can need more; each keeps one value from costing the host
+// far more than it weighs.
+
+/// Places (columns that cells span) of all tables of a page together: whoever lays a table out draws them all.
+pub const MAX_TABLE_PLACES: u64 = 4_000_000;
+/// Bytes of the name of a block's kind: it is a word, and every block has one.
+pub const MAX_KIND_BYTES: usize = 60;
+/// Bytes of a page's label; longer ones are cut. A label is what is printed on the page.
+pub const MAX_LABEL_BYTES: usize = 200;
+/// Warnings of a page; further ones are dropped.
+pub const MAX_WARNINGS: usize = 64;
+/// Bytes of a warning; longer ones are cut. A warning is a word.
+pub const MAX_WARNING_BYTES: usize = 200;
+/// Bytes of a media type; an attachment's is cut. The names of RFC 6838 have 127 at most, parameters come on top.
+pub const MAX_MEDIA_TYPE_BYTES: usize = 200;
+/// Levels of lists and objects in JSON from outside. It is stored inside other JSON, and whoever reads that stops at 128.
+pub const MAX_JSON_DEPTH: usize = 64;
+/// Bytes of a failure's message: it goes to the log, the attempt, the run and the answer.
+pub const MAX_MESSAGE_BYTES: usize = 4 << 10;
+/// Bytes of a plugin's version: it is part of keys in the database, whose indexes take 2 700.
+pub const MAX_VERSION_BYTES: usize = 100;
+/// Linear memories that a component may create: real ones have one for each module that was composed into them. As many times
+/// the calls at once are in the pool, so that no call takes another's place.
+pub const MAX_MEMORIES: u32 = 4;
+/// Tables that a component may create: toolchains make two for each module. Pooled as memories are.
+pub const MAX_TABLES: u32 = 8;
+
 /// Limits of one call of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -18,7 +45,7 @@ pub struct Limits {
     pub memory: ByteSize,
     /// Entries of all tables of all instances of the component together.
     pub table_elements: u64,
-    /// Instances, memories and tables (each) that the component may create.
+    /// Instances that the component may create; of memories and tables also no more than [`MAX_MEMORIES`] and [`MAX_TABLES`].
     pub instances: u32,
     /// Bytes of the guest's stack.
     pub stack: ByteSize,

@@ -119,6 +119,16 @@ pub enum BlockKind {
     Other(String),
 }
 
+impl BlockKind {
+    /// What the parser calls it, if it is none of ours; else empty.
+    pub const fn name(&self) -> &str {
+        match self {
+            Self::Other(name) => name.as_str(),
+            _ => "",
+        }
+    }
+}
+
 /// A word or line with its place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fragment {
@@ -258,7 +268,7 @@ pub struct Reading {
     /// run and not from the id, so that a pure call gives the same bytes in every run.
     #[serde(default)]
     pub key: String,
-    /// What the host found the source to be.
+    /// What the host found the source to be, without parameters.
     #[serde(default)]
     pub source_media_type: String,
     /// BCP 47.
@@ -309,7 +319,8 @@ impl Reading {
 /// Bytes that came in, with what the host knows of them.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// What the host found it to be; the client's word counts only where the bytes do not tell.
+    /// What the host found it to be; the client's word counts only where the bytes do not tell. A text may carry the
+    /// encoding that the client named: `text/csv; charset=cp866`.
     pub media_type: String,
     /// As the client gave it, without directories. Not to be trusted.
     pub name: Option<String>,

@@ -161,3 +161,97 @@ fn broken_rules_are_named() {
         "exhausted"
     );
 }
+
+/// Tables of random cells, held against a grid in which every place is marked.
+#[test]
+fn overlaps_are_found_as_in_a_grid() {
+    let mut state = 7_u32;
+    let mut random = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % below
+    };
+    let mut seen = [0, 0];
+    for _ in 0..3_000 {
+        let mut cells = Vec::new();
+        for place in 0..36 {
+            if random(4) == 0 {
+                let (row, column) = (place / 6, place % 6);
+                cells.push(NewCell {
+                    row_span: 1 + random((6 - row).min(3)),
+                    column_span: 1 + random((6 - column).min(3)),
+                    ..cell(row, column, "")
+                });
+            }
+        }
+        let mut grid = std::collections::HashSet::new();
+        let free = cells.iter().all(|c| {
+            let rows = c.row..c.row + c.row_span;
+            rows.flat_map(|row| (c.column..c.column + c.column_span).map(move |column| (row, column)))
+                .all(|place| grid.insert(place))
+        });
+        let found = ReadingBuilder::new(1 << 20).add_page(info(), vec![table(6, 6, cells)]);
+        assert_eq!(rule(found), if free { "ok" } else { "cell-overlap" });
+        seen[usize::from(free)] += 1;
+    }
+    assert!(seen.iter().all(|n| *n > 100), "{seen:?}");
+}
+
+#[test]
+fn places_are_counted_over_the_tables_of_a_page() {
+    let wide = |columns: u32| {
+        let cell = NewCell {
+            column_span: columns,
+            ..cell(0, 0, "")
+        };
+        table(1, columns, vec![cell])
+    };
+    let add = |blocks| rule(ReadingBuilder::new(1 << 20).add_page(info(), blocks));
+    assert_eq!(add(vec![wide(2_000_000), wide(2_000_000)]), "ok");
+    assert_eq!(add(vec![wide(2_000_000), wide(2_000_001)]), "table-size");
+    // What a cell costs does not depend on what it spans: these are 120 million places.
+    let begun = std::time::Instant::now();
+    for _ in 0..30 {
+        assert_eq!(add(vec![wide(4_000_000)]), "ok");
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(1));
+}
+
+#[test]
+fn everything_that_a_page_says_is_charged_and_bounded() {
+    let used = |info: PageInfo, kind: BlockKind| {
+        let mut builder = ReadingBuilder::new(1 << 20);
+        let added = rule(builder.add_page(info, vec![block(kind, "")]));
+        (added, builder.used())
+    };
+    let plain = used(info(), BlockKind::Code).1;
+    let kind = |length: usize| used(info(), BlockKind::Other("k".repeat(length)));
+    assert_eq!(kind(60), ("ok".to_owned(), plain + 60));
+    assert_eq!(kind(61).0, "block-kind");
+    let labelled = PageInfo {
+        label: Some("ы".repeat(1_000)),
+        warnings: vec!["w\0".repeat(1_000); 1_000],
+        ..info()
+    };
+    let text = 200 + 64 * 200;
+    assert_eq!(
+        used(labelled.clone(), BlockKind::Code),
+        ("ok".to_owned(), plain + text + 65 * size_of::<String>())
+    );
+
+    let mut builder = ReadingBuilder::new(1 << 20);
+    assert_eq!(rule(builder.add_page(labelled, vec![])), "ok");
+    let before = builder.used();
+    let attachment = |media_type: String| Attachment {
+        name: String::new(),
+        media_type,
+        content: vec![],
+    };
+    assert!(builder.add_attachment(attachment("m".repeat(10_000))).is_ok());
+    assert_eq!(builder.used() - before, NODE_BYTES + 200);
+    let reading = builder.finish("text/plain");
+    let info = &reading.pages[0].info;
+    assert_eq!(info.label.as_ref().map(String::len), Some(200));
+    assert_eq!((info.warnings.len(), info.warnings.capacity()), (64, 64));
+    assert!(info.warnings.iter().all(|w| w.len() <= 200 && !w.contains('\0')));
+    assert_eq!(reading.attachments[0].media_type.len(), 200);
+}
