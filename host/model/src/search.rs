@@ -1,52 +1,196 @@
 //! Finding text on a page: case, runs of blanks and hyphenation at line ends do not matter; hits are ranges of the text
 //! as it stands there.
 
+use std::iter::Peekable;
+use std::str::CharIndices;
+
 use crate::reading::{Fragment, Page, Rect, TextRange};
 
-/// A text prepared for searching, with the way back to its bytes.
+/// What some characters of a text become when it is folded.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// Hyphenation: the hyphen and the line's end are not part of the word.
+    Nothing,
+    /// A run of blanks.
+    Blank,
+    /// A character in lower case, which may be several.
+    Letter(char),
+}
+
+impl Form {
+    fn len(self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Blank => 1,
+            Self::Letter(c) if c.is_ascii() => 1,
+            Self::Letter(c) => c.to_lowercase().map(char::len_utf8).sum(),
+        }
+    }
+
+    fn push_to(self, text: &mut String) {
+        match self {
+            Self::Nothing => {}
+            Self::Blank => text.push(' '),
+            Self::Letter(c) if c.is_ascii() => text.push(c.to_ascii_lowercase()),
+            Self::Letter(c) => text.extend(c.to_lowercase()),
+        }
+    }
+}
+
+/// Characters that are folded together.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    start: usize,
+    end: usize,
+    form: Form,
+}
+
+/// The units of a text from one of them on.
+struct Units<'a> {
+    base: usize,
+    rest: Peekable<CharIndices<'a>>,
+}
+
+impl<'a> Units<'a> {
+    fn from(text: &'a str, base: usize) -> Self {
+        let rest = text.get(base..).unwrap_or_default();
+        Self {
+            base,
+            rest: rest.char_indices().peekable(),
+        }
+    }
+}
+
+impl Iterator for Units<'_> {
+    type Item = Unit;
+
+    fn next(&mut self) -> Option<Unit> {
+        let (start, c) = self.rest.next()?;
+        let mut end = start + c.len_utf8();
+        let form = if c == '\u{ad}' || (c == '-' && matches!(self.rest.peek(), Some((_, '\n')))) {
+            if self.rest.next_if(|(_, c)| *c == '\n').is_some() {
+                end += 1;
+            }
+            Form::Nothing
+        } else if c.is_whitespace() {
+            while let Some((at, blank)) = self.rest.next_if(|(_, c)| c.is_whitespace()) {
+                end = at + blank.len_utf8();
+            }
+            Form::Blank
+        } else {
+            Form::Letter(c)
+        };
+        Some(Unit {
+            start: self.base + start,
+            end: self.base + end,
+            form,
+        })
+    }
+}
+
+/// A text prepared for searching, with the way back to its bytes: marks, from which the text is folded again as far as
+/// needed. At most one and a half times as long as the text, whatever stands in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Folded {
     text: String,
-    /// For each byte of `text`: start and end of the original character(s) that it stands for.
-    origin: Vec<(u32, u32)>,
+    marks: Vec<Mark>,
 }
+
+/// A unit begins here, in both texts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    folded: usize,
+    original: usize,
+}
+
+/// Bytes between marks, in the text that advances faster. A hit costs as much to find its way back; a mark takes 16 bytes.
+const STRIDE: usize = 512;
 
 impl Folded {
     fn new(original: &str) -> Self {
         let mut text = String::with_capacity(original.len());
-        let mut origin = Vec::with_capacity(original.len());
-        let mut rest = original.char_indices().peekable();
-        while let Some((start, c)) = rest.next() {
-            let mut end = start + c.len_utf8();
-            if c == '\u{ad}' || (c == '-' && matches!(rest.peek(), Some((_, '\n')))) {
-                // Hyphenation: the hyphen and the line's end are not part of the word.
-                if matches!(rest.peek(), Some((_, '\n'))) {
-                    rest.next();
-                }
-                continue;
+        let mut marks = Vec::new();
+        let mut last = Mark::default();
+        for unit in Units::from(original, 0) {
+            if text.len() - last.folded >= STRIDE || unit.start - last.original >= STRIDE {
+                last = Mark {
+                    folded: text.len(),
+                    original: unit.start,
+                };
+                marks.push(last);
             }
-            if c.is_whitespace() {
-                while let Some((at, blank)) = rest.next_if(|(_, c)| c.is_whitespace()) {
-                    end = at + blank.len_utf8();
-                }
-                push(&mut text, &mut origin, ' ', start, end);
-                continue;
-            }
-            for lower in c.to_lowercase() {
-                push(&mut text, &mut origin, lower, start, end);
-            }
+            unit.form.push_to(&mut text);
         }
-        Self { text, origin }
+        text.shrink_to_fit();
+        marks.shrink_to_fit();
+        Self { text, marks }
+    }
+
+    /// The last mark for which `before` holds; the beginning has always one.
+    fn mark(&self, before: impl Fn(&Mark) -> bool) -> Mark {
+        let after = self.marks.partition_point(before);
+        after
+            .checked_sub(1)
+            .and_then(|at| self.marks.get(at))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The first byte that stands for something at or after `start` of the original.
+    fn from_original(&self, original: &str, start: usize) -> usize {
+        let mark = self.mark(|m| m.original <= start);
+        let before = Units::from(original, mark.original).take_while(|unit| unit.start < start);
+        mark.folded + before.map(|unit| unit.form.len()).sum::<usize>()
     }
 }
 
-fn push(text: &mut String, origin: &mut Vec<(u32, u32)>, c: char, start: usize, end: usize) {
-    text.push(c);
-    let place = (
-        u32::try_from(start).unwrap_or(u32::MAX),
-        u32::try_from(end).unwrap_or(u32::MAX),
-    );
-    origin.extend(std::iter::repeat_n(place, c.len_utf8()));
+/// Finds the way back from bytes of the folded text, which come in order.
+struct Back<'a> {
+    folded: &'a Folded,
+    original: &'a str,
+    units: Units<'a>,
+    /// The unit that was looked at last, and where it ends in the folded text.
+    unit: Option<Unit>,
+    end: usize,
+}
+
+impl<'a> Back<'a> {
+    fn new(folded: &'a Folded, original: &'a str) -> Self {
+        Self {
+            folded,
+            original,
+            units: Units::from(original, 0),
+            unit: None,
+            end: 0,
+        }
+    }
+
+    /// The unit in which byte `at` of the folded text lies.
+    fn unit(&mut self, at: usize) -> Option<Unit> {
+        let mark = self.folded.mark(|m| m.folded <= at);
+        if mark.folded > self.end {
+            self.units = Units::from(self.original, mark.original);
+            self.end = mark.folded;
+        }
+        while self.end <= at {
+            let unit = self.units.next()?;
+            self.end += unit.form.len();
+            self.unit = Some(unit);
+        }
+        self.unit
+    }
+}
+
+/// A needle, folded; none: there is nothing to look for, or more than `most` bytes, which cannot be anywhere.
+fn wanted(needle: &str, most: usize) -> Option<String> {
+    let mut text = String::new();
+    for unit in Units::from(needle.trim(), 0) {
+        unit.form.push_to(&mut text);
+        if text.len() > most {
+            return None;
+        }
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 /// Why a span cannot be had.
@@ -78,25 +222,26 @@ impl Page {
     /// At most `limit` places of `needle` that begin at or after byte `start`, not overlapping. A needle without anything
     /// but blanks is nowhere.
     pub fn find(&self, needle: &str, start: u32, limit: usize) -> Vec<TextRange> {
-        let wanted = Folded::new(needle.trim()).text;
-        if wanted.is_empty() {
-            return Vec::new();
-        }
         let folded = self.folded.get_or_init(|| Folded::new(&self.text));
-        let from = folded.origin.partition_point(|(begin, _)| *begin < start);
+        let Some(wanted) = wanted(needle, folded.text.len()) else {
+            return Vec::new();
+        };
+        let from = folded.from_original(&self.text, start as usize);
         let Some(tail) = folded.text.get(from..) else {
             return Vec::new();
         };
+        let mut back = Back::new(folded, &self.text);
+        let narrow = |n: usize| u32::try_from(n).ok();
         tail.match_indices(&wanted)
+            .take(limit)
             .filter_map(|(at, hit)| {
-                let first = folded.origin.get(from + at)?;
-                let last = folded.origin.get(from + at + hit.len() - 1)?;
+                let first = back.unit(from + at)?;
+                let last = back.unit(from + at + hit.len() - 1)?;
                 Some(TextRange {
-                    start: first.0,
-                    end: last.1,
+                    start: narrow(first.start)?,
+                    end: narrow(last.end)?,
                 })
             })
-            .take(limit)
             .collect()
     }
 
@@ -241,6 +386,62 @@ mod tests {
         let page = page("xİy İ");
         let hit = page.find("y", 0, 1);
         assert_eq!(hit.first().and_then(|r| r.of(&page.text)), Some("y"));
+    }
+
+    /// Every hit, found the slow way: each byte of the folded text knows where it comes from.
+    fn slowly(text: &str, needle: &str, start: u32) -> Vec<(usize, usize)> {
+        let mut folded = String::new();
+        let mut origin = Vec::new();
+        for unit in Units::from(text, 0) {
+            unit.form.push_to(&mut folded);
+            origin.resize(folded.len(), (unit.start, unit.end));
+        }
+        let from = origin.partition_point(|(begin, _)| *begin < start as usize);
+        let needle: String = Folded::new(needle.trim()).text;
+        let hits = folded[from..].match_indices(&needle);
+        hits.map(|(at, hit)| (origin[from + at].0, origin[from + at + hit.len() - 1].1))
+            .collect()
+    }
+
+    #[test]
+    fn the_way_back_is_right_across_marks() {
+        let pieces = [
+            "аб ", "İx", "-\n", "\u{ad}", "Ab", "  \n ", "\u{ad}\n", "Ⱥ", "b-b", "ẞ",
+        ];
+        let mut state = 3_u32;
+        let mut random = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % below
+        };
+        for round in 0..20 {
+            let text: String = (0..2_000).map(|_| pieces[random(10) as usize]).collect();
+            // Long stretches that stand for nothing or for one blank.
+            let text = format!(
+                "{text}{}{text}{}{text}",
+                "\u{ad}".repeat(3_000),
+                " ".repeat(3_000)
+            );
+            let page = page(&text);
+            for needle in ["a", "б а", "bb", "i̇x", "x", "ⱥ", "b", "ß b-b"] {
+                for start in [0, random(5_000), 9_000 + round] {
+                    let hits = page.find(needle, start, 100_000);
+                    let found: Vec<_> = hits.iter().map(|r| (r.start as usize, r.end as usize)).collect();
+                    assert_eq!(found, slowly(&text, needle, start), "{needle:?} from {start}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_prepared_for_searching_is_at_most_half_again_as_long() {
+        let texts = ["a  ", "a\u{ad}", "İ", "Ⱥ", "-\n", "слово ", "x", " \n"];
+        for text in texts.map(|piece| piece.repeat(20_000)) {
+            let folded = Folded::new(&text);
+            let bytes = folded.text.capacity() + folded.marks.capacity() * size_of::<Mark>();
+            assert!(bytes <= text.len() * 156 / 100, "{}: {bytes}", text.len());
+        }
+        // Nor is a needle prepared that cannot be there.
+        assert_eq!(wanted(&"n".repeat(1_000), 999), None);
     }
 
     #[test]
