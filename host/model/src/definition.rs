@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::duration::Span;
+use crate::json::Builder;
 use crate::limits::LimitsSpec;
 use crate::lookup::MAX_LOOKUPS;
 use crate::plugin::{PluginRef, is_name};
@@ -15,6 +16,11 @@ use crate::plugin::{PluginRef, is_name};
 pub const MAX_STEPS: usize = 64;
 /// Longest definition, in bytes.
 pub const MAX_DEFINITION_BYTES: usize = 256 * 1024;
+/// Longest definition when every alias of YAML is written out: its texts, and 4 bytes for every value. Without aliases no
+/// definition of [`MAX_DEFINITION_BYTES`] comes near, because a value takes two bytes to write.
+pub const MAX_WRITTEN_OUT_BYTES: usize = 1024 * 1024;
+/// Digits in a row. An alias has a number read again, and reading it takes as long as it is.
+const MAX_DIGITS: usize = 1_000;
 
 /// A pipeline as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,7 +106,7 @@ pub enum InputKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LookupSpec {
-    /// Lower-case letters, digits, dashes.
+    /// A word of letters, digits and `_`.
     pub name: String,
     /// `${ params.fio }`
     pub value: String,
@@ -155,7 +161,7 @@ pub struct StepSpec {
     /// The plugin's configuration; `${…}` inside strings are expressions.
     #[serde(default = "empty_object")]
     pub with: Json,
-    /// For a parser: the role whose file it reads. None: the first file.
+    /// For a parser: the role whose files it reads. None: the first by alphabet of those that have any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
     /// Ids of the steps that must be over first. None: the step before; empty: none.
@@ -285,18 +291,26 @@ impl Definition {
         if text.contains('\0') {
             return Err(vec![Problem::new("definition", "contains U+0000; remove it")]);
         }
-        // YAML's own value type first: it refuses keys that stand twice and knows lines and columns.
-        let yaml: serde_norway::Value = serde_norway::from_str(text).map_err(|error| {
-            let place = error.location();
-            vec![Problem {
-                at: "definition".to_owned(),
-                message: error.to_string(),
-                line: place.as_ref().and_then(|l| u32::try_from(l.line()).ok()),
-                column: place.as_ref().and_then(|l| u32::try_from(l.column()).ok()),
-            }]
-        })?;
-        let json = serde_json::to_value(yaml)
-            .map_err(|error| vec![Problem::new("definition", format!("is not like JSON: {error}"))])?;
+        if text
+            .split(|c: char| !c.is_ascii_digit())
+            .any(|run| run.len() > MAX_DIGITS)
+        {
+            let message = format!("has a number of more than {MAX_DIGITS} digits");
+            return Err(vec![Problem::new("definition", message)]);
+        }
+        // A value first: it refuses names that stand twice and knows lines and columns, and aliases cannot swell it.
+        let mut builder = Builder::new(MAX_WRITTEN_OUT_BYTES, 4).unique_names();
+        let json = builder
+            .build(serde_norway::Deserializer::from_str(text))
+            .map_err(|error| {
+                let place = error.location();
+                vec![Problem {
+                    at: "definition".to_owned(),
+                    message: error.to_string(),
+                    line: place.as_ref().and_then(|l| u32::try_from(l.line()).ok()),
+                    column: place.as_ref().and_then(|l| u32::try_from(l.column()).ok()),
+                }]
+            })?;
         let definition: Self = serde_path_to_error::deserialize(json).map_err(|error| {
             let path = error.path().to_string();
             vec![Problem::new(
@@ -334,6 +348,14 @@ impl Definition {
     /// Everything that is wrong with the text alone.
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        if self.steps.len() > MAX_STEPS {
+            // What is wrong between thousands of steps takes long to find out.
+            let message = format!(
+                "a pipeline has 1 to {MAX_STEPS} steps, this one has {}",
+                self.steps.len()
+            );
+            return vec![Problem::new("steps", message)];
+        }
         let mut say = |at: String, message: String| problems.push(Problem::new(at, message));
         if !is_name(&self.name) {
             say(
@@ -341,13 +363,10 @@ impl Definition {
                 "write 1 to 60 lower-case letters, digits and dashes, beginning with a letter".into(),
             );
         }
-        if self.steps.is_empty() || self.steps.len() > MAX_STEPS {
+        if self.steps.is_empty() {
             say(
                 "steps".into(),
-                format!(
-                    "a pipeline has 1 to {MAX_STEPS} steps, this one has {}",
-                    self.steps.len()
-                ),
+                format!("a pipeline has 1 to {MAX_STEPS} steps, this one has none"),
             );
         }
         for (role, spec) in &self.inputs {
@@ -415,6 +434,7 @@ impl Definition {
                 );
             }
         }
+        self.say_clashes(&mut say);
         if let Some(cycle) = self.cycle() {
             say(
                 format!("steps.{}.needs", cycle.first().copied().unwrap_or_default()),
@@ -424,18 +444,41 @@ impl Definition {
         problems
     }
 
+    /// Guests find records by name: those of an input by its role, results of a step by its id, the one that a step with
+    /// `for_each` is at as `item`. One name cannot mean two of them.
+    fn say_clashes(&self, say: &mut impl FnMut(String, String)) {
+        let is_record = |role: &str| self.inputs.get(role).is_some_and(|i| i.kind == InputKind::Record);
+        for step in self.steps.iter().filter(|s| is_record(&s.id)) {
+            say(
+                format!("steps.{}", step.id),
+                "an input of kind `record` has this name; plugins find records and results by name, so rename one".into(),
+            );
+        }
+        if self.steps.iter().all(|s| s.for_each.is_none()) {
+            return;
+        }
+        let message = "`item` is what a step with for_each is at; choose another name";
+        if is_record("item") {
+            say("inputs.item".into(), message.into());
+        }
+        if self.steps.iter().any(|s| s.id == "item") {
+            say("steps.item".into(), message.into());
+        }
+    }
+
     /// A cycle among the steps, if there is one, its first step again at the end.
     fn cycle(&self) -> Option<Vec<&str>> {
-        let needs: BTreeMap<&str, Vec<&str>> = self
+        let ids: BTreeSet<&str> = self.steps.iter().map(|s| s.id.as_str()).collect();
+        let needs: BTreeMap<&str, BTreeSet<&str>> = self
             .steps
             .iter()
             .enumerate()
-            .map(|(i, s)| (s.id.as_str(), self.needs(i)))
+            .map(|(i, s)| {
+                let known = self.needs(i).into_iter().filter(|id| ids.contains(id));
+                (s.id.as_str(), known.collect())
+            })
             .collect();
-        let mut open: BTreeMap<&str, BTreeSet<&str>> = needs
-            .iter()
-            .map(|(id, n)| (*id, n.iter().copied().collect()))
-            .collect();
+        let mut open = needs.clone();
         // Take away steps that wait for nothing any more; what stays waits in a circle.
         while let Some(free) = open
             .iter()

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod duration;
 pub mod failure;
 pub mod id;
+pub mod json;
 pub mod limits;
 pub mod lookup;
 pub mod size;
