@@ -71,10 +71,11 @@ pub fn settle_check(mut check: Check, inputs: &Inputs) -> Result<Check, Broken> 
     let at = format!("check `{}`", check.code);
     check.reason = clean(&check.reason);
     if let Some(path) = check.fields.iter().find(|p| !is_path(p)) {
+        let shown: String = path.chars().take(60).collect();
         return Err(Broken::new(
             "field-path",
             &at,
-            &format!("`{}` is not a path", clean(path)),
+            &format!("`{}` is not a path", clean(&shown)),
         ));
     }
     check.citations = settle_citations(check.citations, inputs, &at)?;
@@ -270,7 +271,7 @@ fn is_date_time(text: &str) -> bool {
         two(parts.next(), 23) && two(parts.next(), 59) && two(parts.next(), 60) && parts.next().is_none();
     let offset_fits = matches!(offset, "" | "Z")
         || offset
-            .get(1..)
+            .strip_prefix(['+', '-'])
             .and_then(|o| o.split_once(':'))
             .is_some_and(|(h, m)| two(Some(h), 23) && two(Some(m), 59));
     is_date(date)
@@ -361,6 +362,21 @@ mod tests {
     }
 
     #[test]
+    fn a_check_s_broken_path_is_shown_by_its_beginning() {
+        let check = Check {
+            code: "c".into(),
+            outcome: crate::value::Outcome::Pass,
+            severity: crate::value::Severity::Info,
+            reason: String::new(),
+            fields: vec!["!".repeat(1_000_000)],
+            origin: None,
+            citations: vec![],
+        };
+        let broken = settle_check(check, &Inputs::default());
+        assert!(broken.is_err_and(|b| b.rule == "field-path" && b.to_string().len() < 200));
+    }
+
+    #[test]
     fn forms_of_values() {
         for good in ["total", "seller.tax_id", "lines[3].amount", "a[0][12]", "сумма"] {
             assert!(is_path(good), "{good}");
@@ -408,7 +424,8 @@ mod tests {
                 "2026-11-21",
                 "2026-11-21T25:00:00",
                 "2026-11-21T10:00",
-                "2026-11-21T10:00:00+5"
+                "2026-11-21T10:00:00+5",
+                "2026-11-21T10:00:00Z05:00"
             ]
             .into_iter()
             .any(is_date_time)

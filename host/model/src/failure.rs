@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::MAX_MESSAGE_BYTES;
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal;)*) => {
         /// A stable code. Its page (`/errors/{code}`) tells cause and fix.
@@ -217,12 +219,18 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without step or plugin.
+    /// A failure without step or plugin. A message of more than [`MAX_MESSAGE_BYTES`] is cut.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.len() > MAX_MESSAGE_BYTES {
+            message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES - '…'.len_utf8()));
+            message.push('…');
+            message.shrink_to_fit();
+        }
         Self {
             code,
             reason: None,
-            message: message.into(),
+            message,
             step: None,
             plugin: None,
             retry_after_ms: None,
@@ -234,5 +242,19 @@ impl Failure {
     pub fn in_step(mut self, step: &str) -> Self {
         self.step.get_or_insert_with(|| step.to_owned());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_cut_between_characters() {
+        let failure = Failure::new(Code::Internal, "ы".repeat(MAX_MESSAGE_BYTES));
+        assert!((MAX_MESSAGE_BYTES - 4..=MAX_MESSAGE_BYTES).contains(&failure.message.len()));
+        assert!(failure.message.ends_with("ы…"));
+        let fits = "x".repeat(MAX_MESSAGE_BYTES);
+        assert_eq!(Failure::new(Code::Internal, fits.clone()).message, fits);
     }
 }
