@@ -109,16 +109,8 @@ ids! {
     StepId = "stp";
     /// One try of a step.
     AttemptId = "att";
-    /// A value at a path.
-    FieldId = "fld";
-    /// A place that a field or a check was read from.
-    CitationId = "cit";
-    /// A rule's outcome.
-    CheckId = "chk";
     /// A file that a run produced.
     ArtifactId = "art";
-    /// A line of the usage ledger.
-    UsageId = "use";
     /// A line of the audit log.
     AuditId = "aud";
     /// An HTTP request.
