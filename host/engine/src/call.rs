@@ -246,7 +246,8 @@ async fn perform(store: &mut Store<Guest>, plugin: &Plugin, call: Call) -> Resul
     let export = plugin.call_export();
     match call {
         Call::Parse { source, config } => {
-            let media_type = source.media_type.clone();
+            // The encoding behind it was for the parser; who reads the text compares media types.
+            let media_type = docmill_model::plugin::essence(&source.media_type).to_owned();
             let handle: Resource<SourceHandle> = give(store, source)?;
             let returned = call!(store, instance, export, (Resource<SourceHandle>, &str) -> Returned<Resource<BuilderHandle>>, (handle, &*config));
             let builder = accept(store.data_mut(), returned)?;
@@ -267,7 +268,8 @@ async fn perform(store: &mut Store<Guest>, plugin: &Plugin, call: Call) -> Resul
         Call::Transform { inputs, config } => {
             let handle: Resource<InputsHandle> = give(store, inputs)?;
             let returned = call!(store, instance, export, (Resource<InputsHandle>, &str) -> Returned<Transformed>, (handle, &*config));
-            output::transformed(accept(store.data_mut(), returned)?, &store.data().meter.limits)
+            let made = accept(store.data_mut(), returned)?;
+            output::transformed(made, &store.data().meter.limits).await
         }
     }
 }
@@ -308,7 +310,7 @@ fn give<T: Send + 'static>(store: &mut Store<Guest>, what: T) -> Result<Resource
     store.data_mut().table.push(what).map_err(|_| {
         Failure::new(
             Code::HandleLimit,
-            "the plugin may hold no handle at all; raise `handles`",
+            "the call's limits allow no handle at all (`handles`), and a plugin is given one",
         )
     })
 }

@@ -2,6 +2,7 @@
 
 use docmill_model::assemble::{NewBlock, NewCell, NewFragment, NewTable};
 use docmill_model::failure::{Code, Failure};
+use docmill_model::json::{Builder, ReadError};
 use docmill_model::reading as model;
 use docmill_model::search::TextUnit;
 use docmill_model::value;
@@ -186,18 +187,18 @@ pub(crate) fn block(it: &model::Block, page: &model::Page) -> wit::Block {
     }
 }
 
-/// A value as a guest wrote it; none: its JSON cannot be read.
-fn value_from(it: wit::Value) -> Option<value::Value> {
+/// A value as a guest wrote it.
+fn value_from(it: wit::Value, json: &mut Builder) -> Result<value::Value, ReadError> {
     use value::Value as M;
     use wit::Value as W;
-    Some(match it {
+    Ok(match it {
         W::Text(text) => M::Text(text),
         W::Boolean(value) => M::Boolean(value),
         W::Decimal(digits) => M::Decimal(digits),
         W::Money(money) => M::Money(money.into()),
         W::Date(date) => M::Date(date),
         W::DateTime(time) => M::DateTime(time),
-        W::Json(text) => M::Json(serde_json::from_str(&text).ok()?),
+        W::Json(text) => M::Json(json.read(&text)?),
     })
 }
 
@@ -237,10 +238,13 @@ fn citation_to(it: &value::Citation) -> wit::Citation {
     }
 }
 
-/// A field as a guest wrote it, without its citations; none: its JSON cannot be read.
-pub(crate) fn field_from(it: wit::Field) -> Option<(value::Field, Vec<wit::Citation>)> {
+/// A field as a guest wrote it, without its citations.
+pub(crate) fn field_from(
+    it: wit::Field,
+    json: &mut Builder,
+) -> Result<(value::Field, Vec<wit::Citation>), ReadError> {
     let value = match it.value {
-        Some(value) => Some(value_from(value)?),
+        Some(value) => Some(value_from(value, json)?),
         None => None,
     };
     let field = value::Field {
@@ -251,7 +255,7 @@ pub(crate) fn field_from(it: wit::Field) -> Option<(value::Field, Vec<wit::Citat
         origin: None,
         citations: Vec::new(),
     };
-    Some((field, it.citations))
+    Ok((field, it.citations))
 }
 
 /// A field as a guest reads it.

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use docmill_model::evidence::{self, Broken};
 use docmill_model::failure::{Code, Failure};
-use docmill_model::limits::Limits;
-use docmill_model::plugin::{FieldSpec, Manifest};
+use docmill_model::json::{Builder, ReadError};
+use docmill_model::limits::{Limits, MAX_VERSION_BYTES};
+use docmill_model::plugin::{FieldSpec, Manifest, is_media_type};
 use docmill_model::reading::{Inputs, Reading};
 use docmill_model::value::{Citation, MatchClass};
 use wasmtime::component::Resource;
@@ -23,6 +24,55 @@ fn broken(why: &Broken) -> Failure {
 
 fn invalid(why: impl Into<String>) -> Failure {
     Failure::new(Code::InvalidOutput, why)
+}
+
+/// Output that weighs more, in bytes, is settled on a guest thread: it may take longer than the caller's thread can be kept.
+const SETTLE_HERE: usize = 64 << 10;
+
+/// Leaves the caller's thread if what is to be settled weighs much.
+async fn leave(bytes: usize) {
+    if bytes > SETTLE_HERE {
+        yield_now().await;
+    }
+}
+
+/// What the fields or checks of a call weigh, which grows when the host fills in what a citation left out.
+struct Weight {
+    bytes: usize,
+    most: u64,
+}
+
+impl Weight {
+    fn of(bytes: usize, limits: &Limits) -> Result<Self, Failure> {
+        let mut weight = Self {
+            bytes: 0,
+            most: limits.output.0,
+        };
+        weight.add(bytes)?;
+        Ok(weight)
+    }
+
+    fn add(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes as u64 > self.most {
+            return Err(output_limit(self.most));
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a guest's JSON; `what` says where it stood.
+fn bad_json(what: &str, error: ReadError, limits: &Limits) -> Failure {
+    match error {
+        ReadError::TooLarge => {
+            let most = limits.host_memory;
+            let why = format!(
+                "{what}: the JSON takes more than {most} of host memory once it is read; return less"
+            );
+            Failure::new(Code::HostMemoryLimit, why)
+        }
+        ReadError::Unreadable(why) => invalid(format!("{what}: it is not JSON: {why} (rule `json`)")),
+    }
 }
 
 /// Work of the host on a guest's output yields like the guest itself, so that the guest's deadline holds there too.
@@ -43,6 +93,11 @@ impl Turn {
 
 fn citation_bytes(it: &types::Citation) -> usize {
     16 + it.quote.len() + it.reading.as_ref().map_or(0, String::len) + 16 * it.regions.len()
+}
+
+/// What the host adds to when it settles a citation.
+const fn settled_bytes(it: &Citation) -> usize {
+    it.quote.len() + 16 * it.regions.len()
 }
 
 fn value_bytes(it: &types::Value) -> usize {
@@ -71,10 +126,7 @@ pub(crate) fn check_bytes(it: &types::Check) -> usize {
 }
 
 fn within(bytes: usize, limits: &Limits) -> Result<(), Failure> {
-    if bytes as u64 > limits.output.0 {
-        return Err(output_limit(limits.output.0));
-    }
-    Ok(())
+    Weight::of(bytes, limits).map(drop)
 }
 
 /// Takes the finished reading out of the guest's hands.
@@ -99,15 +151,29 @@ fn reading_bytes(reading: &Reading) -> usize {
         .flat_map(|p| &p.blocks)
         .map(|b| 1 + b.fragments.len() + b.table.as_ref().map_or(0, |t| t.cells.len()))
         .sum();
+    let said: usize = reading
+        .pages
+        .iter()
+        .map(|page| {
+            let kinds: usize = page.blocks.iter().map(|b| b.kind.name().len()).sum();
+            let warnings: usize = page.info.warnings.iter().map(String::len).sum();
+            page.info.label.as_ref().map_or(0, String::len) + warnings + kinds
+        })
+        .sum();
     reading.text_bytes()
         + 32 * nodes
+        + said
         + reading
             .metadata
             .iter()
             .map(|(name, value)| name.len() + value.len())
             .sum::<usize>()
         + reading.images.iter().map(|i| i.data.len()).sum::<usize>()
-        + reading.attachments.iter().map(|a| a.content.len()).sum::<usize>()
+        + reading
+            .attachments
+            .iter()
+            .map(|a| a.name.len() + a.media_type.len() + a.content.len())
+            .sum::<usize>()
 }
 
 /// Looks a list of citations up, one by one.
@@ -116,14 +182,19 @@ async fn citations(
     inputs: &Inputs,
     at: &str,
     turn: &mut Turn,
+    weight: &mut Weight,
 ) -> Result<Vec<Citation>, Failure> {
     let mut settled = Vec::with_capacity(written.len());
     for (index, citation) in written.into_iter().enumerate() {
         turn.spend().await;
         let citation = convert::citation_from(citation);
         debug_assert_eq!(citation.class, MatchClass::Unmatched);
-        let citation = evidence::settle(citation, inputs, &format!("{at}, citation {index}"));
-        settled.push(citation.map_err(|why| broken(&why))?);
+        let weighed = settled_bytes(&citation);
+        let citation = evidence::settle(citation, inputs, &format!("{at}, citation {index}"))
+            .map_err(|why| broken(&why))?;
+        // A quote of three letters may stand for megabytes of blanks between them.
+        weight.add(settled_bytes(&citation).saturating_sub(weighed))?;
+        settled.push(citation);
     }
     Ok(settled)
 }
@@ -134,19 +205,19 @@ pub(crate) async fn fields(
     inputs: &Inputs,
     limits: &Limits,
 ) -> Result<Output, Failure> {
-    within(written.iter().map(field_bytes).sum(), limits)?;
+    let mut weight = Weight::of(written.iter().map(field_bytes).sum(), limits)?;
+    leave(weight.bytes).await;
+    let mut json = Builder::in_memory(limits.host_memory.bytes());
     let mut turn = Turn::begin();
     let mut settled = Vec::with_capacity(written.len());
     for field in written {
         turn.spend().await;
         let path = shown(&field.path, 60);
-        let (field, cited) = convert::field_from(field).ok_or_else(|| {
-            invalid(format!(
-                "field `{path}`: its JSON value cannot be read (rule `json`)"
-            ))
-        })?;
+        let (field, cited) = convert::field_from(field, &mut json)
+            .map_err(|error| bad_json(&format!("field `{path}`"), error, limits))?;
         let mut field = evidence::settle_field(field, inputs).map_err(|why| broken(&why))?;
-        field.citations = citations(cited, inputs, &format!("field `{path}`"), &mut turn).await?;
+        field.citations =
+            citations(cited, inputs, &format!("field `{path}`"), &mut turn, &mut weight).await?;
         settled.push(field);
     }
     Ok(Output::Fields(settled))
@@ -158,26 +229,30 @@ pub(crate) async fn checks(
     inputs: &Inputs,
     limits: &Limits,
 ) -> Result<Output, Failure> {
-    within(written.iter().map(check_bytes).sum(), limits)?;
+    let mut weight = Weight::of(written.iter().map(check_bytes).sum(), limits)?;
+    leave(weight.bytes).await;
     let mut turn = Turn::begin();
     let mut settled = Vec::with_capacity(written.len());
     for check in written {
         turn.spend().await;
         let (check, cited) = convert::check_from(check);
         let mut check = evidence::settle_check(check, inputs).map_err(|why| broken(&why))?;
-        check.citations = citations(cited, inputs, &format!("check `{}`", check.code), &mut turn).await?;
+        let at = format!("check `{}`", check.code);
+        check.citations = citations(cited, inputs, &at, &mut turn, &mut weight).await?;
         settled.push(check);
     }
     Ok(Output::Checks(settled))
 }
 
 /// What a transformer made.
-pub(crate) fn transformed(written: Transformed, limits: &Limits) -> Result<Output, Failure> {
+pub(crate) async fn transformed(written: Transformed, limits: &Limits) -> Result<Output, Failure> {
     match written {
         Transformed::Json(text) => {
             within(text.len(), limits)?;
-            let json = serde_json::from_str(&text)
-                .map_err(|error| invalid(format!("the output is not JSON: {error} (rule `json`)")))?;
+            leave(text.len()).await;
+            let json = Builder::in_memory(limits.host_memory.bytes())
+                .read(&text)
+                .map_err(|error| bad_json("the output", error, limits))?;
             Ok(Output::Json(evidence::clean_json(json)))
         }
         Transformed::Artifact(written) => {
@@ -203,19 +278,8 @@ pub(crate) fn transformed(written: Transformed, limits: &Limits) -> Result<Outpu
     }
 }
 
-fn is_media_type(text: &str) -> bool {
-    let bare = text.split(';').next().unwrap_or_default().trim_end();
-    let token = |t: &str| {
-        !t.is_empty()
-            && t.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
-    };
-    text.len() <= 200
-        && text.bytes().all(|b| (0x20..0x7f).contains(&b))
-        && bare
-            .split_once('/')
-            .is_some_and(|(group, name)| token(group) && token(name))
-}
+/// Memory that a configuration's schema may take once it is read: several times what real ones of 256 KiB do.
+const MAX_SCHEMA_MEMORY: usize = 16 << 20;
 
 /// What a plugin says of itself, as far as its shape goes; the registry checks the schema.
 pub(crate) fn manifest(it: Description) -> Result<Manifest, Failure> {
@@ -229,6 +293,13 @@ pub(crate) fn manifest(it: Description) -> Result<Manifest, Failure> {
         0..=1_000 => Ok(()),
         _ => Err(wrong(what, format!("{entries} entries; at most 1000"))),
     };
+    if it.version.len() > MAX_VERSION_BYTES {
+        let why = format!(
+            "'{}' has more than {MAX_VERSION_BYTES} bytes",
+            shown(&it.version, 60)
+        );
+        return Err(wrong("version", why));
+    }
     list("accepts", it.accepts.len())?;
     list("fields", it.fields.len())?;
     if it.config_schema.len() > 1 << 20 {
@@ -243,8 +314,9 @@ pub(crate) fn manifest(it: Description) -> Result<Manifest, Failure> {
             )
         })?,
         summary: shown(&it.summary, 500),
-        config_schema: serde_json::from_str(&it.config_schema)
-            .map_err(|why| wrong("config-schema", format!("is not JSON: {why}")))?,
+        config_schema: Builder::in_memory(MAX_SCHEMA_MEMORY)
+            .read(&it.config_schema)
+            .map_err(|why| wrong("config-schema", format!("is not JSON that can be taken: {why}")))?,
         accepts: it.accepts.iter().map(|a| shown(a, 200)).collect(),
         fields: it
             .fields
@@ -256,4 +328,36 @@ pub(crate) fn manifest(it: Description) -> Result<Manifest, Failure> {
             })
             .collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_and_a_schema_are_bounded() {
+        let described = |version: &str, config_schema: String| {
+            manifest(Description {
+                name: "a/b".to_owned(),
+                version: version.to_owned(),
+                summary: String::new(),
+                config_schema,
+                accepts: vec![],
+                fields: vec![],
+            })
+        };
+        let schema = || r#"{"type":"object"}"#.to_owned();
+        let version = |bytes: usize| format!("1.0.0+{}", "b".repeat(bytes - 6));
+        assert!(described(&version(MAX_VERSION_BYTES), schema()).is_ok());
+        let refused = described(&version(MAX_VERSION_BYTES + 1), schema()).unwrap_err();
+        assert!(refused.message.contains("more than 100 bytes"), "{refused}");
+        for bad in [
+            "[".repeat(70) + &"]".repeat(70),
+            format!("[{}0]", "0,".repeat(400_000)),
+        ] {
+            let refused = described("1.0.0", bad).unwrap_err();
+            assert_eq!(refused.code, Code::InvalidComponent);
+            assert!(refused.message.contains("config-schema"), "{refused}");
+        }
+    }
 }

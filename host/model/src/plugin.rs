@@ -7,6 +7,7 @@ use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::limits::MAX_MEDIA_TYPE_BYTES;
 
 /// What a plugin does; decided by the one docmill interface that it exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -203,15 +204,37 @@ impl fmt::Display for PinnedPlugin {
     }
 }
 
+/// A media type without its parameters: `text/csv; charset=cp866` → `text/csv`.
+pub fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+}
+
+/// Whether a text is a media type (RFC 6838), with or without parameters, of at most [`MAX_MEDIA_TYPE_BYTES`].
+pub fn is_media_type(text: &str) -> bool {
+    text.len() <= MAX_MEDIA_TYPE_BYTES
+        && !text.starts_with(' ')
+        && text.bytes().all(|b| (0x20..0x7f).contains(&b))
+        && essence(text)
+            .split_once('/')
+            .is_some_and(|(group, name)| is_token(group) && is_token(name))
+}
+
+/// Whether a text is a pattern that media types can fit: `*/*`, `text/*` or a media type without parameters.
+pub fn is_media_pattern(text: &str) -> bool {
+    text.split_once('/')
+        .is_some_and(|(group, name)| text == "*/*" || (is_token(group) && (name == "*" || is_token(name))))
+}
+
 /// Whether a media type fits a pattern: `text/*`, `*/*`, or itself. Parameters and case do not matter.
 pub fn media_type_fits(media_type: &str, pattern: &str) -> bool {
-    let bare = |t: &str| {
-        t.split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase()
-    };
+    let bare = |t: &str| essence(t).to_ascii_lowercase();
     let (media_type, pattern) = (bare(media_type), bare(pattern));
     match pattern.strip_suffix("/*") {
         Some("*") => true,
@@ -252,5 +275,37 @@ mod tests {
         assert!(media_type_fits("application/pdf", "application/pdf"));
         assert!(media_type_fits("image/png", "*/*"));
         assert!(!media_type_fits("application/pdf", "text/*"));
+        for good in ["text/csv; charset=cp866", "application/vnd.a-b+xml"] {
+            assert!(is_media_type(good), "{good}");
+        }
+        let long = format!("a/{}", "b".repeat(200));
+        for bad in [
+            "text",
+            "/",
+            "text/",
+            " text/csv",
+            "text/c v",
+            "text/*",
+            "text/csv;\n",
+            "tеxt/csv",
+            &long,
+        ] {
+            assert!(!is_media_type(bad), "{bad}");
+        }
+        for good in ["*/*", "text/*", "text/csv"] {
+            assert!(is_media_pattern(good), "{good}");
+        }
+        for bad in [
+            "*",
+            "*/csv",
+            "text/",
+            "text/c*",
+            "text/csv; charset=utf-8",
+            "text/csv/x",
+        ] {
+            assert!(!is_media_pattern(bad), "{bad}");
+        }
+        assert_eq!(essence("text/csv; charset=cp866"), "text/csv");
+        assert_eq!(essence("text/csv"), "text/csv");
     }
 }

@@ -8,7 +8,7 @@ use docmill_model::reading as model;
 use wasmtime::component::Resource;
 
 use super::{BuilderHandle, Guest, InputsHandle, ReadingHandle, SourceHandle};
-use crate::bindings::types::{Attachment, Block, Check, Error, ErrorKind, Field, Image, PageInfo};
+use crate::bindings::types::{Attachment, Block, BlockKind, Check, Error, ErrorKind, Field, Image, PageInfo};
 use crate::bindings::{documents, progress, types};
 use crate::convert;
 
@@ -77,7 +77,12 @@ fn written(info: &PageInfo, blocks: &[Block]) -> usize {
     let head =
         info.label.as_ref().map_or(0, String::len) + info.warnings.iter().map(String::len).sum::<usize>();
     blocks.iter().fold(head, |sum, block| {
+        let named = match &block.kind {
+            BlockKind::Other(name) => name.len(),
+            _ => 0,
+        };
         sum + size_of::<Block>()
+            + named
             + block.text.len()
             + block.fragments.iter().map(|f| f.text.len() + 24).sum::<usize>()
             + block
@@ -158,7 +163,7 @@ impl documents::HostReadingBuilder for Guest {
         builder: Resource<BuilderHandle>,
         image: Image,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        self.add(&builder, image.data.len(), |b| {
+        self.add(&builder, image.media_type.len() + image.data.len(), |b| {
             b.add_image(model::Image {
                 media_type: image.media_type,
                 data: image.data,
@@ -184,7 +189,8 @@ impl documents::HostReadingBuilder for Guest {
         about: Attachment,
         content: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        self.add(&builder, about.name.len() + content.len(), |b| {
+        let bytes = about.name.len() + about.media_type.len() + content.len();
+        self.add(&builder, bytes, |b| {
             b.add_attachment(model::Attachment {
                 name: about.name,
                 media_type: about.media_type,

@@ -9,7 +9,9 @@ use wasmtime::component::Resource;
 use super::documents::wrong;
 use super::{Guest, ReadingHandle};
 use crate::bindings::documents;
-use crate::bindings::types::{self, Attachment, Block, Error, Fragment, Image, PageInfo, Rect, Span};
+use crate::bindings::types::{
+    self, Attachment, Block, BlockKind, Error, Fragment, Image, PageInfo, Rect, Span,
+};
 use crate::convert;
 use crate::threads::thread_cpu;
 
@@ -106,7 +108,10 @@ impl documents::HostReading for Guest {
         self.answer(
             &reading,
             |r| page(r, number).map(|p| (&p.info).into()),
-            |info: &PageInfo| 16 + info.warnings.iter().map(String::len).sum::<usize>(),
+            |info: &PageInfo| {
+                let said = info.label.iter().chain(&info.warnings);
+                16 + said.map(String::len).sum::<usize>()
+            },
         )
     }
 
@@ -126,7 +131,12 @@ impl documents::HostReading for Guest {
                         .map(|c| 64 + c.text.len())
                         .sum::<usize>()
                 };
-                blocks.iter().map(|b| 64 + b.text.len() + cells(b)).sum()
+                let named = |b: &Block| match &b.kind {
+                    BlockKind::Other(name) => name.len(),
+                    _ => 0,
+                };
+                let weigh = |b: &Block| 64 + named(b) + b.text.len() + cells(b);
+                blocks.iter().map(weigh).sum()
             },
         )
     }
