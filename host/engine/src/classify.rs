@@ -1,6 +1,7 @@
 //! Why a guest ended: every way out of wasmtime becomes one stable code.
 
 use docmill_model::failure::{Code, Failure};
+use docmill_model::limits::{MAX_MEMORIES, MAX_TABLES};
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
@@ -66,7 +67,9 @@ pub(crate) fn failure(guest: &mut Guest, error: &wasmtime::Error, phase: Phase) 
         let most = limits.instances;
         return Failure::new(
             Code::InstanceLimit,
-            format!("the component has more than {most} instances, memories or tables"),
+            format!(
+                "the component has more than {most} instances, {MAX_MEMORIES} memories or {MAX_TABLES} tables"
+            ),
         );
     }
     let text = shown(&text, 500);

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use docmill_model::limits::Limits;
+use docmill_model::limits::{Limits, MAX_MEMORIES, MAX_TABLES};
 use docmill_model::size::ByteSize;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
@@ -52,7 +52,7 @@ pub struct CompileLimits {
     pub timeout: Duration,
     /// The largest machine code (RLIMIT_FSIZE). Fixed: four times the largest component.
     pub code: ByteSize,
-    /// Children at once; the next waits. `compiling_max`
+    /// Children at once for published plugins; the next waits. One more tries out what is not published. `compiling_max`
     pub children: usize,
 }
 
@@ -124,16 +124,16 @@ pub fn wasmtime_config(settings: &Settings) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(each))
-        .total_memories(instances.saturating_mul(2).max(each))
-        .total_tables(instances.saturating_mul(4).max(each))
+        .total_memories(instances.saturating_mul(MAX_MEMORIES))
+        .total_tables(instances.saturating_mul(MAX_TABLES))
         .total_stacks(instances)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
         .max_core_instances_per_component(each)
-        .max_memories_per_component(each)
-        .max_memories_per_module(each)
-        .max_tables_per_component(each)
-        .max_tables_per_module(each)
+        .max_memories_per_component(MAX_MEMORIES)
+        .max_memories_per_module(MAX_MEMORIES)
+        .max_tables_per_component(MAX_TABLES)
+        .max_tables_per_module(MAX_TABLES)
         .max_memory_size(ceiling.memory.bytes().min(1 << 32))
         .table_elements(usize::try_from(ceiling.table_elements).unwrap_or(usize::MAX))
         .max_unused_warm_slots(instances)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use docmill_model::failure::{Code, Failure};
-use docmill_model::limits::Limits;
+use docmill_model::limits::{Limits, MAX_MEMORIES, MAX_TABLES};
 use wasmtime::ResourceLimiter;
 
 use crate::threads::Control;
@@ -240,10 +240,10 @@ impl ResourceLimiter for Meter {
     }
 
     fn tables(&self) -> usize {
-        self.limits.instances as usize
+        self.limits.instances.min(MAX_TABLES) as usize
     }
 
     fn memories(&self) -> usize {
-        self.limits.instances as usize
+        self.limits.instances.min(MAX_MEMORIES) as usize
     }
 }
