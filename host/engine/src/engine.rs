@@ -77,6 +77,8 @@ struct Shared {
     pool: Arc<Pool>,
     places: Arc<Semaphore>,
     compilers: Semaphore,
+    /// For components that are not published: one at a time, beside the others.
+    candidates: Semaphore,
     interrupts: Arc<AtomicU64>,
     counters: Counters,
     /// One load at a time for each component.
@@ -130,6 +132,7 @@ impl Engine {
             pool: Arc::new(Pool::new(settings.pool_memory.0)),
             places: Arc::new(Semaphore::new(settings.pool_instances.max(1) as usize)),
             compilers: Semaphore::new(settings.compile.children.max(1)),
+            candidates: Semaphore::new(1),
             interrupts: Arc::default(),
             counters: Counters::default(),
             flights: Mutex::default(),

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use bytes::Bytes;
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
+use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
 use super::{Engine, Shared};
@@ -29,6 +30,28 @@ impl Engine {
     where
         F: Future<Output = Result<Bytes, Failure>> + Send,
     {
+        self.load_in(&self.0.compilers, digest, component).await
+    }
+
+    /// As [`Engine::load`], for a component that is not published yet: whoever tries components out waits only for others who
+    /// do, and never keeps a run from a plugin that has to be compiled.
+    ///
+    /// # Errors
+    /// `invalid-component` or `compile-failed` because of the component.
+    pub async fn try_out(&self, digest: Digest, component: Bytes) -> Result<Plugin, Failure> {
+        let given = || async { Ok(component) };
+        self.load_in(&self.0.candidates, digest, given).await
+    }
+
+    async fn load_in<F>(
+        &self,
+        compilers: &Semaphore,
+        digest: Digest,
+        component: impl FnOnce() -> F + Send,
+    ) -> Result<Plugin, Failure>
+    where
+        F: Future<Output = Result<Bytes, Failure>> + Send,
+    {
         let flight = self.flight(digest);
         let mut loaded = flight.lock().await;
         if let Some(plugin) = loaded.upgrade() {
@@ -38,12 +61,10 @@ impl Engine {
             Some(plugin) => plugin,
             None => {
                 let component = component().await?;
-                if Digest::of(&component) != digest {
-                    let why = format!("the component's bytes are not those of digest {digest}");
-                    return Err(Failure::new(Code::InvalidComponent, why));
-                }
-                inspect::inspect_within(&component, self.0.settings.component_size)?;
-                self.compile(digest, &component).await?
+                let given = component.clone();
+                self.blocking(move |shared| shared.sound(digest, &given))
+                    .await??;
+                self.compile(compilers, digest, &component).await?
             }
         };
         *loaded = plugin.downgrade();
@@ -107,10 +128,13 @@ impl Engine {
     }
 
     /// Compiles a component in the child, and keeps the code on disk if there is room.
-    async fn compile(&self, digest: Digest, component: &[u8]) -> Result<Plugin, Failure> {
-        let _turn = self
-            .0
-            .compilers
+    async fn compile(
+        &self,
+        compilers: &Semaphore,
+        digest: Digest,
+        component: &[u8],
+    ) -> Result<Plugin, Failure> {
+        let _turn = compilers
             .acquire()
             .await
             .map_err(|_| Failure::new(Code::Interrupted, "the host is shutting down"))?;
@@ -156,6 +180,15 @@ impl Engine {
 }
 
 impl Shared {
+    /// Whether these are the digest's bytes and those of a plugin: hashing and validating 64 MiB takes a while.
+    fn sound(&self, digest: Digest, component: &[u8]) -> Result<(), Failure> {
+        if Digest::of(component) != digest {
+            let why = format!("the component's bytes are not those of digest {digest}");
+            return Err(Failure::new(Code::InvalidComponent, why));
+        }
+        inspect::inspect_within(component, self.settings.component_size).map(drop)
+    }
+
     fn link(&self, component: &Component, digest: Digest) -> Result<Plugin, Failure> {
         Plugin::link(&self.linker, component, digest)
     }
