@@ -100,7 +100,7 @@ pub struct Serve {
 pub enum Plugin {
     /// Write a plugin project that builds and passes its own test at once.
     New {
-        /// The plugin's name: `invoice-fields`, or `acme/invoice-fields`.
+        /// The plugin's name, as in `acme/invoice-fields`; without a namespace it belongs to `local`.
         name: String,
         /// What it does.
         #[arg(long, value_parser = parse_kind, value_name = "parser|extractor|validator|transformer")]
@@ -132,7 +132,7 @@ pub enum Plugin {
         #[arg(long)]
         json: bool,
     },
-    /// Show a plugin: versions, what it imports, its configuration.
+    /// Show a plugin: versions, sizes, its configuration.
     Show {
         /// `namespace/name`
         name: String,
@@ -170,7 +170,7 @@ pub enum Pipeline {
 pub struct Run {
     /// The document; `-` reads standard input.
     pub file: PathBuf,
-    /// The pipeline [default: `read`, which shows a document's text, tables and labelled values].
+    /// The pipeline [default: `read`, which shows a document's text and tables, page by page].
     #[arg(long, short, default_value = "read")]
     pub pipeline: String,
     /// A parameter of the run, as in `--param fio="Семёнов Пётр"`; JSON values are understood.

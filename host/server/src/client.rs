@@ -8,8 +8,8 @@ use docmill_model::failure::{Code, Failure};
 use serde_json::Value as Json;
 
 use crate::cli::Arguments;
-use crate::commands::load_config;
-use crate::platform::Platform;
+use crate::commands::{load_config, serve};
+use crate::platform::{Platform, Start};
 
 /// A connection to the API.
 pub struct Client {
@@ -37,14 +37,16 @@ impl Client {
                 .context("--url needs an API key: set DOCMILL_KEY or --key")?;
             return Self::new(url.trim_end_matches('/').to_owned(), key, None);
         }
-        let platform =
-            Platform::embedded(load_config(arguments, &[])?, crate::platform::Listen::AnyPort).await?;
+        let config = load_config(arguments, &[])?;
+        let platform = Platform::start(config, Start::for_command()).await?;
+        serve::announce_key(&platform);
         Self::of(platform)
     }
 
     /// A client of a platform that this process has started.
     pub fn of(platform: Platform) -> Result<Self> {
-        Self::new(platform.url(), platform.key().to_owned(), Some(platform))
+        let key = platform.key().context("there is no API key for this command")?.to_owned();
+        Self::new(platform.url(), key, Some(platform))
     }
 
     fn new(base: String, key: String, platform: Option<Platform>) -> Result<Self> {
@@ -64,11 +66,6 @@ impl Client {
     /// Where the API is.
     pub fn url(&self) -> &str {
         &self.base
-    }
-
-    /// The key in use.
-    pub fn key(&self) -> &str {
-        &self.key
     }
 
     /// GET, as JSON.
@@ -164,7 +161,12 @@ fn problem(status: u16, body: &Json) -> anyhow::Error {
         }
     }
     if let Some(run) = text("run") {
-        message.push_str(&format!("\n  the run is kept: docmill runs show {run}"));
+        let said = match code {
+            // The database fell silent during the commit: nobody knows.
+            Some(Code::StoreUnavailable) => "the run may have been kept",
+            _ => "the run is kept",
+        };
+        message.push_str(&format!("\n  {said}: docmill runs show {run}"));
     }
     let mut failure = Failure::new(code.unwrap_or(Code::Internal), message);
     failure.reason = text("reason");

@@ -10,7 +10,7 @@ mod pipeline;
 mod plugin;
 mod run;
 mod runs;
-mod serve;
+pub mod serve;
 
 use std::process::ExitCode;
 
@@ -61,6 +61,6 @@ pub fn load_config(
     let config = Config::load(arguments.config.as_deref(), &flags)?;
     // A command that shows a result on the terminal does not mix it with what the platform inside it does.
     let serves = matches!(arguments.command, Command::Serve(_) | Command::Migrate);
-    telemetry::start(&config, if serves { None } else { Some("warn") });
+    telemetry::start(&config, if serves { None } else { Some("warn") })?;
     Ok(config)
 }

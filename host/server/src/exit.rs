@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
+use docmill_blob::BlobError;
 use docmill_model::failure::{Code, Failure};
+use docmill_store::StoreError;
+use docmill_store::embedded::EmbeddedError;
 
 /// The command did what it was asked.
 pub const OK: u8 = 0;
@@ -44,10 +47,19 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     };
     let code = if error.chain().any(|e| e.is::<ConfigError>()) {
         CONFIG
-    } else if error.downcast_ref::<Failure>().is_some_and(unavailable) {
+    } else if error.downcast_ref::<EmbeddedError>().is_some() || failure(error).is_some_and(|f| unavailable(&f)) {
         UNAVAILABLE
     } else {
         FAILED
     };
     ExitCode::from(code)
+}
+
+/// What the platform's parts say of an error, whatever context it was given on its way.
+fn failure(error: &anyhow::Error) -> Option<Failure> {
+    error
+        .downcast_ref::<Failure>()
+        .cloned()
+        .or_else(|| error.downcast_ref::<StoreError>().map(StoreError::failure))
+        .or_else(|| error.downcast_ref::<BlobError>().map(BlobError::failure))
 }

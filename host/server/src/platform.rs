@@ -1,10 +1,14 @@
 //! The platform put together: database, blobs, engine, pipelines, runs, HTTP. Started in this order, stopped in the
 //! other.
 
+mod database;
 mod files;
 mod upkeep;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -13,11 +17,11 @@ use docmill_api::ApiState;
 use docmill_blob::Blobs;
 use docmill_engine::Engine;
 use docmill_model::definition::{Definition, Problem};
+use docmill_model::digest::Digest;
 use docmill_model::id::TenantId;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
 use docmill_store::Store;
-use docmill_store::embedded::PrivateServer;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -25,14 +29,28 @@ use tracing::{info, warn};
 
 use crate::assets;
 use crate::config::{BlobConfig, Config};
+use database::Database;
 
-/// Where to listen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listen {
-    /// As the setting says.
-    Setting,
-    /// Any free loopback port: for a command that talks to itself.
-    AnyPort,
+/// How a command wants the platform.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// Listen as the setting says; otherwise on any free loopback port, for a command that talks to itself.
+    pub public: bool,
+    /// The command needs an API key of this machine's owner: one is made if there is none.
+    pub with_key: bool,
+    /// Hears what takes long.
+    pub progress: Progress,
+}
+
+impl Start {
+    /// For a command that talks to itself and to a person at a terminal.
+    pub fn for_command() -> Self {
+        Self {
+            public: false,
+            with_key: true,
+            progress: told,
+        }
+    }
 }
 
 /// A running platform.
@@ -46,56 +64,58 @@ pub struct Platform {
     engine: Engine,
     state: ApiState,
     address: SocketAddr,
-    key: String,
+    key: Option<String>,
+    key_file: PathBuf,
     drain: Duration,
-    database: Option<PrivateServer>,
+    database: Database,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<std::io::Result<()>>,
     upkeep: JoinHandle<()>,
 }
 
+/// Hears what takes long.
+pub type Progress = fn(&str);
+
+/// Progress as log lines, of a server.
+pub fn logged(what: &str) {
+    info!("{what}");
+}
+
+/// Progress for a person at a terminal.
+pub fn told(what: &str) {
+    eprintln!("{what} …");
+}
+
+/// How long runs whose guests were interrupted may take to be kept and answered.
+const AFTER_INTERRUPTION: Duration = Duration::from_secs(3);
 /// The organisation that the first start makes.
 const FIRST_TENANT: &str = "main";
 
 impl Platform {
-    /// Everything in this process and its data directory, unless settings say otherwise; first-party plugins and example
-    /// pipelines are installed.
+    /// Puts the platform together and serves: in this process and its data directory, unless settings say otherwise.
+    /// First-party plugins and example pipelines are installed.
     ///
     /// # Errors
     /// What could not be started, and what to do about it.
-    pub async fn embedded(config: Config, listen: Listen) -> Result<Self> {
-        Self::start(config, listen).await
-    }
-
-    /// Puts the platform together and serves.
-    ///
-    /// # Errors
-    /// What could not be started, and what to do about it.
-    pub async fn start(config: Config, listen: Listen) -> Result<Self> {
+    pub async fn start(config: Config, start: Start) -> Result<Self> {
         let data = files::DataDir::open(&config.data_dir)?;
         let platform_key = match config.platform_key {
             Some(key) => key,
             None => data.platform_key()?,
         };
         // The port first: if it is taken, nothing else need be started.
-        let address = if listen == Listen::AnyPort {
-            SocketAddr::from(([127, 0, 0, 1], 0))
-        } else {
+        let address = if start.public {
             config.listen
+        } else {
+            SocketAddr::from(([127, 0, 0, 1], 0))
         };
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address} (setting: listen)"))?;
         let address = listener.local_addr()?;
 
-        let (database, url) = open_database(&config, &data).await?;
-        let direct = config.database_direct_url.clone().unwrap_or_else(|| url.clone());
-        docmill_store::migrate(&direct)
-            .await
-            .context("cannot bring the database's schema up to date")?;
-        let mut settings = docmill_store::Settings::new(url);
-        settings.pool = config.database_pool;
-        let store = Store::connect(&settings).context("cannot open the database")?;
+        let database = Database::open(&config, data.path("postgres"), start.progress).await?;
+        let store = database.store(&config).await?;
 
         let blobs = match &config.blobs {
             BlobConfig::Directory => Blobs::directory(data.path("blobs")),
@@ -132,7 +152,7 @@ impl Platform {
         };
         let runs = Runs::new(store.clone(), blobs.clone(), executor, settings);
 
-        let (tenant, key, new_key) = open_tenant(&store, &data).await?;
+        let (tenant, key, new_key) = open_tenant(&store, &data, start.with_key).await?;
         let state = ApiState::new(
             store.clone(),
             blobs,
@@ -155,7 +175,7 @@ impl Platform {
             async { stopped.await.unwrap_or(()) },
             config.drain_timeout,
         ));
-        let upkeep = tokio::spawn(upkeep::run(store.clone()));
+        let upkeep = tokio::spawn(upkeep::run(store.clone(), runs.clone()));
         let platform = Self {
             store,
             registry,
@@ -166,23 +186,40 @@ impl Platform {
             state,
             address,
             key,
+            key_file: data.path(files::API_KEY),
             drain: config.drain_timeout,
             database,
             stop: Some(stop),
             server,
             upkeep,
         };
-        platform.install().await?;
+        platform.install(start.progress).await?;
         platform.state.readiness().set_ready(true);
         Ok(platform)
     }
 
     /// First-party plugins and example pipelines; quick when they are there already.
-    async fn install(&self) -> Result<()> {
+    async fn install(&self, progress: Progress) -> Result<()> {
         let components: Vec<Bytes> = assets::FIRST_PARTY
             .iter()
             .map(|(_, bytes)| Bytes::from_static(bytes))
             .collect();
+        let known: HashSet<Digest> = self
+            .store
+            .catalog(self.tenant)
+            .await?
+            .iter()
+            .map(|entry| entry.digest)
+            .collect();
+        let missing = components
+            .iter()
+            .filter(|component| !known.contains(&Digest::of(component)))
+            .count();
+        if missing > 0 {
+            progress(&format!(
+                "compiling {missing} plugins of this release for this machine; once"
+            ));
+        }
         self.registry
             .install_first_party(self.tenant, &components)
             .await
@@ -191,12 +228,8 @@ impl Platform {
             let text = std::str::from_utf8(text)?;
             // A pipeline that somebody changed under its name stays as it is.
             let name = Definition::parse(text).map(|d| d.name).unwrap_or_default();
-            if self
-                .store
-                .get_pipeline(self.tenant, &name)
-                .await
-                .is_ok_and(|found| found.is_some_and(|p| p.number > 1))
-            {
+            let found = self.store.get_pipeline(self.tenant, &name).await?;
+            if found.is_some_and(|p| p.number > 1) {
                 continue;
             }
             if let Err(problems) = self.apply(text).await? {
@@ -209,7 +242,7 @@ impl Platform {
             }
         }
         self.runs
-            .mark_lost(self.database.is_some())
+            .mark_lost(self.database.is_own())
             .await
             .context("cannot look for runs that an earlier host lost")?;
         Ok(())
@@ -224,7 +257,7 @@ impl Platform {
             Ok(definition) => definition,
             Err(problems) => return Ok(Err(problems)),
         };
-        let catalog = docmill_pipeline::Catalog::new(self.store.catalog(self.tenant).await?);
+        let catalog = docmill_pipeline::Catalog::of(&self.store, self.tenant, &definition).await?;
         if let Err(problems) = docmill_pipeline::plan(&definition, &catalog) {
             return Ok(Err(problems));
         }
@@ -243,9 +276,14 @@ impl Platform {
         format!("http://{}", self.address)
     }
 
-    /// A key of the first tenant, for commands of this machine's owner.
-    pub fn key(&self) -> &str {
-        &self.key
+    /// A key of the first tenant, for commands of this machine's owner; there is one if [`Start::with_key`] was asked for.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// The file that holds [`Platform::key`], which only this machine's owner can read.
+    pub fn key_file(&self) -> &Path {
+        &self.key_file
     }
 
     /// Ends in order: not ready → no new connections → running work may end → guests are interrupted → the database.
@@ -255,33 +293,28 @@ impl Platform {
         if let Some(stop) = self.stop.take() {
             stop.send(()).ok();
         }
-        let waited = tokio::time::timeout(self.drain + Duration::from_secs(1), &mut self.server).await;
-        self.engine.interrupt_all();
-        if waited.is_err() {
-            warn!("requests were still running after the drain time; their guests are interrupted");
-            tokio::time::timeout(Duration::from_secs(2), &mut self.server)
-                .await
-                .ok();
-        }
+        tokio::time::timeout(self.drain + Duration::from_secs(1), &mut self.server)
+            .await
+            .ok();
+        self.interrupt().await;
         self.store.close().await;
-        if let Some(database) = self.database.take()
-            && let Err(error) = database.stop().await
-        {
-            warn!(%error, "the private PostgreSQL did not stop cleanly; it recovers at the next start");
-        }
+        self.database.stop().await;
         info!("stopped");
     }
-}
 
-async fn open_database(config: &Config, data: &files::DataDir) -> Result<(Option<PrivateServer>, String)> {
-    if let Some(url) = &config.database_url {
-        return Ok((None, url.clone()));
+    /// Stops guests that are still running, and gives their runs a moment to be kept and answered.
+    async fn interrupt(&self) {
+        let until = tokio::time::Instant::now() + AFTER_INTERRUPTION;
+        let open = || self.state.metrics().connections.load(Ordering::Relaxed);
+        if open() > 0 {
+            warn!("requests were still running after the drain time; their guests are interrupted");
+        }
+        while open() > 0 && tokio::time::Instant::now() < until {
+            // Again and again: a run may have gone on to its next step.
+            self.engine.interrupt_all();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
-    let server = PrivateServer::start(&data.path("postgres"), |what| info!("{what}"))
-        .await
-        .context("cannot start the private PostgreSQL (or set DATABASE_URL to a server of your own)")?;
-    let url = server.url().to_owned();
-    Ok((Some(server), url))
 }
 
 async fn open_cache(config: &Config) -> Result<docmill_cache::Cache> {
@@ -291,7 +324,11 @@ async fn open_cache(config: &Config) -> Result<docmill_cache::Cache> {
 }
 
 /// The first tenant and a key for this machine's owner; the very first start makes both.
-async fn open_tenant(store: &Store, data: &files::DataDir) -> Result<(TenantId, String, Option<String>)> {
+async fn open_tenant(
+    store: &Store,
+    data: &files::DataDir,
+    with_key: bool,
+) -> Result<(TenantId, Option<String>, Option<String>)> {
     if let Some(made) = store
         .bootstrap(FIRST_TENANT)
         .await
@@ -299,21 +336,24 @@ async fn open_tenant(store: &Store, data: &files::DataDir) -> Result<(TenantId, 
     {
         let secret = made.secret.expose().to_owned();
         data.keep_key(&secret)?;
-        return Ok((made.tenant, secret.clone(), Some(secret)));
+        return Ok((made.tenant, Some(secret.clone()), Some(secret)));
     }
     if let Some(secret) = data.key()?
         && let Some(caller) = store.authenticate(&secret).await?
     {
-        return Ok((caller.tenant, secret, None));
+        return Ok((caller.tenant, Some(secret), None));
     }
-    // The data directory is new or the key was revoked: whoever may start the platform on its database may have a key.
     let (tenant, _) = store
         .tenants()
         .await?
         .into_iter()
         .next()
         .context("the database has no tenant")?;
+    if !with_key {
+        return Ok((tenant, None, None));
+    }
+    // The data directory is new or the key was revoked: whoever may start the platform on its database may have a key.
     let (_, secret) = store.create_key(tenant, "local command line").await?;
     data.keep_key(secret.expose())?;
-    Ok((tenant, secret.expose().to_owned(), None))
+    Ok((tenant, Some(secret.expose().to_owned()), None))
 }

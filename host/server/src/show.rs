@@ -156,7 +156,22 @@ fn steps(out: &mut String, answer: &Json, style: Style) {
         .filter(|step| text(step, "status") != "skipped")
         .map(|step| {
             let wall = step.get("wall_us").and_then(Json::as_f64).unwrap_or(0.0) / 1000.0;
-            format!("{} {wall:.1} ms", text(step, "step"))
+            let attempts = list(step, "attempts");
+            if attempts
+                .iter()
+                .any(|a| a.get("reused").and_then(Json::as_bool) == Some(true))
+            {
+                return format!("{} {wall:.1} ms (reused)", text(step, "step"));
+            }
+            let peak = attempts
+                .iter()
+                .filter_map(|a| a.get("usage")?.get("peak_memory_bytes")?.as_f64())
+                .fold(0.0, f64::max);
+            format!(
+                "{} {wall:.1} ms, {:.1} MiB",
+                text(step, "step"),
+                peak / f64::from(1 << 20)
+            )
         })
         .collect();
     if !parts.is_empty() {

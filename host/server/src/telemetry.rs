@@ -5,15 +5,23 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat, Origin};
+use crate::exit::ConfigError;
 
 /// Starts logging; `quieter` is the filter if nobody chose one.
-pub fn start(config: &Config, quieter: Option<&str>) {
+///
+/// # Errors
+/// When `log_filter` cannot be read.
+pub fn start(config: &Config, quieter: Option<&str>) -> Result<(), ConfigError> {
     let chosen = config
         .resolved
         .get("log_filter")
         .is_some_and(|(_, origin)| *origin != Origin::Default);
     let wanted = quieter.filter(|_| !chosen).unwrap_or(&config.log_filter);
-    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("warn,docmill=info"));
+    let filter = EnvFilter::try_new(wanted).map_err(|error| {
+        ConfigError(format!(
+            "log_filter: '{wanted}' is not right ({error}); write something like `warn,docmill=info`"
+        ))
+    })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -23,4 +31,5 @@ pub fn start(config: &Config, quieter: Option<&str>) {
         LogFormat::Text => lines.compact().try_init().ok(),
         LogFormat::Json => lines.json().flatten_event(true).try_init().ok(),
     };
+    Ok(())
 }

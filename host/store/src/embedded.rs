@@ -42,6 +42,7 @@ const MAX_LOG_BYTES: u64 = 8 << 20;
 /// A running private server. Dropped, it stops cleanly; on Linux it also stops when this process is killed.
 pub struct PrivateServer {
     url: String,
+    data: PathBuf,
     sockets: PathBuf,
     /// None: the server was running already, and who started it stops it.
     child: Option<Kept>,
@@ -89,6 +90,7 @@ impl PrivateServer {
         } else if adopt(&url, &places, &progress).await? {
             return Ok(Self {
                 url,
+                data: places.data,
                 sockets: places.sockets,
                 child: None,
             });
@@ -106,6 +108,7 @@ impl PrivateServer {
                 .map_err(EmbeddedError::file("cannot run", &binaries.postgres()))?;
             let started = Self {
                 url: url.clone(),
+                data: places.data.clone(),
                 sockets: places.sockets.clone(),
                 child: Some(child),
             };
@@ -134,6 +137,15 @@ impl PrivateServer {
     /// Whether it was running before and stays when this value goes.
     pub const fn is_adopted(&self) -> bool {
         self.child.is_none()
+    }
+
+    /// Whether it has ended: whoever started an adopted one stopped it, or it crashed. [`PrivateServer::start`] on the same
+    /// directory brings it back at the same address.
+    pub fn has_ended(&self) -> bool {
+        match &self.child {
+            Some(child) => child.has_ended(),
+            None => !matches!(lock::holder(&self.data), Holder::Server(_)),
+        }
     }
 
     /// The server's process; none if it was adopted.

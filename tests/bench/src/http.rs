@@ -27,7 +27,7 @@ pub fn measure(durable: bool) -> Result<Vec<Figure>> {
     let runtime = runtime()?;
     let database = runtime.block_on(PrivateServer::start(&data.path().join("bench-postgres"), |_| {}))?;
     let url = database.url().to_owned();
-    let ours = docmill(data.path(), Some(&url))?;
+    let ours = docmill(data.path(), Some(&url), &[])?;
     let retain = if durable { "result" } else { "none" };
     save_pipeline(&ours, &pipeline(retain))?;
     let path = format!("/v1/pipelines/bench-{retain}/runs");

@@ -19,7 +19,7 @@ mod steps;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use report::{Figure, Report};
 
 /// A benchmark: its name and what it measures.
@@ -78,7 +78,7 @@ fn dispatch() -> Result<()> {
         _ => {}
     }
     let (names, json) = parse(&words)?;
-    let mut report = Report::new();
+    let (mut report, mut failed) = (Report::new(), Vec::new());
     for bench in BENCHES
         .iter()
         .filter(|b| names.is_empty() || names.contains(&b.name))
@@ -93,12 +93,20 @@ fn dispatch() -> Result<()> {
             "spinners" => spinners::measure(),
             _ => pdf::measure(),
         };
-        report.add(figures.with_context(|| format!("benchmark {}", bench.name))?);
+        match figures {
+            Ok(figures) => report.add(figures),
+            // The others are still worth reading.
+            Err(error) => {
+                eprintln!("benchmark {} failed: {error:#}", bench.name);
+                failed.push(bench.name);
+            }
+        }
     }
     print!("{}", report.table());
     if let Some(file) = json {
         std::fs::write(&file, report.json()?).with_context(|| format!("cannot write {}", file.display()))?;
     }
+    ensure!(failed.is_empty(), "without a figure: {}", failed.join(", "));
     Ok(())
 }
 

@@ -23,8 +23,8 @@ impl Drop for Server {
     }
 }
 
-/// `docmill serve` in a data directory, with an own database if none is given.
-pub fn docmill(data: &Path, database_url: Option<&str>) -> Result<Server> {
+/// `docmill serve` in a data directory, with an own database if none is given; its log goes nowhere, but is written.
+pub fn docmill(data: &Path, database_url: Option<&str>, settings: &[(&str, &str)]) -> Result<Server> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?.to_string();
     drop(listener);
@@ -33,7 +33,7 @@ pub fn docmill(data: &Path, database_url: Option<&str>) -> Result<Server> {
         .arg("serve")
         .env("DOCMILL_LISTEN", &address)
         .env("DOCMILL_DATA_DIR", data)
-        .env("DOCMILL_LOG", "error");
+        .envs(settings.iter().copied());
     command.env_remove("DATABASE_URL");
     if let Some(url) = database_url {
         command.env("DOCMILL_DATABASE_URL", url);

@@ -1,5 +1,6 @@
 //! 64 guests that never return, on all cores: each is stopped in time, and HTTP stays responsive.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -8,12 +9,19 @@ use docmill_model::duration::Span;
 use docmill_model::limits::Limits;
 
 use crate::clients::Load;
-use crate::invoke::{load, settings, source};
+use crate::invoke::{load, settings};
 use crate::report::Figure;
 use crate::server::{call, docmill, save_pipeline};
 use crate::{component, percentile, runtime};
 
 const GUESTS: usize = 64;
+const PIPELINE: &str = "\
+name: spin
+retain: none
+steps:
+  - { id: parse, use: docmill/text@* }
+  - { id: spin, use: test/hostile@*, with: { attack: spin }, limits: { timeout: 4s } }
+";
 const DEADLINE: Duration = Duration::from_millis(1_000);
 
 /// In the engine alone (how late each guest is stopped), then over HTTP (`/healthz` meanwhile).
@@ -22,25 +30,17 @@ pub fn measure() -> Result<Vec<Figure>> {
     let data = tempfile::Builder::new()
         .prefix("docmill-bench")
         .tempdir_in(crate::root().join("target"))?;
-    let server = docmill(data.path(), None)?;
+    // As many runs at once as there are guests: each spins, none waits for its turn.
+    let server = docmill(data.path(), None, &[("DOCMILL_RUNNING_MAX", "64")])?;
     let hostile = component("hostile")?;
-    let published = call(
-        &server,
-        reqwest::Method::GET,
-        "/v1/me",
-        "application/json",
-        Vec::new(),
-    );
-    ensure!(published.is_ok(), "the key is good");
     call(
         &server,
         reqwest::Method::PUT,
-        "/v1/plugins/docmill-test/hostile/versions/0.1.0",
+        "/v1/plugins/test/hostile/versions/0.1.0",
         "application/wasm",
         hostile,
     )?;
-    let definition = "name: spin\nretain: none\nsteps:\n  - { id: spin, use: docmill-test/hostile@*, with: { attack: spin }, timeout: 4s }\n";
-    save_pipeline(&server, definition)?;
+    save_pipeline(&server, PIPELINE)?;
     let spinning: Vec<_> = (0..GUESTS)
         .map(|_| {
             let (address, key) = (server.address.clone(), server.key.clone());
@@ -93,8 +93,8 @@ fn lateness() -> Result<f64> {
             .map(|_| {
                 let (engine, plugin) = (engine.clone(), plugin.clone());
                 tokio::spawn(async move {
-                    let call = Call::Parse {
-                        source: source(b"x".to_vec(), "text/plain"),
+                    let call = Call::Extract {
+                        inputs: Arc::default(),
                         config: r#"{"attack":"spin"}"#.into(),
                     };
                     let context = Context {

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::cli::{Arguments, Demo};
 use crate::client::{Client, Upload, segment};
 use crate::commands::serve;
-use crate::platform::{Listen, Platform};
+use crate::platform::{Platform, Start};
 use crate::show::{self, Style, list, say, text};
 use crate::{commands, exit};
 
@@ -24,14 +24,22 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
             say!("{line}");
         }
     };
-    say(&style.dim("starting: a private PostgreSQL, the plugins inside this binary, HTTP on loopback"));
     let config = commands::load_config(arguments, &[])?;
-    let listen = if options.stay {
-        Listen::Setting
-    } else {
-        Listen::AnyPort
+    let database = match config.database_url {
+        Some(_) => "the PostgreSQL of DATABASE_URL",
+        None => "a private PostgreSQL",
     };
-    let client = Client::of(Platform::embedded(config, listen).await?)?;
+    say(&style.dim(&format!(
+        "starting: {database}, the plugins inside this binary, HTTP on loopback"
+    )));
+    let start = Start {
+        public: options.stay,
+        ..Start::for_command()
+    };
+    let platform = Platform::start(config, start).await?;
+    serve::announce_key(&platform);
+    let key_file = platform.key_file().display().to_string();
+    let client = Client::of(platform)?;
     say(&style.dim(&format!(
         "ready after {:.1} s at {}",
         started.elapsed().as_secs_f64(),
@@ -64,9 +72,8 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
     say(NEXT);
     if options.stay {
         eprintln!(
-            "docmill listens on {}; API key: {}\nCtrl-C ends it.",
-            client.url(),
-            client.key()
+            "docmill listens on {}; the API key is in {key_file}\nCtrl-C ends it.",
+            client.url()
         );
         serve::until_told_to_stop().await;
     }
@@ -76,12 +83,13 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
 
 const NEXT: &str = "
 Try next (the binary is target/debug/docmill; nothing has to be running):
-  docmill run YOUR.pdf                         what docmill reads in a document of your own
-  docmill run YOUR.pdf --pipeline invoice      the fields of an invoice, checked
-  docmill runs list                            every run is kept, with its evidence
-  docmill plugin new my-fields --kind extractor   a plugin of your own, in a minute
-  docmill dev                                  reload plugins and pipelines while you edit them
-  docmill --help                               everything else";
+  docmill run YOUR.pdf                     what docmill reads in a document of your own
+  docmill run YOUR.pdf --pipeline invoice  the fields of an invoice, checked
+  docmill runs list                        every run is kept, with its evidence
+  docmill plugin new acme/my-fields --kind extractor
+                                           a plugin of your own, in a minute
+  docmill dev                              reload plugins and pipelines while you edit them
+  docmill --help                           everything else";
 
 struct Shown {
     answer: Json,

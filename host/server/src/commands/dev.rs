@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::{Arguments, Dev};
 use crate::commands::serve;
-use crate::platform::{Listen, Platform};
+use crate::platform::{Platform, Start};
 use crate::{commands, exit};
 
 /// Editors and compilers write in several goes; this long nothing must happen before a file is read.
@@ -26,7 +26,14 @@ pub async fn dev(arguments: &Arguments, options: &Dev) -> Result<u8> {
         .canonicalize()
         .with_context(|| format!("there is no directory {}", options.directory.display()))?;
     let config = commands::load_config(arguments, &[("listen", options.listen.clone())])?;
-    let platform = Platform::start(config, Listen::Setting).await?;
+    let platform = Platform::start(
+        config,
+        Start {
+            public: true,
+            ..Start::for_command()
+        },
+    )
+    .await?;
     serve::announce(&platform);
     let (changes, mut changed) = mpsc::unbounded_channel::<PathBuf>();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -45,11 +52,12 @@ pub async fn dev(arguments: &Arguments, options: &Dev) -> Result<u8> {
 
     let mut reload = Reload {
         platform: &platform,
+        directory: &directory,
         seen: BTreeMap::new(),
         waiting: BTreeSet::new(),
     };
     let mut present = Vec::new();
-    find(&directory, 0, &mut present);
+    find(&directory, &directory, 0, &mut present);
     reload.all(present).await;
     eprintln!(
         "watching {} for *.wasm and *.yaml; try:\n\n    {}\n",
@@ -79,16 +87,19 @@ pub async fn dev(arguments: &Arguments, options: &Dev) -> Result<u8> {
     Ok(exit::OK)
 }
 
+/// The key stays in its file.
 fn try_it(platform: &Platform) -> String {
     format!(
-        "curl -H 'Authorization: Bearer {}' -F file=@YOUR.pdf {}/v1/pipelines/read/runs",
-        platform.key(),
+        "curl -H \"Authorization: Bearer $(cat '{}')\" -F file=@YOUR.pdf {}/v1/pipelines/read/runs",
+        platform.key_file().display(),
         platform.url()
     )
 }
 
 struct Reload<'a> {
     platform: &'a Platform,
+    /// What is watched.
+    directory: &'a Path,
     /// What each file held when it was last loaded: a touched file is not a changed one.
     seen: BTreeMap<PathBuf, Digest>,
     /// Pipelines that did not fit yet: a plugin that comes later may cure them.
@@ -97,7 +108,10 @@ struct Reload<'a> {
 
 impl Reload<'_> {
     async fn all(&mut self, paths: Vec<PathBuf>) {
-        let (plugins, rest): (Vec<_>, Vec<_>) = paths.into_iter().partition(|p| has_extension(p, &["wasm"]));
+        let (plugins, rest): (Vec<_>, Vec<_>) = paths
+            .into_iter()
+            .filter(|p| !in_build_directory(p, self.directory))
+            .partition(|p| has_extension(p, &["wasm"]));
         let mut pipelines: BTreeSet<PathBuf> = rest
             .into_iter()
             .filter(|p| has_extension(p, &["yaml", "yml"]))
@@ -179,26 +193,28 @@ impl Reload<'_> {
 }
 
 fn has_extension(path: &Path, wanted: &[&str]) -> bool {
-    path.extension().is_some_and(|e| wanted.iter().any(|w| e == *w)) && !in_build_directory(path)
+    path.extension().is_some_and(|e| wanted.iter().any(|w| e == *w))
 }
 
-/// Intermediate files of compilers are no plugins; the finished component in a project's own directory is.
-fn in_build_directory(path: &Path) -> bool {
-    path.components().any(|c| {
+/// Intermediate files of compilers are no plugins; the finished component in a project's own directory is. Only what lies
+/// below the watched directory counts: its own path is the user's affair.
+fn in_build_directory(path: &Path, watched: &Path) -> bool {
+    let below = path.strip_prefix(watched).unwrap_or(path);
+    below.components().any(|c| {
         ["deps", "node_modules", ".git", "incremental", "build"]
             .iter()
             .any(|d| c.as_os_str() == *d)
     })
 }
 
-fn find(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-    if depth > 8 || in_build_directory(directory) {
+fn find(watched: &Path, directory: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    if depth > 8 || in_build_directory(directory, watched) {
         return;
     }
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => find(&path, depth + 1, found),
+            Ok(kind) if kind.is_dir() => find(watched, &path, depth + 1, found),
             Ok(kind) if kind.is_file() && has_extension(&path, &["wasm", "yaml", "yml"]) => found.push(path),
             _ => {}
         }

@@ -14,7 +14,7 @@ pub async fn key(arguments: &Arguments, Command::Create { name }: &Command) -> R
     let made = client.post("/v1/keys", &json!({ "name": name })).await;
     client.close().await;
     let made = made?;
-    say!("{}", text(&made, "secret"));
+    say!("{}", text(&made, "key"));
     eprintln!("key {} for '{name}'; it is not shown again", text(&made, "id"));
     Ok(exit::OK)
 }

@@ -140,8 +140,9 @@ fn build_js(directory: &Path) -> Result<PathBuf> {
     }
     npm(&["run", "build"])?;
     let made = std::fs::read_dir(directory)?.flatten().map(|e| e.path());
+    // An older build may lie beside it under another name.
     made.filter(|p| p.extension().is_some_and(|e| e == "wasm"))
-        .max()
+        .max_by_key(|p| p.metadata().and_then(|m| m.modified()).ok())
         .context("the build made no .wasm in the project's directory")
 }
 

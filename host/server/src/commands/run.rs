@@ -47,8 +47,13 @@ async fn pages_if_nothing_else(client: &Client, answer: &Json) -> String {
     };
     let style = Style::stdout();
     let mut out = String::new();
-    // The newest reading is the one that this run made or used.
-    let reading = list(&document, "readings").last();
+    // The reading that this run made, or found made already.
+    let id = list(answer, "readings").first().map(|r| text(r, "id"));
+    let readings = list(&document, "readings");
+    let reading = readings
+        .iter()
+        .find(|r| id.as_ref().is_some_and(|id| *id == text(r, "id")))
+        .or(readings.first());
     for page in reading.map_or(&[][..], |reading| list(reading, "pages")) {
         let number = page.get("number").and_then(Json::as_u64).unwrap_or(0) + 1;
         out.push_str(&format!(

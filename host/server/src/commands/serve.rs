@@ -4,13 +4,21 @@ use anyhow::Result;
 use tracing::info;
 
 use crate::cli::{Arguments, Serve};
-use crate::platform::{Listen, Platform};
+use crate::platform::{self, Platform, Start};
 use crate::{commands, exit};
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn serve(arguments: &Arguments, options: &Serve) -> Result<u8> {
     let config = commands::load_config(arguments, &[("listen", options.listen.clone())])?;
-    let platform = Platform::start(config, Listen::Setting).await?;
+    let platform = Platform::start(
+        config,
+        Start {
+            public: true,
+            with_key: false,
+            progress: platform::logged,
+        },
+    )
+    .await?;
     announce(&platform);
     until_told_to_stop().await;
     info!("stopping");
@@ -21,9 +29,15 @@ pub async fn serve(arguments: &Arguments, options: &Serve) -> Result<u8> {
 /// Says where, and the first key once.
 pub fn announce(platform: &Platform) {
     eprintln!("docmill listens on {}", platform.url());
+    announce_key(platform);
+}
+
+/// Shows the first key at the start that made it.
+pub fn announce_key(platform: &Platform) {
     if let Some(key) = &platform.new_key {
         eprintln!(
-            "\nYour first API key, shown this once:\n\n    {key}\n\nMake another with `docmill key create NAME`."
+            "\nYour first API key, shown this once:\n\n    {key}\n\nThe commands of this machine find it in {}; make another with `docmill key create NAME`.\n",
+            platform.key_file().display()
         );
     }
 }

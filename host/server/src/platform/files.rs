@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use docmill_model::digest::Digest;
 
+/// The file of the first API key, in the data directory.
+pub const API_KEY: &str = "api.key";
+
 /// The data directory.
 pub struct DataDir(PathBuf);
 
@@ -43,7 +46,7 @@ impl DataDir {
 
     /// The API key of this machine's owner, if there is one.
     pub fn key(&self) -> Result<Option<String>> {
-        match fs::read_to_string(self.path("api.key")) {
+        match fs::read_to_string(self.path(API_KEY)) {
             Ok(text) => Ok(Some(text.trim().to_owned())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).context("cannot read api.key in the data directory"),
@@ -52,7 +55,7 @@ impl DataDir {
 
     /// Keeps the API key of this machine's owner.
     pub fn keep_key(&self, secret: &str) -> Result<()> {
-        let path = self.path("api.key");
+        let path = self.path(API_KEY);
         fs::remove_file(&path).or_else(|e| {
             if e.kind() == std::io::ErrorKind::NotFound {
                 Ok(())
@@ -60,7 +63,7 @@ impl DataDir {
                 Err(e)
             }
         })?;
-        self.secret("api.key", || secret.to_owned()).map(drop)
+        self.secret(API_KEY, || secret.to_owned()).map(drop)
     }
 
     /// The content of a file that only the owner can read; whoever comes first decides what it is.

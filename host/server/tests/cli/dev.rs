@@ -1,0 +1,125 @@
+//! The stranger's walk: a plugin from the template, built, served, reloaded when it is saved.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::{Home, home, root, text};
+
+const KINDS: [&str; 4] = ["parser", "extractor", "validator", "transformer"];
+
+/// Builds of all kinds share their dependencies.
+fn target() -> PathBuf {
+    root().join("target/test-plugins")
+}
+
+fn in_project(home: &Home, project: &Path, arguments: &[&str]) -> Command {
+    let mut command = home.docmill(arguments);
+    command.current_dir(project).env("CARGO_TARGET_DIR", target());
+    command
+}
+
+#[test]
+fn a_plugin_of_every_kind_builds_passes_its_test_and_is_reloaded_when_it_is_saved() {
+    let home = home();
+    let work = home.data.with_file_name("plugins");
+    std::fs::create_dir_all(&work).unwrap();
+    for kind in KINDS {
+        let name = format!("acme/my-{kind}");
+        let mut new = home.docmill(&["plugin", "new", &name, "--kind", kind]);
+        assert!(new.current_dir(&work).output().unwrap().status.success());
+        let project = work.join(format!("my-{kind}"));
+        let tested = Command::new("cargo")
+            .args(["test", "--quiet"])
+            .current_dir(&project)
+            .env("CARGO_TARGET_DIR", target())
+            .output()
+            .unwrap();
+        assert!(
+            tested.status.success(),
+            "{}",
+            String::from_utf8_lossy(&tested.stderr)
+        );
+        let built = in_project(&home, &project, &["plugin", "build"])
+            .output()
+            .unwrap();
+        let report = String::from_utf8_lossy(&built.stdout);
+        assert!(
+            built.status.success(),
+            "{report}\n{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        assert!(report.contains("can be published"), "{report}");
+    }
+    reloads(&home, &work);
+}
+
+fn reloads(home: &Home, work: &Path) {
+    let watched = work.join("watched");
+    std::fs::create_dir_all(&watched).unwrap();
+    let mut dev = home.docmill(&["dev", text(&watched)]);
+    let mut server = home.start(&mut dev);
+    server.line("watching ");
+
+    // The pipeline first: it waits for its plugin.
+    let pipeline = "name: mine\nsteps:\n  - { id: parse, use: docmill/text@* }\n  - { id: fields, use: acme/my-extractor@* }\n";
+    std::fs::write(watched.join("mine.yaml"), pipeline).unwrap();
+    server.line("my-extractor");
+    let component = target().join("wasm32-wasip2/release/my_extractor.wasm");
+    let saved = Instant::now();
+    std::fs::copy(&component, watched.join("my-extractor.wasm")).unwrap();
+    server.line("✓ acme/my-extractor");
+    server.line("✓ pipeline mine version 1");
+    let plugin_took = saved.elapsed();
+
+    let document = watched.join("note.txt");
+    std::fs::write(&document, "Name: Ann\n").unwrap();
+    server
+        .ask(home, &["run", text(&document), "--pipeline=mine", "--json"])
+        .ended(0);
+
+    let saved = Instant::now();
+    std::fs::write(
+        watched.join("mine.yaml"),
+        pipeline.replace("name: mine", "name: mine\ndescription: again"),
+    )
+    .unwrap();
+    server.line("✓ pipeline mine version 2");
+    let pipeline_took = saved.elapsed();
+    // "In under a second after a save", with room for a machine that does something else meanwhile.
+    for took in [plugin_took, pipeline_took] {
+        assert!(took < Duration::from_secs(5), "{took:?}; {}", server.said());
+    }
+    // What is wrong is said, and the server goes on.
+    std::fs::write(
+        watched.join("broken.yaml"),
+        "name: broken\nsteps:\n  - { id: a, use: acme/none@1 }\n",
+    )
+    .unwrap();
+    server.line("acme/none");
+    std::fs::write(watched.join("broken.wasm"), b"\0asm").unwrap();
+    server.line("broken.wasm");
+    server
+        .ask(home, &["run", text(&document), "--pipeline=mine"])
+        .ended(0);
+    assert_eq!(server.terminate().0, 0);
+}
+
+#[test]
+fn a_javascript_project_is_written_whole() {
+    let home = home();
+    let work = home.data.with_file_name("js");
+    std::fs::create_dir_all(&work).unwrap();
+    for kind in KINDS {
+        let name = format!("js-{kind}");
+        let mut new = home.docmill(&["plugin", "new", &name, "--kind", kind, "--lang", "js"]);
+        assert!(new.current_dir(&work).output().unwrap().status.success());
+        let project = work.join(&name);
+        assert!(project.join("wit/plugin.wit").is_file() && project.join("package.json").is_file());
+        let mut again = home.docmill(&["plugin", "new", &name, "--kind", kind, "--lang", "js"]);
+        assert!(
+            !again.current_dir(&work).output().unwrap().status.success(),
+            "nothing is overwritten"
+        );
+    }
+}

@@ -1,0 +1,13 @@
+//! The binary as a user meets it: commands, exit codes, what they print, how they end.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on panics"
+)]
+
+mod demo;
+mod dev;
+mod exits;
+mod serve;
+mod support;
