@@ -61,6 +61,23 @@ impl Memory {
         let kib = usize::try_from(size.0 / 1024).unwrap_or(usize::MAX);
         Self(Arc::new(Semaphore::new(kib.clamp(1, Semaphore::MAX_PERMITS))))
     }
+
+    /// Memory for so many bytes of what came with a body, given back when it is dropped.
+    ///
+    /// # Errors
+    /// [`BodyError::NoMemory`]
+    pub fn reserve(&self, bytes: usize) -> Result<Reserved, BodyError> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let permit = self.0.clone().try_acquire_many_owned(kib);
+        permit
+            .map(|permit| Reserved { _permit: permit })
+            .map_err(|_| BodyError::NoMemory)
+    }
+}
+
+/// A part of the [`Memory`].
+pub struct Reserved {
+    _permit: OwnedSemaphorePermit,
 }
 
 /// A body that is being read. The memory that it holds is given back when it is dropped: keep it as long as the bytes.
@@ -174,19 +191,22 @@ impl Reader {
         Ok(())
     }
 
+    fn refuse(&mut self, error: BodyError) -> BodyError {
+        if matches!(error, BodyError::Slow(_)) {
+            self.stream = None;
+        }
+        self.abandon();
+        error
+    }
+
     /// Ends reading. What still comes is thrown away for a moment, because a connection that is closed with unread
     /// bytes is reset, and the client would see that instead of the answer.
-    fn refuse(&mut self, error: BodyError) -> BodyError {
-        if let Some(mut stream) = self
-            .stream
-            .take()
-            .filter(|_| !matches!(error, BodyError::Slow(_)))
-        {
+    pub fn abandon(&mut self) {
+        if let Some(mut stream) = self.stream.take() {
             tokio::spawn(timeout(LINGER, async move {
                 while let Some(Ok(_)) = stream.next().await {}
             }));
         }
-        error
     }
 
     /// Everything that is left, in one piece, with its digest.

@@ -4,6 +4,7 @@
 //! - [`observe`]: the outermost layer: request ids, problems, figures, one log line per request.
 //! - [`caller`]: a handler that takes a `Caller` needs a valid key.
 //! - [`body`], [`upload`], [`sniff`]: bytes in, bounded in size, time and memory; what they are is found from them.
+//! - [`params`], [`weighed`]: JSON and texts of clients, typed and bounded in what they take once they are built.
 //! - [`problem`], [`codes`]: errors as RFC 9457 problems, with a page for every code in three languages.
 //! - [`serve`]: connections, their time-outs and the orderly end.
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ pub mod problem;
 pub mod query;
 pub mod sniff;
 pub mod upload;
+pub mod weighed;
 
 mod documents;
 mod keys;

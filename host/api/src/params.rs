@@ -1,17 +1,29 @@
 //! Params from texts: form fields and query parameters are typed as the pipeline's schema says, because a form knows no
 //! numbers.
 
+use std::collections::HashSet;
+
 use docmill_model::failure::Code;
 use serde_json::{Map, Value as Json};
 
 use crate::problem::Problem;
+use crate::weighed::{Budget, Trouble};
+
+/// Most params that come one by one, each item of a list counted.
+const MAX_PARAMS: usize = 1_000;
+/// Longest param that comes by itself, in bytes.
+pub const MAX_PARAM: usize = 256 * 1024;
+/// Types that a text may stand for.
+const TYPES: [&str; 6] = ["number", "integer", "boolean", "object", "array", "null"];
 
 /// Params in the making.
 pub struct Params<'a> {
     schema: Option<&'a Json>,
     values: Map<String, Json>,
     /// Given one by one; these go over what came as one JSON object.
-    single: Vec<String>,
+    single: HashSet<String>,
+    /// How many came one by one.
+    count: usize,
 }
 
 impl<'a> Params<'a> {
@@ -20,16 +32,28 @@ impl<'a> Params<'a> {
         Self {
             schema,
             values: Map::new(),
-            single: Vec::new(),
+            single: HashSet::new(),
+            count: 0,
         }
     }
 
     /// Adds one param as text. A param whose schema is a list may come several times.
     ///
     /// # Errors
-    /// When it is not of the type that the schema says, came before, or holds U+0000.
-    pub fn text(&mut self, name: &str, text: &str) -> Result<(), Problem> {
+    /// When it is not of the type that the schema says, came before, holds U+0000, is too long or one too many.
+    pub fn text(&mut self, budget: &mut Budget, name: &str, text: &str) -> Result<(), Problem> {
+        self.count += 1;
+        if self.count > MAX_PARAMS {
+            return Err(invalid(format!(
+                "more than {MAX_PARAMS} params came one by one; send them as one JSON object"
+            )));
+        }
         let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+        if text.len() > MAX_PARAM {
+            return Err(invalid(format!(
+                "the param '{shown}' is longer than {MAX_PARAM} bytes; send files with a file name"
+            )));
+        }
         if name.is_empty() || name.contains('\0') || text.contains('\0') {
             return Err(invalid(format!(
                 "the param '{shown}' has no name or holds U+0000"
@@ -39,13 +63,13 @@ impl<'a> Params<'a> {
             .schema
             .and_then(|s| s.get("properties"))
             .and_then(|p| p.get(name));
-        let again = self.single.iter().any(|n| n == name);
+        let again = self.single.contains(name);
         let list = has_type(schema, "array") && !text.trim_start().starts_with('[');
         if again && !list {
             return Err(invalid(format!("the param '{shown}' stands twice")));
         }
         let value = if list {
-            let item = typed(schema.and_then(|s| s.get("items")), &shown, text)?;
+            let item = typed(budget, schema.and_then(|s| s.get("items")), &shown, text)?;
             match self.values.remove(name).filter(|_| again) {
                 Some(Json::Array(mut items)) => {
                     items.push(item);
@@ -54,9 +78,9 @@ impl<'a> Params<'a> {
                 _ => Json::Array(vec![item]),
             }
         } else {
-            typed(schema, &shown, text)?
+            typed(budget, schema, &shown, text)?
         };
-        self.single.push(name.to_owned());
+        self.single.insert(name.to_owned());
         self.values.insert(name.to_owned(), value);
         Ok(())
     }
@@ -64,10 +88,8 @@ impl<'a> Params<'a> {
     /// Adds many params as one JSON object.
     ///
     /// # Errors
-    /// When it is not an object or holds U+0000.
-    pub fn json(&mut self, text: &[u8]) -> Result<(), Problem> {
-        let object: Json = serde_json::from_slice(text)
-            .map_err(|error| invalid(format!("`params` is not JSON: {error}")))?;
+    /// When it is not an object.
+    pub fn object(&mut self, object: Json) -> Result<(), Problem> {
         let Json::Object(object) = object else {
             return Err(invalid("`params` is not a JSON object".to_owned()));
         };
@@ -80,27 +102,8 @@ impl<'a> Params<'a> {
     }
 
     /// The object.
-    ///
-    /// # Errors
-    /// When a text in it holds U+0000, which the database does not take.
-    pub fn finish(self) -> Result<Json, Problem> {
-        let params = Json::Object(self.values);
-        if holds_nul(&params) {
-            return Err(invalid("the params hold U+0000; remove it".to_owned()));
-        }
-        Ok(params)
-    }
-}
-
-/// Whether a text or a name in `value` holds U+0000.
-pub fn holds_nul(value: &Json) -> bool {
-    match value {
-        Json::String(text) => text.contains('\0'),
-        Json::Array(items) => items.iter().any(holds_nul),
-        Json::Object(map) => map
-            .iter()
-            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        _ => false,
+    pub fn finish(self) -> Json {
+        Json::Object(self.values)
     }
 }
 
@@ -116,10 +119,17 @@ fn has_type(schema: Option<&Json>, wanted: &str) -> bool {
     }
 }
 
-fn typed(schema: Option<&Json>, name: &str, text: &str) -> Result<Json, Problem> {
+fn typed(budget: &mut Budget, schema: Option<&Json>, name: &str, text: &str) -> Result<Json, Problem> {
     let is = |wanted| has_type(schema, wanted);
-    let as_json = || serde_json::from_str::<Json>(text.trim()).ok();
-    let found = as_json().filter(|value| match value {
+    if !TYPES.into_iter().any(is) {
+        return Ok(text.into());
+    }
+    let read = match budget.parse_here(text.trim().as_bytes()) {
+        Ok(value) => Some(value),
+        Err(Trouble::Unreadable(_)) => None,
+        Err(trouble) => return Err(trouble.problem(Code::InvalidParams, &format!("the param '{name}'"))),
+    };
+    let found = read.filter(|value| match value {
         Json::Number(n) => is("number") || is("integer") && (n.is_i64() || n.is_u64()),
         Json::Bool(_) => is("boolean"),
         Json::Object(_) => is("object"),
@@ -130,10 +140,7 @@ fn typed(schema: Option<&Json>, name: &str, text: &str) -> Result<Json, Problem>
     if let Some(value) = found {
         return Ok(value);
     }
-    let wanted = ["number", "integer", "boolean", "object", "array"]
-        .into_iter()
-        .find(|t| is(t));
-    match wanted {
+    match TYPES.into_iter().find(|t| is(t)) {
         Some(wanted) if !is("string") => Err(invalid(format!(
             "the param '{name}' is to be of type {wanted}; '{}' is not",
             text.chars()
@@ -147,9 +154,15 @@ fn typed(schema: Option<&Json>, name: &str, text: &str) -> Result<Json, Problem>
 
 #[cfg(test)]
 mod tests {
+    use docmill_model::size::ByteSize;
     use serde_json::json;
 
     use super::*;
+    use crate::body::Memory;
+
+    fn budget() -> Budget {
+        Budget::new(&Memory::new(ByteSize::mib(1)))
+    }
 
     fn schema() -> Json {
         json!({"type": "object", "properties": {
@@ -175,11 +188,11 @@ mod tests {
             ("either", "abc"),
             ("free", "09"),
         ] {
-            params.text(name, text).unwrap();
+            params.text(&mut budget(), name, text).unwrap();
         }
-        params.json(br#"{"s": "loses", "more": [1]}"#).unwrap();
+        params.object(json!({"s": "loses", "more": [1]})).unwrap();
         assert_eq!(
-            params.finish().unwrap(),
+            params.finish(),
             json!({"n": 1.5, "i": 7, "b": true, "s": "42", "o": {"a": 1}, "l": [1, 2], "maybe": null,
                    "either": "abc", "free": "09", "more": [1]})
         );
@@ -196,17 +209,35 @@ mod tests {
             ("l", "x"),
             ("a\0", "x"),
             ("s", "\0"),
+            ("o", "{\"a\": \"\\u0000\"}"),
         ] {
-            let refused = Params::new(Some(&schema)).text(name, text).unwrap_err();
+            let refused = Params::new(Some(&schema))
+                .text(&mut budget(), name, text)
+                .unwrap_err();
             assert_eq!(refused.failure.code, Code::InvalidParams, "{name}");
         }
         let mut twice = Params::new(None);
-        twice.text("a", "1").unwrap();
-        assert!(twice.text("a", "1").is_err());
-        let mut nul = Params::new(None);
-        nul.json(br#"{"a": {"b": ["\u0000"]}}"#).unwrap();
-        assert!(nul.finish().is_err());
-        assert!(Params::new(None).json(b"[1]").is_err());
-        assert!(Params::new(None).json(b"{").is_err());
+        twice.text(&mut budget(), "a", "1").unwrap();
+        assert!(twice.text(&mut budget(), "a", "1").is_err());
+        assert!(Params::new(None).object(json!([1])).is_err());
+    }
+
+    #[test]
+    fn there_are_not_many_and_they_are_short() {
+        let mut many = Params::new(None);
+        for number in 0..MAX_PARAMS {
+            many.text(&mut budget(), &number.to_string(), "x").unwrap();
+        }
+        let refused = many.text(&mut budget(), "more", "x").unwrap_err();
+        assert_eq!(refused.failure.code, Code::InvalidParams);
+        let long = "x".repeat(MAX_PARAM + 1);
+        assert!(Params::new(None).text(&mut budget(), "long", &long).is_err());
+        // A list that comes as one text is weighed.
+        let schema = json!({"properties": {"l": {"type": "array"}, "m": {"type": "array"}}});
+        let list = format!("[{}0]", "0,".repeat(120_000));
+        let mut heavy = Params::new(Some(&schema));
+        let mut few = Budget::new(&Memory::new(ByteSize::mib(32)));
+        heavy.text(&mut few, "l", &list).unwrap();
+        assert!(heavy.text(&mut few, "m", &list).is_err());
     }
 }

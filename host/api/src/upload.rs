@@ -13,11 +13,12 @@ use docmill_model::reading::Source;
 use docmill_runs::{Request as RunRequest, Upload};
 
 use crate::body::Reader;
-use crate::params::{Params, holds_nul};
+use crate::params::Params;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::sniff;
 use crate::state::ApiState;
+use crate::weighed::{Budget, Trouble};
 
 /// Longest file name that is kept, in bytes.
 const MAX_NAME: usize = 255;
@@ -28,6 +29,8 @@ pub struct Uploaded {
     pub request: RunRequest,
     /// Keep it as long as the bytes.
     pub reader: Reader,
+    /// Keep it as long as params and records.
+    pub budget: Budget,
 }
 
 /// Reads what a run of `definition` is given.
@@ -45,39 +48,28 @@ pub async fn read(
         definition,
         request: RunRequest::default(),
         params: Params::new(definition.params.as_ref()),
+        budget: Budget::new(state.body_memory()),
     };
     let role = query.take("role")?;
     let name = query.take("name")?;
     for (param, text) in query.prefixed("param.") {
-        gathering.params.text(&param, &text)?;
+        gathering.params.text(&mut gathering.budget, &param, &text)?;
     }
     query.finish()?;
     let content_type = content_type(&parts.headers)?;
     let mut reader = Reader::new(state, &parts.headers, body, state.settings().body)?;
-    let kind = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    match kind.as_str() {
-        "multipart/form-data" => {
-            form::read(&mut gathering, &mut reader, content_type, state.settings().parts).await?
-        }
-        other if other.starts_with("multipart/") => {
-            return Err(Problem::new(
-                Code::UnsupportedMediaType,
-                format!("'{other}' is not read; send multipart/form-data, or one document as the body"),
-            ));
-        }
-        other => {
-            let (bytes, digest) = reader.whole().await?;
-            gathering.raw(role, name, other, content_type, bytes, digest)?;
-        }
+    let most = state.settings().parts;
+    if let Err(problem) = gathering.body(&mut reader, content_type, role, name, most).await {
+        reader.abandon();
+        return Err(problem);
     }
     let mut request = gathering.request;
-    request.params = gathering.params.finish()?;
-    Ok(Uploaded { request, reader })
+    request.params = gathering.params.finish();
+    Ok(Uploaded {
+        request,
+        reader,
+        budget: gathering.budget,
+    })
 }
 
 /// The request's own media type, empty if there is none.
@@ -93,11 +85,36 @@ struct Gathering<'a> {
     definition: &'a Definition,
     request: RunRequest,
     params: Params<'a>,
+    budget: Budget,
 }
 
 impl Gathering<'_> {
+    /// Whatever the body is.
+    async fn body(
+        &mut self,
+        reader: &mut Reader,
+        content_type: &str,
+        role: Option<String>,
+        name: Option<String>,
+        most_parts: usize,
+    ) -> Result<(), Problem> {
+        let kind = content_type.split(';').next().unwrap_or_default();
+        let kind = kind.trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "multipart/form-data" => form::read(self, reader, content_type, most_parts).await,
+            other if other.starts_with("multipart/") => Err(Problem::new(
+                Code::UnsupportedMediaType,
+                format!("'{other}' is not read; send multipart/form-data, or one document as the body"),
+            )),
+            other => {
+                let (bytes, digest) = reader.whole().await?;
+                self.raw(role, name, other, content_type, bytes, digest).await
+            }
+        }
+    }
+
     /// A body that is no form: the one document, or the params of a pipeline that takes no files.
-    fn raw(
+    async fn raw(
         &mut self,
         role: Option<String>,
         name: Option<String>,
@@ -115,7 +132,7 @@ impl Gathering<'_> {
         if role.is_none() && files.is_empty() {
             return match kind {
                 _ if bytes.is_empty() => Ok(()),
-                "application/json" => self.params.json(&bytes),
+                "application/json" => self.params_object(&bytes).await,
                 "application/x-www-form-urlencoded" => self.urlencoded(&bytes),
                 _ => Err(Problem::new(
                     Code::UnsupportedMediaType,
@@ -150,18 +167,25 @@ impl Gathering<'_> {
         };
         // curl's --data-binary says this unless told otherwise; it is no word about the document.
         let claimed = Some(content_type).filter(|_| kind != "application/x-www-form-urlencoded");
-        self.file(role, name.as_deref(), claimed, bytes, digest)
+        self.file(role, name.as_deref(), claimed, bytes, digest).await
     }
 
     fn urlencoded(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         for (name, value) in form_urlencoded::parse(bytes) {
-            self.params.text(&name, &value)?;
+            self.params.text(&mut self.budget, &name, &value)?;
         }
         Ok(())
     }
 
+    /// Params as one JSON object.
+    async fn params_object(&mut self, bytes: &Bytes) -> Result<(), Problem> {
+        let object = self.budget.parse(bytes).await;
+        let object = object.map_err(|trouble| trouble.problem(Code::InvalidParams, "`params`"))?;
+        self.params.object(object)
+    }
+
     /// Bytes for a role.
-    fn file(
+    async fn file(
         &mut self,
         role: String,
         name: Option<&str>,
@@ -169,7 +193,17 @@ impl Gathering<'_> {
         bytes: Bytes,
         digest: Digest,
     ) -> Result<(), Problem> {
-        let spec = self.spec(&role)?;
+        let (kind, max) = {
+            let spec = self.spec(&role)?;
+            (spec.kind, spec.max)
+        };
+        // Told before the rest of the body is read, and before anything is made of this part.
+        if u32::try_from(self.given(&role)).unwrap_or(u32::MAX) >= max {
+            return Err(Problem::new(
+                Code::DuplicateInput,
+                format!("the role '{role}' takes at most {max}, and more came"),
+            ));
+        }
         let text = || {
             let text = std::str::from_utf8(&bytes)
                 .ok()
@@ -180,20 +214,12 @@ impl Gathering<'_> {
                 ))
             })
         };
-        match spec.kind {
+        match kind {
             InputKind::File => {
                 if bytes.is_empty() {
                     return Err(Problem::new(
                         Code::EmptyBody,
                         format!("the file for '{role}' is empty"),
-                    ));
-                }
-                let given = self.request.files.iter().filter(|file| file.role == role).count();
-                // Told before the rest of the body is read.
-                if u32::try_from(given).unwrap_or(u32::MAX) >= spec.max {
-                    return Err(Problem::new(
-                        Code::DuplicateInput,
-                        format!("more than {} files came for the role '{role}'", spec.max),
                     ));
                 }
                 let name = name.and_then(clean_name);
@@ -211,12 +237,16 @@ impl Gathering<'_> {
                 self.request.texts.push((role, text));
             }
             InputKind::Record => {
-                let record: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
-                    Problem::malformed(format!("the input '{role}' is a record, but not JSON: {error}"))
+                let record = self.budget.parse(&bytes).await.map_err(|trouble| {
+                    let code = match trouble {
+                        Trouble::TooLarge(_) => Code::BodyTooLarge,
+                        _ => Code::MalformedRequest,
+                    };
+                    trouble.problem(code, &format!("the record for '{role}'"))
                 })?;
-                if !record.is_object() || holds_nul(&record) {
+                if !record.is_object() {
                     return Err(Problem::malformed(format!(
-                        "the input '{role}' is a record: a JSON object without U+0000"
+                        "the input '{role}' is a record: a JSON object"
                     )));
                 }
                 self.request.records.push((role, record));
@@ -229,6 +259,15 @@ impl Gathering<'_> {
             }
         }
         Ok(())
+    }
+
+    /// How many inputs came for a role.
+    fn given(&self, role: &str) -> usize {
+        let request = &self.request;
+        request.files.iter().filter(|file| file.role == role).count()
+            + request.texts.iter().filter(|(r, _)| r == role).count()
+            + request.records.iter().filter(|(r, _)| r == role).count()
+            + request.documents.iter().filter(|(r, _)| r == role).count()
     }
 
     fn spec(&self, role: &str) -> Result<&InputSpec, Problem> {

@@ -1,15 +1,18 @@
 //! Forms: parts with the name of a role are inputs, all others are params.
 
+mod head;
+
 use bytes::Bytes;
 use docmill_model::digest::Digest;
 use docmill_model::failure::Code;
 
+use self::head::HeadWatch;
 use super::Gathering;
 use crate::body::{BodyError, Gathered, Reader};
+use crate::params::MAX_PARAM;
 use crate::problem::Problem;
+use crate::weighed::MAX_RAW;
 
-/// Longest param, in bytes.
-const MAX_PARAM: usize = 256 * 1024;
 /// Longest name of a part, in bytes.
 const MAX_PART_NAME: usize = 200;
 
@@ -24,9 +27,15 @@ pub(super) async fn read(
     })?;
     let mut any = false;
     {
-        let mut form = multer::Multipart::new(reader.stream(), boundary);
+        let head = HeadWatch::default();
+        let mut form = multer::Multipart::new(head.watch(reader.stream()), boundary);
         let mut count = 0;
-        while let Some(mut field) = form.next_field().await.map_err(|e| problem(&e))? {
+        loop {
+            head.begins();
+            let Some(mut field) = form.next_field().await.map_err(|e| problem(&e))? else {
+                break;
+            };
+            head.ended();
             count += 1;
             if count > most {
                 return Err(Problem::malformed(format!("the form has more than {most} parts")));
@@ -45,15 +54,16 @@ pub(super) async fn read(
                 )));
             }
             let file_name = field.file_name().map(str::to_owned);
-            let claimed = field.content_type().map(|t| t.essence_str().to_owned());
+            let claimed = field.content_type().map(ToString::to_string);
             let is_input = file_name.is_some() || gathering.definition.inputs.contains_key(&name);
             let mut gathered = Gathered::default();
             let mut size = 0_usize;
             while let Some(chunk) = field.chunk().await.map_err(|e| problem(&e))? {
                 size += chunk.len();
-                if !is_input && size > MAX_PARAM {
+                let most = if name == "params" { MAX_RAW } else { MAX_PARAM };
+                if !is_input && size > most {
                     let said = format!(
-                        "the param '{name}' is longer than {MAX_PARAM} bytes; send files with a file name"
+                        "the param '{name}' is longer than {most} bytes; send files with a file name"
                     );
                     return Err(Problem::new(Code::InvalidParams, said));
                 }
@@ -62,9 +72,9 @@ pub(super) async fn read(
             any |= size > 0;
             let (bytes, digest) = gathered.finish();
             if is_input {
-                input(gathering, name, file_name, claimed, bytes, digest)?;
+                input(gathering, name, file_name, claimed, bytes, digest).await?;
             } else {
-                param(gathering, &name, &bytes)?;
+                param(gathering, &name, &bytes).await?;
             }
         }
     }
@@ -80,7 +90,7 @@ pub(super) async fn read(
     Ok(())
 }
 
-fn input(
+async fn input(
     gathering: &mut Gathering<'_>,
     name: String,
     file_name: Option<String>,
@@ -98,16 +108,19 @@ fn input(
     if untouched && optional {
         return Ok(());
     }
-    gathering.file(name, file_name.as_deref(), claimed.as_deref(), bytes, digest)
+    let name_of_file = file_name.as_deref();
+    gathering
+        .file(name, name_of_file, claimed.as_deref(), bytes, digest)
+        .await
 }
 
-fn param(gathering: &mut Gathering<'_>, name: &str, bytes: &[u8]) -> Result<(), Problem> {
+async fn param(gathering: &mut Gathering<'_>, name: &str, bytes: &Bytes) -> Result<(), Problem> {
     if name == "params" {
-        return gathering.params.json(bytes);
+        return gathering.params_object(bytes).await;
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|_| Problem::new(Code::InvalidParams, format!("the param '{name}' is not UTF-8")))?;
-    gathering.params.text(name, text)
+    gathering.params.text(&mut gathering.budget, name, text)
 }
 
 /// What is wrong with a form; what was wrong with the body comes back as it was.
@@ -116,7 +129,7 @@ fn problem(error: &multer::Error) -> Problem {
     match error {
         E::StreamReadFailed(source) => match source.downcast_ref::<BodyError>() {
             Some(body) => (*body).into(),
-            None => BodyError::Broken.into(),
+            None => Problem::malformed(source.to_string()),
         },
         E::IncompleteStream | E::IncompleteFieldData { .. } | E::IncompleteHeaders => Problem::new(
             Code::TruncatedBody,
