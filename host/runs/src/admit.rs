@@ -1,5 +1,5 @@
 //! Admission: an in-flight cap that sheds at once, and a cap of runs at work for which the others wait, briefly and in
-//! the order of arrival.
+//! the order of arrival. Also the memory for documents that runs load.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -14,6 +14,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Settings;
 
+/// Memory for the kept documents that all runs in flight have loaded, in KiB; more are shed. Half of what bodies may take by
+/// default: a document that comes is counted there, and few runs work on what is kept.
+const LOADED_KIB: u32 = 256 * 1024;
+
 /// What is in flight on this host.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Counts>);
@@ -24,6 +28,7 @@ struct Counts {
     concurrent: usize,
     queue: Duration,
     turns: Arc<Semaphore>,
+    loaded: Arc<Semaphore>,
     in_flight: AtomicUsize,
     tenants: Mutex<HashMap<TenantId, usize>>,
     queued: AtomicUsize,
@@ -71,6 +76,7 @@ impl Gate {
             concurrent: settings.concurrent,
             queue: settings.queue,
             turns: Arc::new(Semaphore::new(settings.concurrent)),
+            loaded: Arc::new(Semaphore::new(LOADED_KIB as usize)),
             in_flight: AtomicUsize::new(0),
             tenants: Mutex::default(),
             queued: AtomicUsize::new(0),
@@ -124,6 +130,24 @@ impl Gate {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(self.shed("no turn came in time")),
         }
+    }
+
+    /// Memory for a kept document that a run loads; it goes to what the run holds already.
+    pub(crate) fn load(&self, bytes: u64, held: &mut Option<OwnedSemaphorePermit>) -> Result<(), Failure> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let before = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        if before.saturating_add(kib as usize) > LOADED_KIB as usize {
+            let said = format!("the run's kept documents are larger than {LOADED_KIB} KiB together");
+            return Err(Failure::new(Code::BodyTooLarge, said));
+        }
+        let Ok(permit) = self.0.loaded.clone().try_acquire_many_owned(kib) else {
+            return Err(self.shed("the memory for kept documents is used up by other runs"));
+        };
+        match held {
+            Some(held) => held.merge(permit),
+            None => *held = Some(permit),
+        }
+        Ok(())
     }
 
     pub(crate) fn ended(&self, outcome: &RunOutcome) {
@@ -215,6 +239,21 @@ mod tests {
         drop(first);
         let _again = gate.admit(one).unwrap();
         assert_eq!((gate.figures().in_flight, gate.figures().shed), (3, 2));
+    }
+
+    #[test]
+    fn loaded_documents_are_counted_over_all_runs() {
+        let gate = gate(9, 9, 1);
+        let (mut one, mut other) = (None, None);
+        let half = u64::from(LOADED_KIB) * 512;
+        gate.load(half, &mut one).unwrap();
+        gate.load(half, &mut one).unwrap();
+        let refused = gate.load(1, &mut other).unwrap_err();
+        assert_eq!(refused.code, Code::Overloaded);
+        let refused = gate.load(1, &mut one).unwrap_err();
+        assert_eq!(refused.code, Code::BodyTooLarge, "no other run is to blame");
+        drop(one);
+        gate.load(half, &mut other).unwrap();
     }
 
     #[tokio::test(start_paused = true)]

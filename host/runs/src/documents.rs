@@ -13,6 +13,7 @@ use docmill_model::simhash::simhash;
 use docmill_model::size::ByteSize;
 use docmill_pipeline::{FileInput, RunInputs};
 use docmill_store::document::NewDocument;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Parts;
 use crate::invoke::Request;
@@ -28,6 +29,8 @@ pub(crate) struct Gathered {
     pub(crate) recorded: Vec<RunInput>,
     /// Files that came with this request.
     pub(crate) new: Vec<NewFile>,
+    /// The memory that loaded documents are counted in: keep it as long as their bytes.
+    pub(crate) loaded: Option<OwnedSemaphorePermit>,
 }
 
 pub(crate) struct NewFile {
@@ -49,6 +52,7 @@ pub(crate) async fn gather(
         },
         recorded: Vec::new(),
         new: Vec::new(),
+        loaded: None,
     };
     let mut files: BTreeMap<String, Vec<FileInput>> = BTreeMap::new();
     for upload in request.files {
@@ -66,17 +70,21 @@ pub(crate) async fn gather(
         });
     }
     for (role, document) in request.documents {
-        let kind = definition.inputs.get(&role).map(|spec| spec.kind);
-        if !matches!(kind, Some(InputKind::File | InputKind::Document)) {
+        let spec = definition.inputs.get(&role);
+        let spec = spec.filter(|spec| matches!(spec.kind, InputKind::File | InputKind::Document));
+        let Some(spec) = spec else {
             return Err(Failure::new(
                 Code::UnknownInput,
                 format!("the pipeline takes no document for the role '{role}'"),
             ));
+        };
+        let list = files.entry(role).or_default();
+        // Before it is loaded: the other limits are looked at when everything is there.
+        if list.len() >= spec.max as usize {
+            let said = format!("a role of the pipeline takes at most {}, and more came", spec.max);
+            return Err(Failure::new(Code::DuplicateInput, said));
         }
-        files
-            .entry(role)
-            .or_default()
-            .push(fetch(parts, tenant, document).await?);
+        list.push(fetch(parts, tenant, document, &mut gathered.loaded).await?);
     }
     for (role, list) in &files {
         for (position, file) in list.iter().enumerate() {
@@ -121,7 +129,12 @@ fn recorded(role: &str, position: usize, content: InputContent) -> RunInput {
 }
 
 /// A document that the tenant has, in its newest version.
-async fn fetch(parts: &Parts, tenant: TenantId, document: DocumentId) -> Result<FileInput, Failure> {
+async fn fetch(
+    parts: &Parts,
+    tenant: TenantId,
+    document: DocumentId,
+    loaded: &mut Option<OwnedSemaphorePermit>,
+) -> Result<FileInput, Failure> {
     let stored = parts
         .store
         .newest_source(tenant, document)
@@ -133,6 +146,7 @@ async fn fetch(parts: &Parts, tenant: TenantId, document: DocumentId) -> Result<
             format!("there is no document {document}; GET /v1/documents lists them"),
         )
     })?;
+    parts.gate.load(stored.row.size, loaded)?;
     let bytes = match stored.inline {
         Some(bytes) => bytes,
         None => parts

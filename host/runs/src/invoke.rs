@@ -162,8 +162,11 @@ impl Runs {
             head,
             new: gathered.new,
         };
-        run.carry_out(admission, snapshot, gathered.inputs, deadline)
-            .await
+        let answer = run
+            .carry_out(admission, snapshot, gathered.inputs, deadline)
+            .await;
+        drop(gathered.loaded);
+        answer
     }
 }
 
