@@ -1,33 +1,37 @@
-//! Connections: accepted up to a cap, given a time for their heads, ended in order.
+//! Connections: accepted up to a cap, given a time for their heads, closed when nothing happens on them, ended in order.
+
+mod connection;
+mod peers;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::ConnectInfo;
-use axum::http::Request;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tower::ServiceExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::routes::router;
 use crate::state::ApiState;
+use connection::Times;
+use peers::Peers;
 
-/// Largest head of a request.
-const MAX_HEAD: usize = 32 * 1024;
+/// Largest head of a request, in bytes, in either version of HTTP; with HTTP/1 also the most that is read of a body at once.
+const MAX_HEAD: u32 = 64 * 1024;
 /// Most header lines of a request.
 const MAX_HEADERS: usize = 100;
 /// Most requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 /// After a failed accept (too many open files, most often).
 const BREATH: Duration = Duration::from_millis(50);
+/// How often refused connections are told of in the log.
+const TELL: Duration = Duration::from_secs(60);
+/// What one address may have of the connections, as a divisor: two addresses are needed to take them all, and a proxy in
+/// front, which is one address, still has plenty.
+const PEER_SHARE: usize = 2;
 
 /// Serves until `stop` resolves; then accepts nothing more, lets requests in flight end for at most `patience` and
 /// returns. Whoever calls this says to [`ApiState::readiness`] when the host wants requests.
@@ -41,9 +45,14 @@ pub async fn serve(
     patience: Duration,
 ) -> io::Result<()> {
     let router = router(state.clone());
-    let connections = Arc::new(Semaphore::new(state.settings().connections));
-    let graceful = GracefulShutdown::new();
+    let settings = state.settings();
+    let connections = Arc::new(Semaphore::new(settings.connections));
+    let peers = Peers::new(settings.connections.div_ceil(PEER_SHARE));
+    let times = Times::new(settings.head);
     let builder = Arc::new(builder(&state));
+    // Every connection holds a receiver: when the last one is gone, so are they.
+    let (ending, ended) = watch::channel(());
+    let mut told: Option<Instant> = None;
     let mut stop = std::pin::pin!(stop);
     loop {
         // The permit comes first: over the cap, connections wait in the kernel's queue.
@@ -69,21 +78,27 @@ pub async fn serve(
                 }
             },
         };
-        let watcher = graceful.watcher();
-        let (state, router, builder) = (state.clone(), router.clone(), builder.clone());
+        let Some(place) = peers.enter(peer.ip()) else {
+            if told.is_none_or(|at| at.elapsed() > TELL) {
+                told = Some(Instant::now());
+                tracing::warn!(client.ip = %peer.ip(), "an address has as many connections as it may; more are closed");
+            }
+            continue;
+        };
+        let (state, router, builder, ended) = (state.clone(), router.clone(), builder.clone(), ended.clone());
         tokio::spawn(async move {
             let metrics = state.metrics();
             metrics.connections.fetch_add(1, Ordering::Relaxed);
-            let connection = connect(&builder, stream, peer, router);
-            if let Err(error) = watcher.watch(connection).await {
+            if let Err(error) = connection::serve(&builder, stream, peer, router, times, ended).await {
                 tracing::debug!(%error, client.ip = %peer.ip(), "a connection ended badly");
             }
             metrics.connections.fetch_sub(1, Ordering::Relaxed);
-            drop(permit);
+            drop((place, permit));
         });
     }
-    drop(listener);
-    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+    drop((listener, ended));
+    ending.send_replace(());
+    if tokio::time::timeout(patience, ending.closed()).await.is_err() {
         tracing::warn!(?patience, "requests were still in flight when the patience ended");
     }
     Ok(())
@@ -94,8 +109,9 @@ fn builder(state: &ApiState) -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
+        // Also the longest pause between two requests on a connection.
         .header_read_timeout(state.settings().head)
-        .max_buf_size(MAX_HEAD.max(64 * 1024))
+        .max_buf_size(MAX_HEAD as usize)
         .max_headers(MAX_HEADERS)
         .half_close(false);
     builder
@@ -103,26 +119,6 @@ fn builder(state: &ApiState) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(Duration::from_secs(20)))
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEAD as u32);
+        .max_header_list_size(MAX_HEAD);
     builder
-}
-
-fn connect(
-    builder: &Builder<TokioExecutor>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = Box<dyn std::error::Error + Send + Sync>> + use<>
-{
-    // Small answers leave at once.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request.map(axum::body::Body::new))
-    });
-    builder
-        .serve_connection(TokioIo::new(stream), service)
-        .into_owned()
 }

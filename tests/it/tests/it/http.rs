@@ -3,11 +3,13 @@
 mod components;
 mod connections;
 mod definitions;
+mod greedy;
 mod inputs;
 mod outage;
 mod overload;
 mod pages;
 mod storage;
+mod truth;
 mod walk;
 mod wild;
 
