@@ -26,8 +26,38 @@ const PROVABLE: [&str; 14] = [
     "application/gzip",
 ];
 
-/// The media type of `bytes`, given what the client says and the file's name.
+/// Encodings that parsers find in the bytes themselves: naming one tells them nothing.
+const EVIDENT: [&str; 4] = ["utf-8", "utf8", "us-ascii", "ascii"];
+
+/// The media type of `bytes`, given what the client says and the file's name. A text keeps the encoding that the client
+/// names (`text/csv; charset=cp866`): eight-bit encodings can only be guessed from bytes.
 pub fn media_type(bytes: &[u8], claimed: Option<&str>, name: Option<&str>) -> String {
+    let mut found = essence(bytes, claimed, name);
+    if is_text(&found)
+        && let Some(charset) = claimed.and_then(charset)
+    {
+        found.push_str("; charset=");
+        found.push_str(&charset);
+    }
+    found
+}
+
+/// The encoding that a media type of a text names, in lower case.
+fn charset(media_type: &str) -> Option<String> {
+    let mut parts = media_type.split(';');
+    bare(parts.next()?).filter(|bare| is_text(bare))?;
+    let value = parts.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+    })?;
+    let label = |c: u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
+    let sound = (1..=40).contains(&value.len()) && value.bytes().all(label);
+    (sound && !EVIDENT.contains(&value.as_str())).then_some(value)
+}
+
+fn essence(bytes: &[u8], claimed: Option<&str>, name: Option<&str>) -> String {
     let claimed = claimed.and_then(bare);
     let by_name = name.and_then(by_extension);
     if let Some(found) = by_magic(bytes) {
@@ -264,9 +294,29 @@ mod tests {
         for (bytes, claimed, name, expected) in [
             (
                 &b"a;b\n1;2"[..],
-                Some("text/csv; charset=cp1251"),
+                Some("text/csv; header=present; Charset=\"CP1251\""),
                 None,
-                "text/csv",
+                "text/csv; charset=cp1251",
+            ),
+            (b"a;b\n1;2", Some("text/csv; charset=UTF-8"), None, "text/csv"),
+            (b"a;b\n1;2", Some("text/csv; charset=a\r\nb"), None, "text/csv"),
+            (
+                b"a;b\n1;2",
+                Some("text/plain; charset=koi8-r"),
+                Some("x.csv"),
+                "text/csv; charset=koi8-r",
+            ),
+            (
+                b"hello",
+                Some("application/pdf; charset=koi8-r"),
+                None,
+                "text/plain",
+            ),
+            (
+                b"%PDF-1.7",
+                Some("text/plain; charset=koi8-r"),
+                None,
+                "application/pdf",
             ),
             (b"a;b\n1;2", None, Some("x.CSV"), "text/csv"),
             (b"a;b\n1;2", Some("text/plain"), Some("x.csv"), "text/csv"),

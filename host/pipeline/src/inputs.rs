@@ -7,7 +7,7 @@ use docmill_model::definition::{Definition, InputKind, InputSpec};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{DocumentId, SourceId};
 use docmill_model::lookup;
-use docmill_model::plugin::media_type_fits;
+use docmill_model::plugin::{essence, media_type_fits};
 use docmill_model::reading::Source;
 use docmill_model::run::Lookup;
 use serde_json::{Value as Json, json};
@@ -244,7 +244,8 @@ impl RunInputs {
     pub(crate) fn describe(file: &FileInput) -> Json {
         let source = &file.bytes;
         json!({
-            "media_type": source.media_type,
+            // An encoding behind it is for parsers: `input.media_type == 'text/csv'` holds whatever it is.
+            "media_type": essence(&source.media_type),
             "name": source.name,
             "size": source.bytes.len(),
             "digest": source.digest.to_string(),
