@@ -203,7 +203,7 @@ pub struct ProblemBody {
     plugin: Option<String>,
     /// Not before that many milliseconds.
     retry_after_ms: Option<u32>,
-    /// The run that failed; it is kept under this id.
+    /// The run that failed, unless its pipeline says `retain: none`; it is kept under this id (`store-unavailable`: it may be).
     run: Option<String>,
     /// Rules that a definition breaks: `at`, `message`, `line`, `column`.
     #[schema(value_type = Vec<Object>)]

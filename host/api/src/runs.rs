@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use docmill_model::definition::Retain;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, RunId};
 use docmill_model::run::Status;
@@ -27,7 +28,8 @@ pub use view::{RunBody, SummaryBody};
 ///
 /// Send a form (`multipart/form-data`: a part with the name of an input is that input, every other part is a param, the
 /// part `params` is a JSON object of them) or one document as the body with its Content-Type. The answer leaves when the
-/// run is durable. A run that failed is answered as a problem with the run's id; it is kept, too.
+/// run is durable. A run that failed is answered as a problem; unless the pipeline says `retain: none`, it is kept, too, and the
+/// problem has its id.
 #[utoipa::path(
     post, path = "/v1/pipelines/{name}/runs", tag = "runs",
     params(
@@ -60,20 +62,22 @@ pub async fn invoke(
     let answer = runs
         .invoke(admission, &snapshot, caller.acting(), uploaded.request)
         .await;
-    drop(uploaded.reader);
+    drop((uploaded.reader, uploaded.budget));
     let answer = answer.map_err(|refused| Problem::from(refused.failure).of_run(refused.run))?;
     caller.context().set_run(answer.head.id);
+    // What is not kept can be found nowhere.
+    let kept = (answer.head.retain != Retain::None).then_some(answer.head.id);
     if answer.outcome.status == Status::Failed {
         let failure = answer
             .outcome
             .error
             .clone()
             .unwrap_or_else(|| Failure::new(Code::Internal, "the run failed without saying why"));
-        return Err(Problem::from(failure).of_run(Some(answer.head.id)));
+        return Err(Problem::from(failure).of_run(kept));
     }
-    let body = RunBody::of_answer(&answer);
-    let mut response = json(&body)?;
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/runs/{}", answer.head.id)) {
+    let mut response = json(&RunBody::of_answer(&answer))?;
+    let location = kept.map(|id| HeaderValue::try_from(format!("/v1/runs/{id}")));
+    if let Some(Ok(location)) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)

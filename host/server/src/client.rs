@@ -182,3 +182,22 @@ pub fn segment(text: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_run_is_called_kept_only_if_it_is() {
+        let told = |code: &str| {
+            let body = json!({"code": code, "detail": "x", "run": "run_1"});
+            format!("{:#}", problem(503, &body))
+        };
+        assert!(told("trap").contains("the run is kept: docmill runs show run_1"));
+        assert!(told("store-unavailable").contains("the run may have been kept: docmill runs show run_1"));
+        let body = json!({"code": "trap", "detail": "x"});
+        assert!(!format!("{:#}", problem(502, &body)).contains("kept"));
+    }
+}
