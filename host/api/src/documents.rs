@@ -9,10 +9,11 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
 
+use crate::answer::{file, id_of, json, limit};
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
-use crate::runs::{SummaryBody, file, id_of, json, limit};
+use crate::runs::SummaryBody;
 use crate::state::ApiState;
 use crate::time::rfc3339;
 

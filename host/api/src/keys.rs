@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
+use crate::answer::{id_of, json as body_of, json_with};
 use crate::body::Reader;
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemBody};
-use crate::runs::{id_of, json as body_of, json_with};
 use crate::state::ApiState;
 use crate::time::rfc3339;
 

@@ -27,6 +27,7 @@ pub mod sniff;
 pub mod upload;
 pub mod weighed;
 
+mod answer;
 mod documents;
 mod keys;
 mod pages;

@@ -6,11 +6,11 @@ use axum::response::{Html, IntoResponse, Response};
 use docmill_model::failure::Code;
 use serde_json::json;
 
+use crate::answer::json as body_of;
 use crate::codes::words;
 use crate::language::Language;
 use crate::problem::Problem;
 use crate::routes;
-use crate::runs::json as body_of;
 use crate::state::ApiState;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#222}\

@@ -15,11 +15,11 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
+use crate::answer::{json as body_of, json_with};
 use crate::body::Reader;
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
-use crate::runs::{json as body_of, json_with};
 use crate::state::ApiState;
 use crate::time::rfc3339;
 

@@ -8,9 +8,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::answer::json_with;
 use crate::metrics::{head, line, single};
 use crate::problem::Problem;
-use crate::runs::json_with;
 use crate::state::ApiState;
 
 /// Longest time that `/readyz` waits for PostgreSQL.

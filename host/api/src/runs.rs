@@ -2,11 +2,9 @@
 
 mod view;
 
-use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use docmill_model::definition::Retain;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, RunId};
@@ -15,6 +13,7 @@ use docmill_model::value::Verdict;
 use docmill_store::run::RunFilter;
 use serde::Serialize;
 
+use crate::answer::{file, id_of, json, limit};
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
@@ -209,48 +208,6 @@ pub async fn artifact(
     ))
 }
 
-/// A file as a download: what a guest or a client made is never shown inside this site.
-pub fn file(name: Option<&str>, media_type: &str, digest: &str, bytes: bytes::Bytes) -> Response {
-    let encoded: String = form_urlencoded::byte_serialize(name.unwrap_or("file").as_bytes()).collect();
-    let disposition = format!("attachment; filename*=UTF-8''{}", encoded.replace('+', "%20"));
-    let mut response = Response::new(Body::from(bytes));
-    let mut set = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            response.headers_mut().insert(name, value);
-        }
-    };
-    set(header::CONTENT_TYPE, media_type);
-    set(header::CONTENT_DISPOSITION, &disposition);
-    set(header::ETAG, &format!("\"{digest}\""));
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
-    response
-}
-
-/// An id from a path.
-///
-/// # Errors
-/// [`Code::NotFound`]: what cannot be an id names nothing.
-pub fn id_of<T: std::str::FromStr>(text: &str) -> Result<T, Problem>
-where
-    T::Err: std::fmt::Display,
-{
-    text.parse()
-        .map_err(|error: T::Err| Problem::new(Code::NotFound, error.to_string()))
-}
-
-/// The page size of a list.
-pub fn limit(query: &mut Query) -> Result<u32, Problem> {
-    let limit: u32 = query.parsed("limit", "a number from 1 to 200")?.unwrap_or(50);
-    if (1..=200).contains(&limit) {
-        Ok(limit)
-    } else {
-        Err(Problem::malformed(
-            "the query parameter 'limit' is a number from 1 to 200",
-        ))
-    }
-}
-
 /// One of a closed set of words.
 fn word<T: Copy>(
     query: &mut Query,
@@ -269,20 +226,4 @@ fn word<T: Copy>(
             words.join(", ")
         ))
     })
-}
-
-/// A body of JSON.
-///
-/// # Errors
-/// [`Code::Internal`] if the value is not like JSON.
-pub fn json<T: Serialize>(body: &T) -> Result<Response, Problem> {
-    json_with(StatusCode::OK, body)
-}
-
-/// A body of JSON with a status.
-///
-/// # Errors
-/// [`Code::Internal`] if the value is not like JSON.
-pub fn json_with<T: Serialize>(status: StatusCode, body: &T) -> Result<Response, Problem> {
-    Ok((status, Json(body)).into_response())
 }
