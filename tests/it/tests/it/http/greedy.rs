@@ -54,7 +54,8 @@ async fn a_flood_of_params_is_refused_at_once() {
         .body("application/x-www-form-urlencoded", flood)
         .send()
         .await;
-    reply.problem(422, "invalid-params");
+    let problem = reply.problem(422, "invalid-params");
+    assert!(problem["detail"].as_str().unwrap().contains("one by one"), "{problem}");
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
