@@ -55,7 +55,10 @@ async fn a_flood_of_params_is_refused_at_once() {
         .send()
         .await;
     let problem = reply.problem(422, "invalid-params");
-    assert!(problem["detail"].as_str().unwrap().contains("one by one"), "{problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("one by one"),
+        "{problem}"
+    );
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
