@@ -86,6 +86,32 @@ async fn directory_keeps_the_contract() {
     );
 }
 
+#[tokio::test]
+async fn what_a_host_left_half_written_is_swept_and_stands_in_nobodys_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let incoming = dir.path().join("incoming");
+    std::fs::create_dir_all(&incoming).unwrap();
+    let bytes = Bytes::from_static(b"a");
+    let digest = Digest::of(&bytes);
+    // In a container every process has the same number.
+    let left = incoming.join(format!("{digest}.{}.0", std::process::id()));
+    let old = incoming.join("old");
+    for path in [&left, &old] {
+        std::fs::write(path, b"half").unwrap();
+    }
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
+    std::fs::File::options()
+        .write(true)
+        .open(&old)
+        .unwrap()
+        .set_modified(yesterday)
+        .unwrap();
+    let blobs = Blobs::directory(dir.path()).unwrap();
+    assert!(!old.exists(), "it is nobody's any more");
+    assert!(left.exists(), "somebody may still be writing it");
+    blobs.put(TenantId::new(), digest, bytes).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn s3_keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
