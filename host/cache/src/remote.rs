@@ -42,12 +42,12 @@ struct Inner {
     errors: AtomicU64,
 }
 
-/// Counts failures in a row; after [`FAILURES`] of them nobody asks for [`REST`], then one try decides.
+/// Counts failures in a row; after [`FAILURES`] of them it is open: nobody asks for [`REST`], then one try decides.
 struct Breaker {
     start: Instant,
     failures: AtomicU32,
     /// Milliseconds after `start`.
-    closed_until: AtomicU64,
+    open_until: AtomicU64,
 }
 
 impl Breaker {
@@ -56,7 +56,7 @@ impl Breaker {
     }
 
     fn lets_through(&self) -> bool {
-        self.now() >= self.closed_until.load(Ordering::Relaxed)
+        self.now() >= self.open_until.load(Ordering::Relaxed)
     }
 
     fn note(&self, success: bool) {
@@ -64,7 +64,7 @@ impl Breaker {
             self.failures.store(0, Ordering::Relaxed);
         } else if self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= FAILURES {
             let rest = u64::try_from(REST.as_millis()).unwrap_or(u64::MAX);
-            self.closed_until
+            self.open_until
                 .store(self.now().saturating_add(rest), Ordering::Relaxed);
         }
     }
@@ -78,7 +78,7 @@ impl Remote {
             breaker: Breaker {
                 start: Instant::now(),
                 failures: AtomicU32::new(0),
-                closed_until: AtomicU64::new(0),
+                open_until: AtomicU64::new(0),
             },
             writes: Arc::new(Semaphore::new(WRITES)),
             errors: AtomicU64::new(0),
