@@ -269,24 +269,30 @@ async fn judged(
     }
     let text =
         String::from_utf8(bytes.into()).map_err(|_| Problem::malformed("the definition is not UTF-8"))?;
-    let definition = Definition::parse(&text).map_err(Problem::definition)?;
-    let entries = state.store().catalog(tenant).await.map_err(|e| e.failure())?;
-    // Schemas and expressions are compiled: not on the async threads.
-    let planned = tokio::task::spawn_blocking(move || {
-        let plan = plan(&definition, &Catalog::new(entries));
-        plan.map(|plan| (definition, plan))
-    });
-    let (definition, plan) = planned
+    // YAML is read, schemas and expressions are compiled: not on the async threads.
+    let (text, parsed) = off_thread(move || {
+        let parsed = Definition::parse(&text);
+        (text, parsed)
+    })
+    .await?;
+    let definition = parsed.map_err(Problem::definition)?;
+    let catalog = Catalog::of(state.store(), tenant, &definition)
         .await
-        .map_err(|error| {
-            tracing::error!(%error, "planning panicked");
-            Problem::new(
-                Code::Internal,
-                "the definition could not be judged; the log tells more",
-            )
-        })?
-        .map_err(Problem::definition)?;
-    Ok((text, definition, plan))
+        .map_err(|e| e.failure())?;
+    let (definition, planned) = off_thread(move || {
+        let planned = plan(&definition, &catalog);
+        (definition, planned)
+    })
+    .await?;
+    Ok((text, definition, planned.map_err(Problem::definition)?))
+}
+
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!(%error, "judging a definition panicked");
+        let why = "the definition could not be judged; the log tells more";
+        Problem::new(Code::Internal, why)
+    })
 }
 
 fn pinned(plan: &Plan) -> Vec<String> {

@@ -106,6 +106,7 @@ pub async fn metrics(State(state): State<ApiState>) -> Response {
         runs.steps,
     );
     engine(&mut text, &state);
+    cache(&mut text, &state);
     pool(&mut text, &state);
     let ready = u8::from(state.readiness().ready());
     single(
@@ -171,6 +172,42 @@ fn engine(text: &mut String, state: &ApiState) {
             "counter",
             "Compiled code on disk that was not genuine.",
             stats.refused,
+        ),
+    ] {
+        single(text, name, kind, help, value);
+    }
+}
+
+/// What pure calls gave and is kept.
+fn cache(text: &mut String, state: &ApiState) {
+    let figures = state.runs().executor().cache().figures();
+    let name = "docmill_cache_lookups_total";
+    head(text, name, "counter", "Look-ups in the cache, by what they found.");
+    for (found, count) in [
+        ("local", figures.local_hits),
+        ("remote", figures.remote_hits),
+        ("nothing", figures.misses),
+    ] {
+        line(text, name, &format!("found=\"{found}\""), count);
+    }
+    for (name, kind, help, value) in [
+        (
+            "docmill_cache_remote_errors_total",
+            "counter",
+            "Requests to Redis that failed or came too late.",
+            figures.remote_errors,
+        ),
+        (
+            "docmill_cache_bytes",
+            "gauge",
+            "Bytes that the cache holds in memory.",
+            figures.local_bytes,
+        ),
+        (
+            "docmill_cache_values",
+            "gauge",
+            "Values that the cache holds in memory.",
+            figures.local_values,
         ),
     ] {
         single(text, name, kind, help, value);

@@ -1,5 +1,7 @@
 //! A plan: the definition with every plugin pinned to a digest. A run executes one plan, for ever.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::definition::Definition;
@@ -22,16 +24,11 @@ pub struct PinnedStep {
     /// What takes its place when it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<PinnedPlugin>,
-    /// Default values of the configuration, from the plugin's schema, which the step's own go over.
+    /// JSON Schema of the configuration: checked again when expressions have been filled in. Shared by the steps that use the
+    /// same plugin.
     #[serde(default)]
-    pub defaults: serde_json::Value,
+    pub config_schema: Arc<serde_json::Value>,
     /// The same for the fallback.
     #[serde(default)]
-    pub fallback_defaults: serde_json::Value,
-    /// JSON Schema of the configuration: checked again when expressions have been filled in.
-    #[serde(default)]
-    pub config_schema: serde_json::Value,
-    /// The same for the fallback.
-    #[serde(default)]
-    pub fallback_config_schema: serde_json::Value,
+    pub fallback_config_schema: Arc<serde_json::Value>,
 }

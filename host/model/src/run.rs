@@ -274,7 +274,8 @@ pub struct ReadingRecord {
     pub source: SourceId,
     /// Which parser made it.
     pub plugin: String,
-    /// Of the parser's component and configuration: the same of both on the same source is the same reading.
+    /// Of everything that the parser saw: its component, configuration, bytes, media type and name. The same of it is the same
+    /// reading, and kept once; a call that saw more (the time, chance) has one of its own.
     pub recipe: Digest,
     /// What it says.
     pub reading: std::sync::Arc<Reading>,

@@ -1,30 +1,99 @@
 //! What a plan may pin: a snapshot of the tenant's published plugins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use docmill_model::plugin::{PluginName, PluginRef};
+use docmill_model::definition::{Definition, OnError};
+use docmill_model::id::TenantId;
+use docmill_model::plugin::{PinnedPlugin, PluginName, PluginRef};
 use docmill_store::plugin::CatalogEntry;
+use docmill_store::{Store, StoreError};
+use semver::Version;
 
 use crate::suggest;
 
-/// The plugins of a tenant, the newest version of each first.
+/// The plugins of a tenant.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    plugins: BTreeMap<PluginName, Vec<CatalogEntry>>,
+    /// All versions of a plugin, the newest first.
+    versions: BTreeMap<PluginName, Vec<Version>>,
+    entries: BTreeMap<(PluginName, Version), CatalogEntry>,
 }
 
 impl Catalog {
-    /// A snapshot of what the store has.
+    /// Of these versions.
     pub fn new(entries: Vec<CatalogEntry>) -> Self {
-        let mut plugins: BTreeMap<PluginName, Vec<CatalogEntry>> = BTreeMap::new();
+        let mut catalog = Self::default();
         for entry in entries {
-            plugins.entry(entry.name.clone()).or_default().push(entry);
+            catalog.know(&entry.name, &entry.version);
+            let key = (entry.name.clone(), entry.version.clone());
+            catalog.entries.insert(key, entry);
         }
-        for versions in plugins.values_mut() {
+        catalog.sort();
+        catalog
+    }
+
+    /// A snapshot of what the store has, as far as this definition needs it: there may be thousands of versions, and what one
+    /// says of itself may be large.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn of(store: &Store, tenant: TenantId, definition: &Definition) -> Result<Self, StoreError> {
+        let references: Vec<&PluginRef> = definition
+            .steps
+            .iter()
+            .flat_map(|step| {
+                let fallback = match &step.on_error {
+                    OnError::Fallback(fallback) => Some(fallback.plugin()),
+                    _ => None,
+                };
+                std::iter::once(&step.plugin).chain(fallback)
+            })
+            .collect();
+        let mut names: Vec<PluginName> = references.iter().map(|r| r.name.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let versions = store.catalog_of(tenant, &names).await?;
+        let mut catalog = Self::default();
+        for version in &versions {
+            catalog.know(&version.name, &version.version);
+        }
+        catalog.sort();
+        if names.iter().any(|name| !catalog.versions.contains_key(name)) {
+            // For "did you mean …?".
+            for name in store.plugin_names(tenant).await? {
+                catalog.versions.entry(name).or_default();
+            }
+        }
+        let chosen: BTreeSet<(&PluginName, &Version)> = references
+            .iter()
+            .filter_map(|reference| Some((&reference.name, catalog.newest(reference)?)))
+            .collect();
+        let is_chosen = |plugin: &PinnedPlugin| chosen.contains(&(&plugin.name, &plugin.version));
+        let wanted: Vec<PinnedPlugin> = versions.into_iter().filter(is_chosen).collect();
+        for entry in store.catalog_entries(tenant, &wanted).await? {
+            let key = (entry.name.clone(), entry.version.clone());
+            catalog.entries.insert(key, entry);
+        }
+        Ok(catalog)
+    }
+
+    fn know(&mut self, name: &PluginName, version: &Version) {
+        self.versions
+            .entry(name.clone())
+            .or_default()
+            .push(version.clone());
+    }
+
+    fn sort(&mut self) {
+        for versions in self.versions.values_mut() {
             // Build metadata counts, so that the newest of several development builds of one version is taken.
-            versions.sort_by(|a, b| b.version.cmp(&a.version));
+            versions.sort_by(|a, b| b.cmp(a));
         }
-        Self { plugins }
+    }
+
+    fn newest(&self, reference: &PluginRef) -> Option<&Version> {
+        let mut versions = self.versions.get(&reference.name)?.iter();
+        versions.find(|version| reference.range.matches(version))
     }
 
     /// The newest version that fits.
@@ -32,27 +101,24 @@ impl Catalog {
     /// # Errors
     /// What is wrong with the reference and what to write instead.
     pub fn resolve(&self, reference: &PluginRef) -> Result<&CatalogEntry, String> {
-        let Some(versions) = self.plugins.get(&reference.name) else {
-            let names: Vec<String> = self.plugins.keys().map(ToString::to_string).collect();
-            let near = suggest::near(&reference.name.to_string(), names.iter().map(String::as_str));
+        let name = &reference.name;
+        let known = self.versions.get(name).map(Vec::as_slice).unwrap_or_default();
+        if known.is_empty() {
+            let names: Vec<String> = self.versions.keys().map(ToString::to_string).collect();
+            let near = suggest::near(&name.to_string(), names.iter().map(String::as_str));
             let hint = near.map_or_else(
                 || "publish it with `docmill plugin push`, or see `docmill plugin list`".to_owned(),
                 |name| format!("did you mean {name}?"),
             );
-            return Err(format!("there is no plugin {}; {hint}", reference.name));
-        };
-        versions
-            .iter()
-            .find(|entry| reference.range.matches(&entry.version))
+            return Err(format!("there is no plugin {name}; {hint}"));
+        }
+        let newest = self.newest(reference);
+        newest
+            .and_then(|version| self.entries.get(&(name.clone(), version.clone())))
             .ok_or_else(|| {
-                let known: Vec<String> = versions
-                    .iter()
-                    .take(5)
-                    .map(|entry| entry.version.to_string())
-                    .collect();
+                let known: Vec<String> = known.iter().take(5).map(ToString::to_string).collect();
                 format!(
-                    "no version of {} fits {reference}; there are {}",
-                    reference.name,
+                    "no version of {name} fits {reference}; there are {}",
                     known.join(", ")
                 )
             })

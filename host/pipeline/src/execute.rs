@@ -28,12 +28,13 @@ use docmill_model::run::{ArtifactRecord, Lookup, Millis, RunOutcome};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use crate::expression::Trouble;
-use crate::inputs::{RunInputs, check_params, check_roles, lookups, with_defaults};
+use crate::expression::{Known, Scope, Stop, Trouble};
+use crate::inputs::{RunInputs, check_params, check_roles, check_size, invalid, lookups, with_defaults};
 use crate::loader::Loader;
 use crate::prepared::{Prepared, Ready};
+use crate::schema::Effort;
 use call::Caller;
 use state::Done;
 
@@ -54,6 +55,8 @@ pub(crate) struct Parts {
     cache: Cache,
     platform_key: [u8; 32],
     ready: Ready,
+    /// Places for heavy evaluations: as many as there are cores, so that hashing and files find threads beside them.
+    heavy: Arc<Semaphore>,
     call: Caller,
 }
 
@@ -68,6 +71,7 @@ impl Executor {
             cache,
             platform_key,
             ready: Ready::default(),
+            heavy: places(),
             call,
         }))
     }
@@ -87,35 +91,138 @@ impl Executor {
         &self.0.loader
     }
 
-    /// The same as [`crate::check_inputs`], with the plan's schemas compiled once.
+    /// Compares inputs with what the plan's definition takes.
     ///
     /// # Errors
-    /// See there.
+    /// [`Code::MissingInput`], [`Code::DuplicateInput`], [`Code::UnknownInput`], [`Code::InputNotAccepted`],
+    /// [`Code::InvalidParams`]; the message names role or place.
     pub async fn check_inputs(&self, plan: &Arc<Plan>, inputs: &RunInputs) -> Result<(), Failure> {
         check_roles(&plan.definition, inputs)?;
-        check_params(self.0.ready.of(plan).await.params.as_ref(), &inputs.params)
+        check_size(&inputs.params)?;
+        let prepared = self.0.ready.of(plan).await;
+        if let Ok(checked) = check_params(prepared.params.as_ref(), &inputs.params, Effort::SMALL) {
+            return checked;
+        }
+        let params = inputs.params.clone();
+        let check = move |_: &Stop| check_params(prepared.params.as_ref(), &params, Effort::WHOLE);
+        let checked = self.0.evaluate(true, None, check).await?;
+        checked.unwrap_or_else(|why| Err(invalid(format!("the params: {why}"))))
     }
 
-    /// The same as [`crate::evaluate_lookups`], with the plan's expressions compiled once.
+    /// The values by which the run is found again. One that comes to nothing is left out.
     ///
     /// # Errors
-    /// See there.
+    /// [`Code::ExpressionFailed`], naming the look-up; [`Code::InvalidParams`].
     pub async fn lookups(&self, plan: &Arc<Plan>, inputs: &RunInputs) -> Result<Vec<Lookup>, Failure> {
         if plan.definition.lookups.is_empty() {
             return Ok(Vec::new());
         }
         let prepared = self.0.ready.of(plan).await;
-        lookups(
-            &prepared.program.lookups,
-            prepared.params.as_ref(),
-            &plan.definition,
-            inputs,
-        )
+        let (params, variable) = self.0.known(plan, &prepared, inputs).await?;
+        let known = Known {
+            params,
+            inputs: variable,
+            ..Known::default()
+        };
+        let first = inputs.first().map(|file| Arc::new(RunInputs::describe(file)));
+        let scope = Scope::new(known, first);
+        let heavy = prepared.program.lookups.iter().any(|(_, t)| t.heavy(&scope));
+        let work = move |stop: &Stop| lookups(&prepared.program.lookups, &scope, stop);
+        self.0.evaluate(heavy, None, work).await?
     }
 
     /// The params with the defaults of what is left out.
-    pub async fn params(&self, plan: &Arc<Plan>, params: &serde_json::Value) -> serde_json::Value {
-        with_defaults(self.0.ready.of(plan).await.params.as_ref(), params)
+    ///
+    /// # Errors
+    /// [`Code::InvalidParams`] when that comes to too much.
+    pub async fn params(
+        &self,
+        plan: &Arc<Plan>,
+        params: &serde_json::Value,
+    ) -> Result<serde_json::Value, Failure> {
+        let prepared = self.0.ready.of(plan).await;
+        self.0.params(&prepared, params).await
+    }
+}
+
+impl Parts {
+    async fn params(
+        &self,
+        prepared: &Arc<Prepared>,
+        params: &serde_json::Value,
+    ) -> Result<serde_json::Value, Failure> {
+        if let Ok(whole) = with_defaults(prepared.params.as_ref(), params, Effort::SMALL) {
+            return Ok(whole);
+        }
+        check_size(params)?;
+        let (prepared, params) = (Arc::clone(prepared), params.clone());
+        let fill = move |_: &Stop| with_defaults(prepared.params.as_ref(), &params, Effort::WHOLE);
+        let filled = self.evaluate(true, None, fill).await?;
+        filled.map_err(|why| invalid(format!("the params: {why}")))
+    }
+
+    /// The variables `params` and `inputs` of a run.
+    async fn known(
+        &self,
+        plan: &Arc<Plan>,
+        prepared: &Arc<Prepared>,
+        inputs: &RunInputs,
+    ) -> Result<(Arc<serde_json::Value>, Arc<serde_json::Value>), Failure> {
+        let params = self.params(prepared, &inputs.params).await?;
+        let variable = if inputs.is_small() {
+            inputs.variable(&plan.definition)
+        } else {
+            let (plan, inputs) = (Arc::clone(plan), inputs.without_params());
+            let copy = move |_: &Stop| inputs.variable(&plan.definition);
+            self.evaluate(true, None, copy).await?
+        };
+        Ok((Arc::new(params), Arc::new(variable)))
+    }
+
+    /// Does it here, or, if it is heavy, on a thread that may block, when one of a few places is free. It is told to stop
+    /// when the deadline is over, and when nobody waits for it any more.
+    async fn evaluate<T: Send + 'static>(
+        &self,
+        heavy: bool,
+        deadline: Option<Instant>,
+        work: impl FnOnce(&Stop) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let stop = Stop::default();
+        if !heavy {
+            return Ok(work(&stop));
+        }
+        let _told = StopOnDrop(stop.clone());
+        let places = Arc::clone(&self.heavy);
+        let evaluated = async move {
+            let place = places.acquire_owned().await;
+            let work = move || {
+                let _place = place;
+                work(&stop)
+            };
+            tokio::task::spawn_blocking(work).await.map_err(|_| {
+                Failure::new(
+                    Code::Interrupted,
+                    "the host stopped before an expression was evaluated",
+                )
+            })
+        };
+        match deadline {
+            Some(deadline) => timeout_at(deadline, evaluated).await.unwrap_or_else(|_| {
+                Err(Failure::new(
+                    Code::Timeout,
+                    "the run's time was over before an expression was evaluated",
+                ))
+            }),
+            None => evaluated.await,
+        }
+    }
+}
+
+struct StopOnDrop(Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.set();
     }
 }
 
@@ -151,6 +258,15 @@ pub(crate) struct Run {
 impl Run {
     fn parts(&self) -> &Parts {
         &self.parts.0
+    }
+
+    /// See [`Parts::evaluate`].
+    async fn evaluate<T: Send + 'static>(
+        &self,
+        heavy: bool,
+        work: impl FnOnce(&Stop) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.parts().evaluate(heavy, self.context.deadline, work).await
     }
 
     fn step_id(&self, number: usize) -> &str {
@@ -214,12 +330,18 @@ pub async fn execute(
 ) -> (RunOutcome, Vec<(ArtifactRecord, Bytes)>) {
     let begun = Instant::now();
     let prepared = executor.0.ready.of(plan).await;
+    let known = executor.0.known(plan, &prepared, &inputs).await;
+    let (known, failed) = match known {
+        Ok(known) => (known, None),
+        Err(failure) => (Default::default(), Some(failure)),
+    };
+    let (params, variable) = known;
     let run = Run {
         parts: executor.clone(),
         tenant,
         plan: plan.clone(),
-        params: Arc::new(with_defaults(prepared.params.as_ref(), &inputs.params)),
-        variable: Arc::new(inputs.variable(&plan.definition)),
+        params,
+        variable,
         roles: key::roles(plan, &inputs),
         prepared,
         inputs,
@@ -229,7 +351,10 @@ pub async fn execute(
         bytes_left: AtomicUsize::new(RUN_BYTES),
         log_left: AtomicUsize::new(LOG_BYTES),
     };
-    let (done, failure) = steps(&run).await;
+    let (done, failure) = match failed {
+        Some(_) => (vec![None; plan.steps.len()], failed),
+        None => steps(&run).await,
+    };
     outcome::finish(&run, done, failure).await
 }
 
@@ -268,22 +393,6 @@ async fn steps(run: &Run) -> (Vec<Option<Arc<Done>>>, Option<Failure>) {
     }
 }
 
-/// Evaluates here, or on a thread that may block if there is much to look at.
-async fn evaluate<T: Send + 'static>(
-    heavy: bool,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Failure> {
-    if !heavy {
-        return Ok(work());
-    }
-    tokio::task::spawn_blocking(work).await.map_err(|_| {
-        Failure::new(
-            Code::Interrupted,
-            "the host stopped before an expression was evaluated",
-        )
-    })
-}
-
 /// An expression that gave no value, as a failure.
 fn expression_failed(at: &str, source: &str, trouble: &Trouble) -> Failure {
     let shown: String = source.trim().chars().take(200).collect();
@@ -291,6 +400,11 @@ fn expression_failed(at: &str, source: &str, trouble: &Trouble) -> Failure {
         Code::ExpressionFailed,
         format!("{at}: `{shown}` cannot be evaluated: {trouble}"),
     )
+}
+
+fn places() -> Arc<Semaphore> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    Arc::new(Semaphore::new(cores.max(2)))
 }
 
 fn micros(span: std::time::Duration) -> i64 {

@@ -3,7 +3,8 @@
 //! **Compiled** when a definition is saved: at most 4 KiB, comprehensions nested at most twice, no unknown variable, no
 //! unknown function; mistakes have line and column. **Evaluated** under a budget ([`meter`]): work is counted before it
 //! is done, so a hostile expression over a large document ends early, at the same place on every machine. What an
-//! expression does not mention is not converted ([`Scope`]), and texts are borrowed, never copied in.
+//! expression does not mention is not converted ([`Scope`]), and texts are borrowed, never copied in. The expressions of a
+//! template share an [`Allowance`] as well.
 //!
 //! Absence: `has(x.y)` tests for it. An expression that runs into a missing key or a null on its way ends as
 //! [`Trouble::Absent`]: as a template's whole value that is null (or leaves the member out of a configuration), inside a
@@ -17,6 +18,7 @@ mod template;
 mod value;
 
 pub use compile::{Expression, Mention, Mistake};
+pub use meter::{Allowance, Stop};
 pub use scope::{Known, Scope, StepView, Variable, Variables};
 pub use template::{Absent, FailedExpression, Template};
 pub(crate) use template::{problem, strip};

@@ -12,12 +12,14 @@ use docmill_model::reading::Source;
 use docmill_model::run::Lookup;
 use serde_json::{Value as Json, json};
 
-use crate::expression::{Absent, Known, Scope, Template};
-use crate::schema::{Schema, told};
-use crate::{program, suggest, weight};
+use crate::expression::{Absent, Allowance, Scope, Stop, Template};
+use crate::schema::{Effort, Schema, TooMuch, told};
+use crate::{INLINE_BYTES, suggest, weight};
 
 /// Largest params, roughly in bytes.
 const PARAMS_BYTES: usize = 4 << 20;
+/// Expressions of all look-ups that may use up their budgets: about a fifth of a second.
+const LOOKUP_ALLOWANCE: u64 = 2;
 
 /// A file of a run.
 #[derive(Debug, Clone)]
@@ -43,18 +45,11 @@ pub struct RunInputs {
     pub records: BTreeMap<String, Vec<Arc<Json>>>,
 }
 
-/// Compares inputs with what the definition takes.
+/// Compares files, texts and records with what the definition takes.
 ///
 /// # Errors
-/// [`Code::MissingInput`], [`Code::DuplicateInput`], [`Code::UnknownInput`], [`Code::InputNotAccepted`],
-/// [`Code::InvalidParams`]; the message names role or place.
-///
-/// Compiles the params' schema each time: with a plan at hand, [`crate::Executor::check_inputs`] has it compiled.
-pub fn check_inputs(definition: &Definition, inputs: &RunInputs) -> Result<(), Failure> {
-    check_roles(definition, inputs)?;
-    check_params(params_schema(definition)?.as_ref(), &inputs.params)
-}
-
+/// [`Code::MissingInput`], [`Code::DuplicateInput`], [`Code::UnknownInput`], [`Code::InputNotAccepted`]; the message names the
+/// role.
 pub(crate) fn check_roles(definition: &Definition, inputs: &RunInputs) -> Result<(), Failure> {
     let given = inputs
         .files
@@ -130,88 +125,78 @@ fn check_role(role: &str, spec: &InputSpec, inputs: &RunInputs) -> Result<(), Fa
     Ok(())
 }
 
-pub(crate) fn check_params(schema: Option<&Schema>, params: &Json) -> Result<(), Failure> {
-    let invalid = |message: String| Failure::new(Code::InvalidParams, message);
+/// Whether the params can be looked at at all: an object, and not too large.
+///
+/// # Errors
+/// [`Code::InvalidParams`].
+pub(crate) fn check_size(params: &Json) -> Result<(), Failure> {
     if !params.is_object() && !params.is_null() {
         return Err(invalid("params are a JSON object".to_owned()));
     }
-    if weight::json(params) > PARAMS_BYTES {
+    if weight::json_up_to(params, PARAMS_BYTES) > PARAMS_BYTES {
         let message =
             format!("the params are larger than {PARAMS_BYTES} bytes; send what is large as an input");
         return Err(invalid(message));
     }
-    let misfits = schema.map_or_else(Vec::new, |schema| {
-        schema.misfits(&with_defaults(Some(schema), params))
-    });
-    if misfits.is_empty() {
-        return Ok(());
-    }
-    Err(invalid(format!(
-        "the params do not fit the pipeline's schema: {}",
-        told(&misfits)
-    )))
+    Ok(())
 }
 
-pub(crate) fn params_schema(definition: &Definition) -> Result<Option<Schema>, Failure> {
-    let compiled = definition.params.as_ref().map(Schema::compile).transpose();
-    compiled.map_err(|message| Failure::new(Code::InvalidDefinition, format!("params: {message}")))
+/// Compares params of a good size with the definition's schema: the inner result, with [`Code::InvalidParams`].
+///
+/// # Errors
+/// When that is more than the effort allows.
+pub(crate) fn check_params(
+    schema: Option<&Schema>,
+    params: &Json,
+    effort: Effort,
+) -> Result<Result<(), Failure>, TooMuch> {
+    let Some(schema) = schema else { return Ok(Ok(())) };
+    let misfits = schema.misfits(&with_defaults(Some(schema), params, effort)?, effort)?;
+    Ok(if misfits.is_empty() {
+        Ok(())
+    } else {
+        Err(invalid(format!(
+            "the params do not fit the pipeline's schema: {}",
+            told(&misfits)
+        )))
+    })
+}
+
+pub(crate) fn invalid(message: String) -> Failure {
+    Failure::new(Code::InvalidParams, message)
 }
 
 /// Params with the schema's default values where they are left out.
-pub(crate) fn with_defaults(schema: Option<&Schema>, params: &Json) -> Json {
+///
+/// # Errors
+/// When that is more than the effort allows.
+pub(crate) fn with_defaults(schema: Option<&Schema>, params: &Json, effort: Effort) -> Result<Json, TooMuch> {
+    effort.admits(params)?;
     let mut whole = if params.is_null() {
         json!({})
     } else {
         params.clone()
     };
     if let Some(schema) = schema {
-        schema.fill(&mut whole);
+        schema.fill(&mut whole, effort)?;
     }
-    whole
+    Ok(whole)
 }
 
 /// The values by which the run is found again. One that comes to nothing is left out.
 ///
-/// Compiles the definition's expressions each time: with a plan at hand, [`crate::Executor::lookups`] has them compiled.
-///
 /// # Errors
 /// [`Code::ExpressionFailed`], naming the look-up.
-pub fn evaluate_lookups(definition: &Definition, inputs: &RunInputs) -> Result<Vec<Lookup>, Failure> {
-    let mut problems = Vec::new();
-    let templates = program::lookups(definition, &mut problems);
-    if let Some(problem) = problems.first() {
-        return Err(Failure::new(Code::InvalidDefinition, problem.to_string()));
-    }
-    lookups(
-        &templates,
-        params_schema(definition)?.as_ref(),
-        definition,
-        inputs,
-    )
-}
-
 pub(crate) fn lookups(
     templates: &[(String, Template)],
-    params: Option<&Schema>,
-    definition: &Definition,
-    inputs: &RunInputs,
+    scope: &Scope,
+    stop: &Stop,
 ) -> Result<Vec<Lookup>, Failure> {
-    if templates.is_empty() {
-        return Ok(Vec::new());
-    }
-    let known = Known {
-        params: Arc::new(with_defaults(params, &inputs.params)),
-        inputs: Arc::new(inputs.variable(definition)),
-        ..Known::default()
-    };
-    let scope = Scope::new(
-        known,
-        inputs.first().map(|file| Arc::new(RunInputs::describe(file))),
-    );
+    let mut allowance = Allowance::new(LOOKUP_ALLOWANCE, stop);
     let mut found = Vec::with_capacity(templates.len());
     for (name, template) in templates {
         let failed = |why: &str| Failure::new(Code::ExpressionFailed, format!("the look-up '{name}': {why}"));
-        let value = match template.evaluate(&scope, Absent::Null) {
+        let value = match template.evaluate_within(scope, Absent::Null, &mut allowance) {
             Ok(Json::String(text)) => text,
             Ok(Json::Null) => continue,
             Ok(Json::Array(_) | Json::Object(_)) => {
@@ -240,6 +225,29 @@ pub(crate) fn lookups(
 }
 
 impl RunInputs {
+    /// Everything else, which is shared, not copied.
+    pub(crate) fn without_params(&self) -> Self {
+        Self {
+            params: Json::Null,
+            files: self.files.clone(),
+            texts: self.texts.clone(),
+            records: self.records.clone(),
+        }
+    }
+
+    /// Whether texts and records are little enough to be copied where the run is.
+    pub(crate) fn is_small(&self) -> bool {
+        let texts = self.texts.values().flatten().map(|text| text.len());
+        let records = self.records.values().flatten();
+        let mut held = 0_usize;
+        texts
+            .chain(records.map(|record| weight::json_up_to(record, INLINE_BYTES)))
+            .all(|bytes| {
+                held = held.saturating_add(bytes);
+                held <= INLINE_BYTES
+            })
+    }
+
     /// What expressions see of a file.
     pub(crate) fn describe(file: &FileInput) -> Json {
         let source = &file.bytes;

@@ -28,8 +28,12 @@ mod weight;
 /// Values up to this many bytes are evaluated where the run is; more goes to a thread that may block.
 pub(crate) const INLINE_BYTES: usize = 32 * 1024;
 
+/// Problems of one definition that are told.
+pub(crate) const MAX_PROBLEMS: usize = 50;
+
 pub use catalog::Catalog;
 pub use execute::{Executor, RunContext, execute};
-pub use inputs::{FileInput, RunInputs, check_inputs, evaluate_lookups};
+pub use inputs::{FileInput, RunInputs};
 pub use loader::Loader;
 pub use plan::plan;
+pub use schema::check_schema;

@@ -1,5 +1,7 @@
 //! Names behind variables that are known before a run: steps, inputs, closed params, declared fields.
 
+use std::collections::HashSet;
+
 use docmill_model::definition::{Definition, Problem};
 use docmill_model::plugin::Kind;
 use docmill_store::plugin::CatalogEntry;
@@ -7,7 +9,12 @@ use serde_json::Value as Json;
 
 use crate::expression::{Mention, Mistake, Template, Variable, problem};
 use crate::program::Program;
-use crate::suggest;
+use crate::{MAX_PROBLEMS, suggest};
+
+/// Known names that a message lists.
+const LISTED: usize = 10;
+/// How much of a name a message quotes.
+const SHOWN_CHARS: usize = 60;
 
 /// Judges every mention in every expression.
 pub(crate) fn judge(
@@ -19,7 +26,7 @@ pub(crate) fn judge(
     let all: Vec<usize> = (0..definition.steps.len()).collect();
     let mut judge = Judge {
         definition,
-        uses,
+        fields: uses.iter().map(|used| Fields::of(*used)).collect(),
         problems,
     };
     for (name, template) in &program.lookups {
@@ -44,8 +51,34 @@ pub(crate) fn judge(
 
 struct Judge<'a> {
     definition: &'a Definition,
-    uses: &'a [Option<&'a CatalogEntry>],
+    /// For each step.
+    fields: Vec<Fields<'a>>,
     problems: &'a mut Vec<Problem>,
+}
+
+/// The fields that a step can find.
+enum Fields<'a> {
+    /// It finds none.
+    None,
+    /// Nobody knows.
+    Any,
+    /// The first names of their paths.
+    Named(HashSet<&'a str>),
+}
+
+impl<'a> Fields<'a> {
+    fn of(used: Option<&'a CatalogEntry>) -> Self {
+        match used {
+            None => Self::Any,
+            Some(used) if used.kind != Kind::Extractor => Self::None,
+            Some(used) if used.manifest.fields.is_empty() => Self::Any,
+            Some(used) => Self::Named(used.manifest.fields.iter().map(|f| first(&f.name)).collect()),
+        }
+    }
+}
+
+fn first(path: &str) -> &str {
+    path.split(['.', '[']).next().unwrap_or_default()
 }
 
 impl Judge<'_> {
@@ -58,6 +91,9 @@ impl Judge<'_> {
     /// `over` are the steps that are over when the expression is evaluated.
     fn mention(&mut self, mention: &Mention, at: &str, over: &[usize]) {
         let Some(name) = mention.path.first() else { return };
+        if self.problems.len() > MAX_PROBLEMS {
+            return;
+        }
         let message = match mention.variable {
             Variable::Steps => self.step(name, over),
             Variable::Inputs => self.input(name),
@@ -102,28 +138,39 @@ impl Judge<'_> {
 
     /// Only where every extractor before says which fields it can find.
     fn field(&self, name: &str, over: &[usize]) -> Option<String> {
-        let first = |path: &str| path.split(['.', '[']).next().unwrap_or_default().to_owned();
+        let name = first(name);
         let mut known = Vec::new();
-        for used in over.iter().filter_map(|i| self.uses.get(*i)) {
-            let used = (*used)?;
-            if used.kind == Kind::Extractor {
-                if used.manifest.fields.is_empty() {
-                    return None;
-                }
-                known.extend(used.manifest.fields.iter().map(|f| first(&f.name)));
+        for fields in over.iter().filter_map(|i| self.fields.get(*i)) {
+            match fields {
+                Fields::Any => return None,
+                Fields::Named(names) if names.contains(name) => return None,
+                Fields::Named(names) => known.push(names),
+                Fields::None => {}
             }
         }
-        let name = first(name);
-        (!known.is_empty() && !known.contains(&name))
-            .then(|| unknown("field", &name, known.iter().map(String::as_str)))
+        if known.is_empty() {
+            return None;
+        }
+        let mut known: Vec<&str> = known.into_iter().flatten().copied().collect();
+        known.sort_unstable();
+        known.dedup();
+        Some(unknown("field", name, known.into_iter()))
     }
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.collect();
-    match suggest::near(name, known.iter().copied()) {
-        Some(near) => format!("there is no {what} '{name}'; did you mean '{near}'?"),
+    let shown = |name: &str| name.chars().take(SHOWN_CHARS).collect::<String>();
+    let (known, name): (Vec<&str>, String) = (known.collect(), shown(name));
+    match suggest::near(&name, known.iter().copied()) {
+        Some(near) => format!("there is no {what} '{name}'; did you mean '{}'?", shown(near)),
         None if known.is_empty() => format!("there is no {what} '{name}'; the pipeline has none"),
-        None => format!("there is no {what} '{name}'; there are {}", known.join(", ")),
+        None => {
+            let listed: Vec<String> = known.iter().take(LISTED).map(|name| shown(name)).collect();
+            let more = if known.len() > LISTED { ", …" } else { "" };
+            format!(
+                "there is no {what} '{name}'; there are {}{more}",
+                listed.join(", ")
+            )
+        }
     }
 }

@@ -1,16 +1,20 @@
 //! Definition → plan: every plugin pinned, everything that can be wrong before a document comes found and named.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use docmill_model::definition::{Definition, InputKind, OnError, Problem, StepSpec};
 use docmill_model::plan::{PinnedStep, Plan};
 use docmill_model::plugin::{Kind, PinnedPlugin, PluginRef, media_type_fits};
 use docmill_store::plugin::CatalogEntry;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
+use crate::MAX_PROBLEMS;
 use crate::catalog::Catalog;
 use crate::expression::Template;
 use crate::mentions;
 use crate::program::{Program, StepProgram};
-use crate::schema::{Misfit, Schema};
+use crate::schema::{Effort, Misfit, Schema};
 
 /// Keywords whose outcome can hang on a value that is not known before the run.
 const OPEN: [&str; 9] = [
@@ -46,6 +50,7 @@ pub fn plan(definition: &Definition, catalog: &Catalog) -> Result<Plan, Vec<Prob
             )
         })
         .collect();
+    let mut schemas = HashMap::new();
     let mut steps = Vec::with_capacity(uses.len());
     for ((spec, used), program) in definition.steps.iter().zip(&uses).zip(&program.steps) {
         let at = format!("steps.{}", spec.id);
@@ -68,31 +73,42 @@ pub fn plan(definition: &Definition, catalog: &Catalog) -> Result<Plan, Vec<Prob
         };
         step.judge_fallback(fallback, &mut problems);
         step.judge_kind(&uses, &mut problems);
-        let own = step.judge_config(used, &program.config, "with", &mut problems);
-        let other = fallback.map(|fallback| match &program.fallback_config {
-            Some(template) => step.judge_config(fallback, template, "on_error.fallback.with", &mut problems),
-            None => step.judge_config(fallback, &program.config, "with", &mut problems),
-        });
+        let mut schema = |entry: &CatalogEntry| {
+            let known = schemas
+                .entry(entry.digest)
+                .or_insert_with(|| Known::new(&entry.manifest.config_schema));
+            known.clone()
+        };
+        let config = schema(used);
+        step.judge_config(used, &config, &program.config, "with", &mut problems);
+        let fallback_config = fallback.map(&mut schema);
+        if let (Some(fallback), Some(config)) = (fallback, &fallback_config) {
+            let (template, part) = match &program.fallback_config {
+                Some(template) => (template, "on_error.fallback.with"),
+                None => (&program.config, "with"),
+            };
+            step.judge_config(fallback, config, template, part, &mut problems);
+        }
         steps.push(PinnedStep {
             plugin: pinned(used),
             fallback: fallback.map(pinned),
-            defaults: own,
-            fallback_defaults: other.unwrap_or_default(),
-            config_schema: used.manifest.config_schema.clone(),
-            fallback_config_schema: fallback
-                .map(|f| f.manifest.config_schema.clone())
-                .unwrap_or_default(),
+            config_schema: config.json,
+            fallback_config_schema: fallback_config.map(|known| known.json).unwrap_or_default(),
         });
     }
     mentions::judge(definition, &program, &uses, &mut problems);
     if problems.is_empty() {
-        Ok(Plan {
+        return Ok(Plan {
             definition: definition.clone(),
             steps,
-        })
-    } else {
-        Err(problems)
+        });
     }
+    if problems.len() > MAX_PROBLEMS {
+        problems.truncate(MAX_PROBLEMS);
+        let message = "there are more problems; correct these first";
+        problems.push(Problem::new("definition", message));
+    }
+    Err(problems)
 }
 
 fn resolve<'a>(
@@ -254,27 +270,31 @@ impl Step<'_> {
         }
     }
 
-    /// The configuration as far as it is known before the run. Gives the schema's defaults.
+    /// The configuration as far as it is known before the run.
     fn judge_config(
         &self,
         used: &CatalogEntry,
+        known: &Known,
         template: &Template,
         part: &str,
         problems: &mut Vec<Problem>,
-    ) -> Json {
-        let mut defaults = Json::Object(Map::new());
-        let schema = match Schema::compile(&used.manifest.config_schema) {
+    ) {
+        let schema = match &known.schema {
             Ok(schema) => schema,
             Err(why) => {
                 let message = format!("the configuration schema of {} cannot be used: {why}", used.name);
-                self.say(part, message, problems);
-                return defaults;
+                return self.say(part, message, problems);
             }
         };
-        schema.fill(&mut defaults);
         let mut config = template.draft();
-        schema.fill(&mut config);
-        for misfit in schema.misfits(&config) {
+        let misfits = schema
+            .fill(&mut config, Effort::WHOLE)
+            .and_then(|()| schema.misfits(&config, Effort::WHOLE));
+        let misfits = match misfits {
+            Ok(misfits) => misfits,
+            Err(why) => return self.say(part, why.to_string(), problems),
+        };
+        for misfit in misfits {
             if !is_open(&misfit, template.dynamic()) {
                 let place = format!("{part}{}", misfit.pointer.replace('/', "."));
                 self.say(
@@ -284,7 +304,22 @@ impl Step<'_> {
                 );
             }
         }
-        defaults
+    }
+}
+
+/// A plugin's configuration schema, once for all steps that use the plugin.
+#[derive(Clone)]
+struct Known {
+    json: Arc<Json>,
+    schema: Result<Schema, String>,
+}
+
+impl Known {
+    fn new(json: &Json) -> Self {
+        Self {
+            json: Arc::new(json.clone()),
+            schema: Schema::compile(json),
+        }
     }
 }
 

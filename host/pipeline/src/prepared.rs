@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use crate::expression::{Absent, Scope, Template};
 use crate::program::Program;
-use crate::schema::{Schema, told};
+use crate::schema::{Effort, Schema, Schemas, TooMuch, told};
 
 /// A plan made ready.
 #[derive(Debug)]
@@ -34,7 +34,13 @@ pub(crate) struct Use {
 impl Prepared {
     /// Makes a plan ready; what is wrong with it is added to `problems`. A plan that [`crate::plan()`] made has nothing
     /// wrong.
-    pub(crate) fn new(plan: &Plan, problems: &mut Vec<Problem>) -> Self {
+    pub(crate) fn new(plan: &Plan, schemas: &Schemas, problems: &mut Vec<Problem>) -> Self {
+        let compile = |schema: &Json, at: &str, problems: &mut Vec<Problem>| {
+            schemas
+                .compile(schema)
+                .map_err(|message| problems.push(Problem::new(at, message)))
+                .ok()
+        };
         let definition = &plan.definition;
         let program = Program::compile(definition, problems);
         let params = definition
@@ -66,12 +72,12 @@ impl Prepared {
             uses,
         }
     }
-}
 
-fn compile(schema: &Json, at: &str, problems: &mut Vec<Problem>) -> Option<Schema> {
-    Schema::compile(schema)
-        .map_err(|message| problems.push(Problem::new(at, message)))
-        .ok()
+    /// The plugin of a step, or what takes its place.
+    pub(crate) fn used(&self, number: usize, fallback: bool) -> Option<&Use> {
+        let (own, other) = self.uses.get(number)?;
+        if fallback { other.as_ref() } else { Some(own) }
+    }
 }
 
 impl Use {
@@ -82,38 +88,45 @@ impl Use {
             fixed: None,
         };
         if template.dynamic().is_empty()
-            && let Ok(config) = template.evaluate(&Scope::default(), Absent::Omit)
+            && let Ok(mut config) = template.evaluate(&Scope::default(), Absent::Omit)
+            && let Ok(finished) = new.finish(&mut config, Effort::WHOLE)
         {
-            new.fixed = new.finish(config).ok();
+            new.fixed = finished.ok();
         }
         new
     }
 
-    /// The configuration with the defaults of what is left out, checked.
+    /// The configuration with the defaults of what is left out, checked; the inner error says where it does not fit the
+    /// plugin's schema.
     ///
     /// # Errors
-    /// Where it does not fit the plugin's schema.
-    pub(crate) fn finish(&self, mut config: Json) -> Result<Arc<str>, String> {
+    /// When that is more than the effort allows; with a greater one it can be gone on with.
+    pub(crate) fn finish(
+        &self,
+        config: &mut Json,
+        effort: Effort,
+    ) -> Result<Result<Arc<str>, String>, TooMuch> {
+        effort.admits(config)?;
         if let Some(schema) = &self.schema {
-            schema.fill(&mut config);
-            let misfits = schema.misfits(&config);
+            schema.fill(config, effort)?;
+            let misfits = schema.misfits(config, effort)?;
             if !misfits.is_empty() {
-                return Err(told(&misfits));
+                return Ok(Err(told(&misfits)));
             }
         }
-        Ok(Arc::from(config.to_string()))
+        Ok(Ok(Arc::from(config.to_string())))
     }
 }
 
 /// Plans that are in use, made ready, by the plan's own address: a plan is shared by its runs.
 #[derive(Default)]
-pub(crate) struct Ready(Mutex<HashMap<usize, Held>>);
+pub(crate) struct Ready {
+    plans: Mutex<HashMap<usize, Held>>,
+    schemas: Arc<Schemas>,
+}
 
 /// A plan that may be gone by now, and what was prepared for it.
 type Held = (Weak<Plan>, Arc<Prepared>);
-
-/// Plans that are kept before those that nobody holds any more are looked for.
-const MANY: usize = 1_024;
 
 impl Ready {
     /// The plan made ready: at its first run, on a thread that may block.
@@ -121,10 +134,10 @@ impl Ready {
         if let Some(found) = self.find(plan) {
             return found;
         }
-        let shared = Arc::clone(plan);
+        let (shared, schemas) = (Arc::clone(plan), Arc::clone(&self.schemas));
         let work = move || {
             let mut problems = Vec::new();
-            let prepared = Prepared::new(&shared, &mut problems);
+            let prepared = Prepared::new(&shared, &schemas, &mut problems);
             if let Some(first) = problems.first() {
                 tracing::error!(pipeline.name = shared.definition.name, problem = %first, "a plan does not compile any more");
             }
@@ -140,20 +153,22 @@ impl Ready {
     }
 
     fn find(&self, plan: &Arc<Plan>) -> Option<Arc<Prepared>> {
-        let plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         let (weak, prepared) = plans.get(&Arc::as_ptr(plan).addr())?;
         // While somebody holds a weak pointer, its address belongs to no other plan.
         (weak.strong_count() > 0).then(|| Arc::clone(prepared))
     }
 
     fn keep(&self, plan: &Arc<Plan>, prepared: &Arc<Prepared>) {
-        let mut plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if plans.len() >= MANY {
-            plans.retain(|_, (weak, _)| weak.strong_count() > 0);
-        }
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that nobody runs any more: what was prepared for one can take megabytes.
+        plans.retain(|_, (weak, _)| weak.strong_count() > 0);
         plans.insert(
             Arc::as_ptr(plan).addr(),
             (Arc::downgrade(plan), Arc::clone(prepared)),
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,15 @@
 
 use std::collections::HashMap;
 
-use docmill_model::definition::{Definition, Fallback, OnError, Problem};
+use docmill_model::definition::{Definition, Fallback, LookupSpec, OnError, Problem};
+use serde_json::{Map, Value as Json};
 
 use crate::expression::{Expression, Template, Variables, problem, strip};
+
+/// Most expressions of one definition: each takes about a tenth of a millisecond to compile.
+const MAX_EXPRESSIONS: usize = 2_000;
+/// Most expressions of one look-up: look-ups are evaluated before a run has its turn.
+const MAX_LOOKUP_EXPRESSIONS: usize = 8;
 
 /// What a step needs compiled.
 #[derive(Debug)]
@@ -46,6 +52,11 @@ impl Program {
                     .collect()
             })
             .collect();
+        let mut compiler = Compiler {
+            problems,
+            expressions: 0,
+        };
+        let lookups = compiler.lookups(definition);
         let steps = definition.steps.iter().enumerate().map(|(number, step)| {
             let at = format!("steps.{}", step.id);
             let allowed = if step.for_each.is_some() {
@@ -54,29 +65,29 @@ impl Program {
                 Variables::STEP
             };
             let fallback = match &step.on_error {
-                OnError::Fallback(Fallback::Configured { with, .. }) => Some(Template::compile(
-                    with,
-                    allowed,
-                    &format!("{at}.on_error.fallback.with"),
-                    problems,
-                )),
+                OnError::Fallback(Fallback::Configured { with, .. }) => {
+                    Some(compiler.template(with, allowed, &format!("{at}.on_error.fallback.with")))
+                }
                 _ => None,
             };
             StepProgram {
-                config: Template::compile(&step.with, allowed, &format!("{at}.with"), problems),
+                config: compiler.template(&step.with, allowed, &format!("{at}.with")),
                 fallback_config: fallback,
-                when: single(step.when.as_deref(), &format!("{at}.when"), problems),
-                for_each: single(step.for_each.as_deref(), &format!("{at}.for_each"), problems),
+                when: single(step.when.as_deref(), &format!("{at}.when"), compiler.problems),
+                for_each: single(
+                    step.for_each.as_deref(),
+                    &format!("{at}.for_each"),
+                    compiler.problems,
+                ),
                 needs: needs.get(number).cloned().unwrap_or_default(),
                 ancestors: ancestors(number, &needs),
             }
         });
         let steps = steps.collect();
-        let lookups = lookups(definition, problems);
         let output = definition
             .output
             .as_ref()
-            .map(|output| Template::compile(output, Variables::STEP, "output", problems));
+            .map(|output| compiler.template(output, Variables::STEP, "output"));
         Self {
             steps,
             lookups,
@@ -85,17 +96,42 @@ impl Program {
     }
 }
 
-/// The templates of the look-ups, by name.
-pub(crate) fn lookups(definition: &Definition, problems: &mut Vec<Problem>) -> Vec<(String, Template)> {
-    definition
-        .lookups
-        .iter()
-        .map(|spec| {
+struct Compiler<'a> {
+    problems: &'a mut Vec<Problem>,
+    /// Of all templates so far.
+    expressions: usize,
+}
+
+impl Compiler<'_> {
+    fn template(&mut self, json: &Json, allowed: Variables, at: &str) -> Template {
+        if self.expressions > MAX_EXPRESSIONS {
+            // It was said.
+            return Template::compile(&Json::Object(Map::new()), allowed, at, self.problems);
+        }
+        let template = Template::compile(json, allowed, at, self.problems);
+        self.expressions = self.expressions.saturating_add(template.expressions().len());
+        if self.expressions > MAX_EXPRESSIONS {
+            let message = format!(
+                "the definition has more than {MAX_EXPRESSIONS} expressions; split it over several pipelines"
+            );
+            self.problems.push(Problem::new(at, message));
+        }
+        template
+    }
+
+    /// By name.
+    fn lookups(&mut self, definition: &Definition) -> Vec<(String, Template)> {
+        let lookup = |spec: &LookupSpec| {
             let at = format!("lookups.{}", spec.name);
-            let template = Template::compile(&spec.value.as_str().into(), Variables::INPUTS, &at, problems);
+            let template = self.template(&spec.value.as_str().into(), Variables::INPUTS, &at);
+            if template.expressions().len() > MAX_LOOKUP_EXPRESSIONS {
+                let message = format!("a look-up has at most {MAX_LOOKUP_EXPRESSIONS} expressions");
+                self.problems.push(Problem::new(at, message));
+            }
             (spec.name.clone(), template)
-        })
-        .collect()
+        };
+        definition.lookups.iter().map(lookup).collect()
+    }
 }
 
 fn single(source: Option<&str>, at: &str, problems: &mut Vec<Problem>) -> Option<Expression> {

@@ -1,10 +1,19 @@
 //! JSON Schemas of configurations and parameters. They come from plugins and tenants: remote references, schemas that
-//! refer to themselves and schemas that unfold without end are refused, patterns run in linear time.
+//! refer to themselves and schemas that unfold without end are refused, patterns run in linear time, and what is done with a
+//! value is bounded before it is done ([`Effort`]).
 
-use std::sync::Arc;
+mod effort;
+mod fill;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use docmill_model::digest::{Digest, Hasher};
 
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value as Json;
+
+pub(crate) use effort::{Effort, TooMuch};
 
 /// Largest schema, roughly in bytes.
 const MAX_BYTES: usize = 512 * 1024;
@@ -12,16 +21,27 @@ const MAX_BYTES: usize = 512 * 1024;
 const MAX_DEPTH: usize = 64;
 /// Most nodes with every reference unfolded: the work of one validation grows with it.
 const MAX_NODES: usize = 20_000;
-/// Largest compiled pattern, in bytes.
+/// Most patterns of one schema.
+const MAX_PATTERNS: usize = 64;
+/// Largest compiled pattern, in bytes…
 const PATTERN_BYTES: usize = 1 << 20;
+/// …and of all patterns of a schema together.
+const ALL_PATTERN_BYTES: usize = 4 << 20;
 /// Most misfits that are told.
 const MAX_MISFITS: usize = 16;
+/// Longest message of a misfit.
+const MAX_MESSAGE_CHARS: usize = 500;
 
-/// A compiled schema.
+/// A compiled schema; cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Schema {
-    json: Arc<Json>,
-    validator: Arc<Validator>,
+pub(crate) struct Schema(Arc<Compiled>);
+
+#[derive(Debug)]
+struct Compiled {
+    json: Json,
+    validator: Validator,
+    /// With every reference unfolded.
+    nodes: usize,
 }
 
 /// One rule that a value breaks.
@@ -35,6 +55,14 @@ pub(crate) struct Misfit {
     pub(crate) message: String,
 }
 
+/// Whether pipelines could use this schema: takes up to a second, so it does not belong on the async threads.
+///
+/// # Errors
+/// Why not.
+pub fn check_schema(json: &Json) -> Result<(), String> {
+    Schema::compile(json).map(drop)
+}
+
 impl Schema {
     /// Compiles a schema.
     ///
@@ -44,14 +72,19 @@ impl Schema {
         if json.is_null() {
             return Self::compile(&Json::Bool(true));
         }
-        if crate::weight::json(json) > MAX_BYTES {
+        if crate::weight::json_up_to(json, MAX_BYTES) > MAX_BYTES {
             return Err(format!("the schema is larger than {MAX_BYTES} bytes"));
         }
         let mut nodes = 0;
         unfold(json, json, &mut Vec::new(), 0, &mut nodes)?;
-        let patterns = PatternOptions::regex()
-            .size_limit(PATTERN_BYTES)
-            .dfa_size_limit(PATTERN_BYTES);
+        let count = patterns(json);
+        if count > MAX_PATTERNS {
+            return Err(format!(
+                "the schema has {count} patterns, at most {MAX_PATTERNS} are allowed"
+            ));
+        }
+        let bytes = PATTERN_BYTES.min(ALL_PATTERN_BYTES / count.max(1));
+        let patterns = PatternOptions::regex().size_limit(bytes).dfa_size_limit(bytes);
         let validator = jsonschema::options()
             .with_pattern_options(patterns)
             .offline()
@@ -60,28 +93,98 @@ impl Schema {
                 let place = error.instance_path().as_str().to_owned();
                 format!("the schema is wrong at '{place}': {}", error.masked())
             })?;
-        Ok(Self {
-            json: Arc::new(json.clone()),
-            validator: Arc::new(validator),
-        })
+        Ok(Self(Arc::new(Compiled {
+            json: json.clone(),
+            validator,
+            nodes,
+        })))
     }
 
     /// Fills in the defaults of members that are left out.
-    pub(crate) fn fill(&self, value: &mut Json) {
-        fill(&self.json, &self.json, value, 0);
+    ///
+    /// # Errors
+    /// When that is more than the effort allows; what is filled in by then stays.
+    pub(crate) fn fill(&self, value: &mut Json, mut effort: Effort) -> Result<(), TooMuch> {
+        effort.hold(value)?;
+        fill::fill(&self.0.json, &self.0.json, value, 0, &mut effort)
     }
 
     /// Every rule that the value breaks, the first few.
-    pub(crate) fn misfits(&self, value: &Json) -> Vec<Misfit> {
-        self.validator
-            .iter_errors(value)
-            .take(MAX_MISFITS)
+    ///
+    /// # Errors
+    /// When looking would be more than the effort allows.
+    pub(crate) fn misfits(&self, value: &Json, mut effort: Effort) -> Result<Vec<Misfit>, TooMuch> {
+        effort.hold(value)?;
+        effort::charge(&self.0.json, self.0.nodes, value, &mut effort)?;
+        let misfits = self.0.validator.iter_errors(value).take(MAX_MISFITS);
+        Ok(misfits
             .map(|error| Misfit {
                 pointer: error.instance_path().as_str().to_owned(),
                 keyword: error.kind().keyword().to_owned(),
-                message: error.masked().to_string(),
+                // Some list all that the schema would take.
+                message: error
+                    .masked()
+                    .to_string()
+                    .chars()
+                    .take(MAX_MESSAGE_CHARS)
+                    .collect(),
             })
-            .collect()
+            .collect())
+    }
+}
+
+#[cfg(test)]
+impl Schema {
+    pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Schemas that somebody has compiled and still uses, by their text: many steps and plans use one plugin.
+#[derive(Debug, Default)]
+pub(crate) struct Schemas(Mutex<HashMap<Digest, Weak<Compiled>>>);
+
+impl Schemas {
+    /// The schema compiled, once for all who hold it.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(crate) fn compile(&self, json: &Json) -> Result<Schema, String> {
+        let mut hasher = Hasher::default();
+        hasher.update(json.to_string().as_bytes());
+        let key = hasher.finish();
+        if let Some(known) = self.lock().get(&key).and_then(Weak::upgrade) {
+            return Ok(Schema(known));
+        }
+        let schema = Schema::compile(json)?;
+        let mut known = self.lock();
+        known.retain(|_, schema| schema.strong_count() > 0);
+        known.insert(key, Arc::downgrade(&schema.0));
+        Ok(schema)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Weak<Compiled>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many patterns stand in a schema, used or not.
+fn patterns(json: &Json) -> usize {
+    match json {
+        Json::Array(items) => items.iter().map(patterns).sum(),
+        Json::Object(members) => members
+            .iter()
+            .filter(|(name, _)| !DATA.contains(&name.as_str()))
+            .map(|(name, member)| {
+                let own = match (name.as_str(), member) {
+                    ("pattern", Json::String(_)) => 1,
+                    ("patternProperties", Json::Object(schemas)) => schemas.len(),
+                    _ => 0,
+                };
+                own + patterns(member)
+            })
+            .sum(),
+        _ => 0,
     }
 }
 
@@ -146,55 +249,6 @@ fn local<'a>(root: &'a Json, reference: &str) -> Option<&'a Json> {
     root.pointer(reference.strip_prefix('#')?)
 }
 
-fn fill(root: &Json, node: &Json, value: &mut Json, depth: usize) {
-    if depth > MAX_DEPTH {
-        return;
-    }
-    let below = depth.saturating_add(1);
-    if let Some(target) = node
-        .get("$ref")
-        .and_then(Json::as_str)
-        .and_then(|r| local(root, r))
-    {
-        fill(root, target, value, below);
-    }
-    for part in node.get("allOf").and_then(Json::as_array).into_iter().flatten() {
-        fill(root, part, value, below);
-    }
-    match value {
-        Json::Object(members) => {
-            for (name, schema) in node
-                .get("properties")
-                .and_then(Json::as_object)
-                .into_iter()
-                .flatten()
-            {
-                if !members.contains_key(name)
-                    && let Some(default) = default(root, schema)
-                {
-                    members.insert(name.clone(), default.clone());
-                }
-                if let Some(member) = members.get_mut(name) {
-                    fill(root, schema, member, below);
-                }
-            }
-        }
-        Json::Array(items) => {
-            if let Some(schema) = node.get("items").filter(|i| i.is_object()) {
-                items.iter_mut().for_each(|item| fill(root, schema, item, below));
-            }
-        }
-        _ => {}
-    }
-}
-
-fn default<'a>(root: &'a Json, schema: &'a Json) -> Option<&'a Json> {
-    schema.get("default").or_else(|| {
-        let target = local(root, schema.get("$ref")?.as_str()?)?;
-        target.get("default")
-    })
-}
-
 /// Misfits as one message.
 pub(crate) fn told(misfits: &[Misfit]) -> String {
     let lines: Vec<String> = misfits
@@ -208,104 +262,4 @@ pub(crate) fn told(misfits: &[Misfit]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use serde_json::json;
-
-    use super::*;
-
-    fn schema(json: &Json) -> Schema {
-        Schema::compile(json).unwrap_or_else(|e| panic!("{e}"))
-    }
-
-    #[test]
-    fn defaults_are_filled_in_where_something_is_left_out() {
-        let schema = schema(&json!({
-            "type": "object",
-            "$defs": { "mode": { "type": "string", "default": "fast" } },
-            "properties": {
-                "mode": { "$ref": "#/$defs/mode" },
-                "limits": { "type": "object", "default": {}, "properties": { "pages": { "default": 10 } } },
-                "rules": { "type": "array", "items": { "type": "object", "properties": { "on": { "default": true } } } },
-                "name": { "type": "string" }
-            }
-        }));
-        let mut value = json!({ "rules": [{}, { "on": false }] });
-        schema.fill(&mut value);
-        let expected = json!({
-            "rules": [{ "on": true }, { "on": false }], "mode": "fast", "limits": { "pages": 10 }
-        });
-        assert_eq!(value, expected);
-        assert_eq!(schema.misfits(&value), []);
-    }
-
-    #[test]
-    fn misfits_have_a_pointer_and_quote_nothing() {
-        let schema =
-            schema(&json!({ "properties": { "a": { "items": { "type": "integer" } } }, "required": ["b"] }));
-        let found = schema.misfits(&json!({ "a": [1, "secret"] }));
-        assert_eq!(found.len(), 2);
-        assert!(
-            found.iter().any(|m| m.pointer == "/a/1" && m.keyword == "type"),
-            "{found:?}"
-        );
-        assert!(!told(&found).contains("secret"), "{}", told(&found));
-    }
-
-    #[test]
-    fn hostile_schemas_are_refused_or_end_soon() {
-        let mut ladder = serde_json::Map::new();
-        for n in 0..18 {
-            let next = format!("#/$defs/s{}", n + 1);
-            ladder.insert(
-                format!("s{n}"),
-                json!({ "anyOf": [{ "$ref": next }, { "$ref": next }] }),
-            );
-        }
-        ladder.insert("s18".into(), json!({ "type": "string" }));
-        let mut deep = json!({});
-        for _ in 0..200 {
-            deep = json!({ "not": deep });
-        }
-        for (schema, word) in [
-            (json!({ "$ref": "#" }), "refers to itself"),
-            (json!({ "allOf": [{ "$ref": "#" }] }), "refers to itself"),
-            (
-                json!({ "properties": { "a": { "$ref": "#" } } }),
-                "refers to itself",
-            ),
-            (
-                json!({ "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } }, "$ref": "#/$defs/a" }),
-                "refers to itself",
-            ),
-            (
-                json!({ "$ref": "https://example.org/schema.json" }),
-                "only parts of the same schema",
-            ),
-            (
-                json!({ "$ref": "file:///etc/passwd" }),
-                "only parts of the same schema",
-            ),
-            (json!({ "$dynamicRef": "#x" }), "$dynamicRef"),
-            (json!({ "$defs": ladder, "$ref": "#/$defs/s0" }), "unfolded"),
-            (deep, "deep"),
-            (json!({ "type": "strnig" }), "wrong at"),
-            (json!({ "pattern": "(" }), "wrong at"),
-            (json!({ "pattern": "(\\w{1000}){1000}" }), "wrong at"),
-            (json!({ "pattern": "(?=a)b" }), "wrong at"),
-            (json!({ "$schema": "https://example.org/my-meta" }), ""),
-        ] {
-            let begun = Instant::now();
-            let error = Schema::compile(&schema)
-                .err()
-                .unwrap_or_else(|| panic!("accepted: {schema}"));
-            assert!(error.contains(word), "{error}");
-            assert!(begun.elapsed() < Duration::from_secs(1), "{word}");
-        }
-        let slow = Schema::compile(&json!({ "pattern": "^(a+)+$" })).unwrap_or_else(|e| panic!("{e}"));
-        let begun = Instant::now();
-        assert_eq!(slow.misfits(&json!(format!("{}b", "a".repeat(100_000)))).len(), 1);
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-    }
-}
+mod tests;

@@ -74,3 +74,35 @@ pub(crate) fn reading(reading: &Reading) -> usize {
         .sum();
     VALUE + pages + images + attachments + metadata
 }
+
+/// The same as [`json`], given up soon after `most`: the answer is then more than `most`.
+pub(crate) fn json_up_to(json: &Json, most: usize) -> usize {
+    let mut weight = 0_usize;
+    add_json(json, most, &mut weight);
+    weight
+}
+
+fn add_json(json: &Json, most: usize, weight: &mut usize) {
+    *weight = weight.saturating_add(VALUE);
+    match json {
+        Json::String(text) => *weight = weight.saturating_add(text.len()),
+        Json::Array(items) => {
+            for item in items {
+                if *weight > most {
+                    return;
+                }
+                add_json(item, most, weight);
+            }
+        }
+        Json::Object(members) => {
+            for (key, value) in members {
+                if *weight > most {
+                    return;
+                }
+                *weight = weight.saturating_add(key.len() + VALUE);
+                add_json(value, most, weight);
+            }
+        }
+        _ => {}
+    }
+}

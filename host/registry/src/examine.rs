@@ -2,7 +2,7 @@
 //! itself, its configuration schema.
 
 use bytes::Bytes;
-use docmill_engine::{Engine, Inspection};
+use docmill_engine::{Engine, Inspection, Purpose};
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::plugin::{Kind, Manifest};
@@ -12,6 +12,9 @@ use crate::report::Report;
 
 /// Longest configuration schema, in bytes of JSON.
 const MAX_SCHEMA_BYTES: usize = 256 * 1024;
+
+/// All that a plugin says of itself, in bytes of JSON: it is read whenever a pipeline that uses the plugin is planned.
+const MAX_MANIFEST_BYTES: usize = 320 * 1024;
 
 /// What came out of looking.
 pub(crate) struct Examined {
@@ -55,10 +58,10 @@ async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<
             digest.short()
         ),
     );
-    let json = serde_json::to_value(&inspection).unwrap_or_default();
-    report.inspection = Some(json.clone());
-    imports(&inspection, report)?;
-    let loaded = engine.load(digest, || async move { Ok(component) }).await;
+    let inspected = serde_json::to_value(&inspection).unwrap_or_default();
+    report.inspection = Some(inspected.clone());
+    imports(&inspection, report);
+    let loaded = engine.try_out(digest, component).await;
     let plugin = loaded.inspect_err(|failure| report.fail("compile", &failure.message))?;
     report.pass(
         "compile",
@@ -73,9 +76,17 @@ async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<
         format!("{}@{}: {}", manifest.name, manifest.version, manifest.summary),
     );
     report.manifest = Some(manifest.clone());
-    schema(&manifest.config_schema)
+    let json = manifest.config_schema.clone();
+    // Patterns of a guest may take a second to compile: not on the async threads.
+    let judged = tokio::task::spawn_blocking(move || schema(&json)).await;
+    judged
+        .unwrap_or_else(|error| {
+            tracing::error!(%error, "compiling a configuration schema panicked");
+            Err("the configuration schema could not be compiled".to_owned())
+        })
         .inspect(|said| report.pass("configuration", *said))
         .map_err(|said| refuse(report, "configuration", said))?;
+    size(&manifest).map_err(|said| refuse(report, "describe", said))?;
     accepts(inspection.kind, &manifest)
         .inspect(|said| report.pass("media types", said))
         .map_err(|said| refuse(report, "media types", said))?;
@@ -83,7 +94,7 @@ async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<
         digest,
         kind: inspection.kind,
         manifest,
-        inspection: json,
+        inspection: inspected,
     })
 }
 
@@ -102,21 +113,12 @@ const fn kind_phrase(kind: Kind) -> &'static str {
 }
 
 /// Capabilities are named: they are what an administrator is asked to grant.
-fn imports(inspection: &Inspection, report: &mut Report) -> Result<(), Failure> {
-    use docmill_engine::Purpose;
-    let named = |purpose: Purpose| -> Vec<&str> {
-        let of_it = inspection.imports.iter().filter(|i| i.purpose == purpose);
-        of_it.map(|i| i.interface.as_str()).collect()
-    };
-    let unknown = named(Purpose::Unknown);
-    if !unknown.is_empty() {
-        let said = format!(
-            "it imports what docmill does not have: {}; remove the import or build for docmill:plugin@0.1.0",
-            unknown.join(", ")
-        );
-        return Err(refuse(report, "imports", said));
-    }
-    let capabilities = named(Purpose::Capability);
+fn imports(inspection: &Inspection, report: &mut Report) {
+    let of_it = inspection
+        .imports
+        .iter()
+        .filter(|i| i.purpose == Purpose::Capability);
+    let capabilities: Vec<&str> = of_it.map(|i| i.interface.as_str()).collect();
     report.pass(
         "imports",
         match capabilities.as_slice() {
@@ -128,7 +130,6 @@ fn imports(inspection: &Inspection, report: &mut Report) -> Result<(), Failure> 
         },
     );
     report.pass("contract", format!("docmill:plugin@{}", inspection.contract));
-    Ok(())
 }
 
 /// Whether the configuration's schema is one and describes an object.
@@ -145,12 +146,9 @@ fn schema(schema: &Json) -> Result<&'static str, String> {
             "the configuration schema has {size} bytes, at most {MAX_SCHEMA_BYTES} are allowed"
         ));
     }
-    jsonschema::validator_for(schema).map_err(|error| {
-        format!(
-            "the configuration schema is not a valid JSON Schema: {error} at {}",
-            error.instance_path()
-        )
-    })?;
+    // The same check that pipelines make: what is published can be used.
+    docmill_pipeline::check_schema(schema)
+        .map_err(|why| format!("the configuration cannot be checked: {why}"))?;
     let kind = schema.get("type").and_then(Json::as_str);
     match kind {
         None | Some("object") => Ok("the schema is valid"),
@@ -158,6 +156,16 @@ fn schema(schema: &Json) -> Result<&'static str, String> {
             "the configuration is always an object, the schema says {other}"
         )),
     }
+}
+
+fn size(manifest: &Manifest) -> Result<(), String> {
+    let size = serde_json::to_vec(manifest).map_or(usize::MAX, |bytes| bytes.len());
+    if size > MAX_MANIFEST_BYTES {
+        return Err(format!(
+            "all that the plugin says of itself has {size} bytes, at most {MAX_MANIFEST_BYTES} are allowed"
+        ));
+    }
+    Ok(())
 }
 
 fn accepts(kind: Kind, manifest: &Manifest) -> Result<String, String> {
@@ -183,7 +191,16 @@ mod tests {
         assert!(schema(&json!({"type": "object", "properties": {"a": {"type": "string"}}})).is_ok());
         for (bad, said) in [
             (json!("x"), "not a JSON Schema"),
-            (json!({"type": "objekt"}), "not a valid JSON Schema"),
+            (json!({"type": "objekt"}), "the schema is wrong"),
+            (json!({"$ref": "#"}), "refers to itself"),
+            (
+                json!({"properties": {"a": {"pattern": "(?=a)b"}}}),
+                "the schema is wrong",
+            ),
+            (
+                json!({"anyOf": vec![json!({"pattern": "\\p{L}{200}N"}); 100]}),
+                "patterns",
+            ),
             (json!({"type": "string"}), "always an object"),
             (json!({"pattern": "x".repeat(300_000)}), "at most"),
         ] {

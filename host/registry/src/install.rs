@@ -42,12 +42,7 @@ impl Registry {
             match (known.filter(|_| kept), installed.get_mut(index)) {
                 (Some(entry), Some(slot)) => {
                     *slot = Some(Installed {
-                        plugin: PinnedPlugin {
-                            name: entry.name.clone(),
-                            version: entry.version.clone(),
-                            digest,
-                            kind: entry.kind,
-                        },
+                        plugin: entry.clone(),
                         new: false,
                     });
                 }

@@ -81,23 +81,13 @@ impl Registry {
             Ok(sound) => sound,
             Err(failure) => return Err(refuse(failure, report)),
         };
-        let entries = match self.store.catalog(tenant).await {
+        let name = std::slice::from_ref(&sound.manifest.name);
+        let entries = match self.store.catalog_of(tenant, name).await {
             Ok(entries) => entries,
             Err(error) => return Err(refuse(error.failure(), report)),
         };
-        let own = entries
-            .into_iter()
-            .filter(|entry| entry.name == sound.manifest.name);
-        if let Some(newest) = own
-            .max_by(|a, b| a.version.cmp(&b.version))
-            .filter(|e| e.digest == sound.digest)
-        {
-            let plugin = PinnedPlugin {
-                name: newest.name,
-                version: newest.version,
-                digest: newest.digest,
-                kind: newest.kind,
-            };
+        let newest = entries.into_iter().max_by(|a, b| a.version.cmp(&b.version));
+        if let Some(plugin) = newest.filter(|e| e.digest == sound.digest) {
             return Ok(Publication {
                 plugin,
                 created: false,

@@ -151,7 +151,7 @@ impl Runs {
             key: acting.key,
             client_ip: acting.client_ip,
             request: acting.request,
-            params: executor.params(plan, &gathered.inputs.params).await,
+            params: executor.params(plan, &gathered.inputs.params).await?,
             lookups: executor.lookups(plan, &gathered.inputs).await?,
             inputs: gathered.recorded,
             plugins: snapshot.plugins.clone(),

@@ -88,11 +88,12 @@ async fn load(
     }
     let row = store.get_pipeline(tenant, name).await.map_err(|e| e.failure())?;
     let row = row.ok_or_else(|| unknown(name))?;
-    let entries = store.catalog(tenant).await.map_err(|e| e.failure())?;
     let definition = row.definition;
+    let catalog = Catalog::of(store, tenant, &definition)
+        .await
+        .map_err(|e| e.failure())?;
     // Schemas and expressions are compiled: not on the async threads.
-    let planned =
-        tokio::task::spawn_blocking(move || docmill_pipeline::plan(&definition, &Catalog::new(entries)));
+    let planned = tokio::task::spawn_blocking(move || docmill_pipeline::plan(&definition, &catalog));
     let planned = planned.await.map_err(|error| {
         tracing::error!(%error, pipeline.name = name, "planning panicked");
         Failure::new(

@@ -2,7 +2,7 @@
 
 use docmill_model::digest::Digest;
 use docmill_model::id::{PluginId, PluginVersionId, TenantId};
-use docmill_model::plugin::{Kind, Manifest, PluginName};
+use docmill_model::plugin::{Kind, Manifest, PinnedPlugin, PluginName};
 use docmill_model::run::Millis;
 use semver::Version;
 use serde::Serialize;
@@ -37,7 +37,7 @@ pub struct Published {
     pub created: bool,
 }
 
-/// A version that a plan may pin.
+/// A version that a plan may pin, with what the plan is judged by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CatalogEntry {
     /// `namespace/name`
@@ -225,21 +225,109 @@ impl Store {
         }))
     }
 
-    /// Everything that a plan may pin.
+    /// All versions of all plugins, without what they say of themselves; those of one plugin stand together.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn catalog(&self, tenant: TenantId) -> Result<Vec<CatalogEntry>, StoreError> {
-        let versions = self.versions(tenant, None).await?;
-        let entry = |(name, kind, row): (PluginName, Kind, VersionRow)| CatalogEntry {
-            name,
-            version: row.version,
-            digest: row.digest,
-            kind,
-            manifest: row.manifest,
-            size: row.size,
-        };
-        Ok(versions.into_iter().map(entry).collect())
+    pub async fn catalog(&self, tenant: TenantId) -> Result<Vec<PinnedPlugin>, StoreError> {
+        self.pinnable(tenant, None).await
+    }
+
+    /// All versions of these plugins, without what they say of themselves.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn catalog_of(
+        &self,
+        tenant: TenantId,
+        names: &[PluginName],
+    ) -> Result<Vec<PinnedPlugin>, StoreError> {
+        let names: Vec<String> = names.iter().map(PluginName::to_string).collect();
+        self.pinnable(tenant, Some(&names)).await
+    }
+
+    async fn pinnable(
+        &self,
+        tenant: TenantId,
+        names: Option<&[String]>,
+    ) -> Result<Vec<PinnedPlugin>, StoreError> {
+        let mut tx = self.tenant(tenant).await?;
+        let rows = sqlx::query!(
+            "select p.name, p.kind, v.version, v.digest
+             from docmill.plugin p
+             join docmill.plugin_version v on v.tenant_id = p.tenant_id and v.plugin_id = p.id
+             where p.tenant_id = $1 and ($2::text[] is null or p.name = any($2))
+             order by p.name, v.id",
+            tenant.uuid(),
+            names,
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(PinnedPlugin {
+                    name: word(&row.name)?,
+                    version: word(&row.version)?,
+                    digest: digest(&row.digest)?,
+                    kind: word(&row.kind)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The names of all plugins.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn plugin_names(&self, tenant: TenantId) -> Result<Vec<PluginName>, StoreError> {
+        let mut tx = self.tenant(tenant).await?;
+        let names = sqlx::query_scalar!(
+            "select name from docmill.plugin where tenant_id = $1 order by name",
+            tenant.uuid(),
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        names.iter().map(|name| word(name)).collect()
+    }
+
+    /// These versions, with what they say of themselves.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn catalog_entries(
+        &self,
+        tenant: TenantId,
+        wanted: &[PinnedPlugin],
+    ) -> Result<Vec<CatalogEntry>, StoreError> {
+        let names: Vec<String> = wanted.iter().map(|plugin| plugin.name.to_string()).collect();
+        let versions: Vec<String> = wanted.iter().map(|plugin| plugin.version.to_string()).collect();
+        let mut tx = self.tenant(tenant).await?;
+        let rows = sqlx::query!(
+            r#"select p.name, p.kind, v.version, v.digest, v.size, v.manifest as "manifest: Json<Manifest>"
+               from unnest($2::text[], $3::text[]) w(name, version)
+               join docmill.plugin p on p.tenant_id = $1 and p.name = w.name
+               join docmill.plugin_version v on v.tenant_id = $1 and v.plugin_id = p.id and v.version = w.version"#,
+            tenant.uuid(),
+            &names,
+            &versions,
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(CatalogEntry {
+                    name: word(&row.name)?,
+                    version: word(&row.version)?,
+                    digest: digest(&row.digest)?,
+                    kind: word(&row.kind)?,
+                    manifest: row.manifest.0,
+                    size: size_in(row.size),
+                })
+            })
+            .collect()
     }
 
     /// A number that grows with every plugin published and every pipeline saved: while it stays, what was planned still holds.

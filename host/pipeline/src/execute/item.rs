@@ -16,10 +16,11 @@ use serde_json::Value as Json;
 use super::attempt::{Asked, Given, attempts};
 use super::state::{Done, Gathered, Made};
 use super::step::on_error;
-use super::{Run, evaluate, expression_failed, key, memo};
-use crate::expression::{Absent, Scope};
+use super::{Run, expression_failed, key, memo};
+use crate::expression::{Absent, Scope, Stop, Template};
 use crate::inputs::FileInput;
-use crate::prepared::Use;
+use crate::prepared::{Prepared, Use};
+use crate::schema::Effort;
 
 /// What a step sees, the same for all its items.
 pub(crate) struct View<'a> {
@@ -83,10 +84,7 @@ pub(crate) async fn item(view: &View<'_>, item: Item) -> ItemDone {
     let attempts = &mut done.record.attempts;
     let mut status = StepStatus::Succeeded;
     let mut result = match run.prepared.uses.get(number) {
-        None => Err(Failure::new(
-            Code::Internal,
-            "the plan has no such step; this is a fault of docmill",
-        )),
+        None => Err(no_such_step()),
         Some((own, fallback)) => {
             let mut result = call(view, &item, own, false, attempts).await;
             if let (Err(first), Some(fallback)) = (&result, fallback)
@@ -120,9 +118,10 @@ pub(crate) async fn item(view: &View<'_>, item: Item) -> ItemDone {
 struct Answer {
     /// `namespace/name@version`
     plugin: String,
-    /// Of the plugin and its configuration.
-    recipe: Digest,
+    /// Of everything that the call could see.
     identity: Digest,
+    /// Whether it did nothing beyond its inputs: the same call gives the same again.
+    pure: bool,
     given: Given,
 }
 
@@ -179,8 +178,9 @@ async fn call(
     let given = attempts(view.run, asked, records).await?;
     Ok(Answer {
         plugin: used.plugin.to_string(),
-        recipe,
         identity,
+        // The last attempt is the one that succeeded.
+        pure: records.last().is_some_and(|r| r.usage.effects.is_empty()),
         given,
     })
 }
@@ -202,41 +202,56 @@ async fn configuration(
             on_error(run, number),
             OnError::Fallback(Fallback::Configured { .. })
         );
-    let heavy = run.prepared.program.steps.get(number).is_some_and(|step| {
-        let template = step
-            .fallback_config
-            .as_ref()
-            .filter(|_| own)
-            .unwrap_or(&step.config);
-        template.heavy(&item.scope)
-    });
+    let template = template(&run.prepared, number, own)?;
+    let mut begun = None;
+    if !template.heavy(&item.scope) {
+        let mut config = filled(template, &item.scope, &Stop::default())?;
+        if let Ok(finished) = used.finish(&mut config, Effort::SMALL) {
+            return finished.map_err(|misfit| misfits(used, &misfit));
+        }
+        begun = Some(config);
+    }
     let (prepared, scope) = (run.prepared.clone(), item.scope.clone());
-    let filled = evaluate(heavy, move || {
-        let step = prepared.program.steps.get(number)?;
-        let template = step
-            .fallback_config
-            .as_ref()
-            .filter(|_| own)
-            .unwrap_or(&step.config);
-        Some(template.evaluate(&scope, Absent::Omit))
-    })
-    .await?;
-    let missing = || {
-        Failure::new(
-            Code::Internal,
-            "the plan has no such step; this is a fault of docmill",
-        )
+    let work = move |stop: &Stop| {
+        let mut config = match begun {
+            Some(config) => config,
+            None => filled(self::template(&prepared, number, own)?, &scope, stop)?,
+        };
+        let used = prepared.used(number, fallback).ok_or_else(no_such_step)?;
+        let finished = used.finish(&mut config, Effort::WHOLE);
+        finished
+            .unwrap_or_else(|why| Err(why.to_string()))
+            .map_err(|misfit| misfits(used, &misfit))
     };
-    let filled = filled
-        .ok_or_else(missing)?
-        .map_err(|failed| expression_failed("with", &failed.source, &failed.trouble))?;
-    used.finish(filled).map_err(|misfit| {
-        let message = format!(
-            "with its expressions filled in, the configuration does not fit {}: {misfit}",
-            used.plugin
-        );
-        Failure::new(Code::InvalidConfig, message)
-    })
+    run.evaluate(true, work).await?
+}
+
+/// The step's configuration, or that of its fallback.
+fn template(prepared: &Prepared, number: usize, fallback: bool) -> Result<&Template, Failure> {
+    let step = prepared.program.steps.get(number).ok_or_else(no_such_step)?;
+    let other = step.fallback_config.as_ref().filter(|_| fallback);
+    Ok(other.unwrap_or(&step.config))
+}
+
+fn filled(template: &Template, scope: &Scope, stop: &Stop) -> Result<Json, Failure> {
+    template
+        .evaluate_until(scope, Absent::Omit, stop)
+        .map_err(|failed| expression_failed("with", &failed.source, &failed.trouble))
+}
+
+fn misfits(used: &Use, told: &str) -> Failure {
+    let message = format!(
+        "with its expressions filled in, the configuration does not fit {}: {told}",
+        used.plugin
+    );
+    Failure::new(Code::InvalidConfig, message)
+}
+
+fn no_such_step() -> Failure {
+    Failure::new(
+        Code::Internal,
+        "the plan has no such step; this is a fault of docmill",
+    )
 }
 
 impl Answer {
@@ -268,11 +283,17 @@ impl Answer {
         match self.given {
             Given::Reading(reading) => {
                 let Some(read) = &item.file else { return };
+                let id = ReadingId::new();
                 let record = ReadingRecord {
-                    id: ReadingId::new(),
+                    id,
                     source: read.file.source,
                     plugin: self.plugin,
-                    recipe: self.recipe,
+                    recipe: if self.pure {
+                        self.identity
+                    } else {
+                        // The store keeps readings of one recipe once; this one may be like no other.
+                        Digest::of(id.uuid().as_bytes())
+                    },
                     reading,
                 };
                 done.reading = Some(Made {

@@ -11,8 +11,8 @@ use serde_json::Value as Json;
 use super::key::{self, MAIN};
 use super::state::{Done, Gathered, first_file};
 use super::step::record;
-use super::{Run, evaluate, expression_failed};
-use crate::expression::Absent;
+use super::{Run, expression_failed};
+use crate::expression::{Absent, Stop};
 
 /// Puts the outcome together.
 pub(crate) async fn finish(
@@ -112,14 +112,12 @@ async fn output(run: &Run, gathered: &Gathered, present: &[Arc<Done>]) -> Result
     };
     let scope = gathered.scope(run, present, first_file(run));
     let prepared = run.prepared.clone();
-    let evaluated = evaluate(template.heavy(&scope), move || {
-        prepared
-            .program
-            .output
-            .as_ref()
-            .map(|template| template.evaluate(&scope, Absent::Null))
-    });
-    evaluated
+    let heavy = template.heavy(&scope);
+    let work = move |stop: &Stop| {
+        let template = prepared.program.output.as_ref();
+        template.map(|template| template.evaluate_until(&scope, Absent::Null, stop))
+    };
+    run.evaluate(heavy, work)
         .await?
         .transpose()
         .map_err(|failed| expression_failed("output", &failed.source, &failed.trouble))

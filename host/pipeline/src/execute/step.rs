@@ -13,9 +13,9 @@ use serde_json::Value as Json;
 
 use super::item::{self, Item, ItemDone, RoleFile, View};
 use super::state::{Done, Gathered, first_file};
-use super::{Run, evaluate, expression_failed};
+use super::{Run, expression_failed};
 use crate::INLINE_BYTES;
-use crate::expression::{Expression, Scope, Trouble};
+use crate::expression::{Expression, Scope, Stop, Trouble};
 use crate::inputs::RunInputs;
 use crate::merge::join;
 use crate::prepared::Prepared;
@@ -194,12 +194,10 @@ async fn value(run: &Run, number: usize, part: Part, scope: &Scope) -> Result<(J
         return Ok((Json::Null, String::new()));
     };
     let source = expression.source().to_owned();
-    let heavy = expression.heavy() || scope.bytes(expression.variables()) > INLINE_BYTES;
+    let heavy = expression.heavy() || scope.exceeds(expression.variables(), INLINE_BYTES);
     let (prepared, scope) = (run.prepared.clone(), scope.clone());
-    let evaluated = evaluate(heavy, move || {
-        part.of(&prepared, number).map(|e| e.evaluate(&scope))
-    })
-    .await?;
+    let work = move |_: &Stop| part.of(&prepared, number).map(|e| e.evaluate(&scope));
+    let evaluated = run.evaluate(heavy, work).await?;
     match evaluated.unwrap_or(Ok(Json::Null)) {
         Ok(value) => Ok((value, source)),
         Err(trouble) => Err(expression_failed(part.name(), &source, &trouble)),

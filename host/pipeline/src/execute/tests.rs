@@ -38,6 +38,8 @@ pub(super) struct Asked {
     pub(super) at_once: AtomicUsize,
     pub(super) most_at_once: AtomicUsize,
     pub(super) finished: AtomicUsize,
+    /// Of the engine and the blobs; goes with the test.
+    _directory: Option<tempfile::TempDir>,
 }
 
 impl Asked {
@@ -99,15 +101,18 @@ pub(super) fn planned(definition: &str) -> Arc<Plan> {
 
 /// An executor whose calls are answered by [`answer`].
 pub(super) async fn executor() -> (Executor, Arc<Asked>) {
-    let directory = std::env::temp_dir().join(format!("docmill-pipeline-{}", RunId::new()));
-    let mut settings = Settings::new(directory.join("code"), [7; 32]);
+    let directory = tempfile::tempdir().unwrap();
+    let mut settings = Settings::new(directory.path().join("code"), [7; 32]);
     settings.pool_instances = 1;
     settings.pool_memory = ByteSize::mib(64);
     let engine = Engine::new(settings).unwrap_or_else(|e| panic!("{e}"));
-    let blobs = Blobs::directory(directory.join("blobs")).unwrap_or_else(|e| panic!("{e}"));
+    let blobs = Blobs::directory(directory.path().join("blobs")).unwrap_or_else(|e| panic!("{e}"));
     let loader = Loader::new(engine.clone(), blobs);
     let cache = Cache::open(ByteSize::mib(64), None).await.unwrap();
-    let asked = Arc::new(Asked::default());
+    let asked = Arc::new(Asked {
+        _directory: Some(directory),
+        ..Asked::default()
+    });
     let script = asked.clone();
     let call: Caller = Arc::new(move |request| Box::pin(answer(script.clone(), request)));
     let parts = Parts {
@@ -116,6 +121,7 @@ pub(super) async fn executor() -> (Executor, Arc<Asked>) {
         cache,
         platform_key: [7; 32],
         ready: Ready::default(),
+        heavy: places(),
         call,
     };
     (Executor(Arc::new(parts)), asked)

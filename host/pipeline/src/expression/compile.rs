@@ -182,24 +182,38 @@ impl Expression {
     /// # Errors
     /// [`Trouble`].
     pub fn evaluate(&self, scope: &Scope) -> Result<Json, Trouble> {
+        self.evaluate_over(&Values::of(scope, self.variables), &meter::Budget::default())
+    }
+
+    /// The same over values that are shared with other expressions.
+    pub(super) fn evaluate_over(&self, values: &Values<'_>, budget: &meter::Budget) -> Result<Json, Trouble> {
         // A defect of the interpreter is a failed expression, not a lost host.
-        catch_unwind(AssertUnwindSafe(|| self.run(scope)))
+        catch_unwind(AssertUnwindSafe(|| self.run(values, budget)))
             .unwrap_or_else(|_| Err(Trouble::Failed("the interpreter gave up on it".to_owned())))
     }
 
-    fn run(&self, scope: &Scope) -> Result<Json, Trouble> {
-        let budget = meter::Budget::default();
-        let mut context = cel::Context::with_env(Arc::clone(&ENVIRONMENT));
+    fn run(&self, values: &Values<'_>, budget: &meter::Budget) -> Result<Json, Trouble> {
+        let mut context = values.0.new_inner_scope();
         context.add_variable_as_val(meter::BUDGET, Box::new(budget.clone()));
-        for variable in self.variables.iter() {
-            context.add_variable_as_val(variable.name(), scope.value(variable));
-        }
         let result = cel::Value::resolve_val(&self.tree, &context);
         // An error that came of the budget may have been swallowed by `||` or `exists`.
         budget.check().map_err(Trouble::Failed)?;
         let result = result.map_err(|error| value::trouble(&error, &self.source))?;
         budget.charge_value(result.as_ref()).map_err(Trouble::Failed)?;
         value::to_json(result.as_ref())
+    }
+}
+
+/// Variables of a scope as the interpreter sees them: made once for all expressions of a template.
+pub(super) struct Values<'v>(cel::Context<'v, 'v>);
+
+impl<'v> Values<'v> {
+    pub(super) fn of(scope: &'v Scope, variables: Variables) -> Self {
+        let mut context = cel::Context::with_env(Arc::clone(&ENVIRONMENT));
+        for variable in variables.iter() {
+            context.add_variable_as_val(variable.name(), scope.value(variable));
+        }
+        Self(context)
     }
 }
 

@@ -19,6 +19,7 @@ use cel::common::value::{CowVal, StaticVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 use regex::Regex;
 
+use super::Trouble;
 use super::compile::children;
 use super::functions::{is_namespaced, own};
 
@@ -45,12 +46,65 @@ struct Left {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(Arc::new(Left {
-            steps: AtomicU64::new(STEPS),
-            bytes: AtomicU64::new(BYTES),
-            spent: AtomicBool::new(false),
-            regexes: Mutex::default(),
-        }))
+        Self::of_parts(STEPS, BYTES)
+    }
+}
+
+/// What is left for all the expressions of one template, each of which has a budget of its own as well.
+#[derive(Debug)]
+pub struct Allowance {
+    steps: u64,
+    bytes: u64,
+    stop: Stop,
+}
+
+impl Allowance {
+    /// As much as `expressions` that use up their budgets. Nothing more is evaluated once `stop` is set.
+    pub fn new(expressions: u64, stop: &Stop) -> Self {
+        Self {
+            steps: STEPS.saturating_mul(expressions),
+            bytes: BYTES.saturating_mul(expressions),
+            stop: stop.clone(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_left(&self) -> bool {
+        !self.stop.is_set()
+    }
+
+    /// For one more expression.
+    pub(super) fn budget(&self) -> Result<Budget, Trouble> {
+        if self.stop.is_set() {
+            return Err(Trouble::Failed("nobody waits for it any more".to_owned()));
+        }
+        Ok(Budget::of_parts(self.steps.min(STEPS), self.bytes.min(BYTES)))
+    }
+
+    /// Takes what the expression has used.
+    pub(super) fn spend(&mut self, budget: &Budget) {
+        let left = &budget.0;
+        let used = |most: u64, left: &AtomicU64| most.saturating_sub(left.load(Ordering::Relaxed));
+        self.steps = self
+            .steps
+            .saturating_sub(used(self.steps.min(STEPS), &left.steps));
+        self.bytes = self
+            .bytes
+            .saturating_sub(used(self.bytes.min(BYTES), &left.bytes));
+    }
+}
+
+/// Tells work on another thread that nobody waits for it any more.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -77,6 +131,15 @@ impl Val for Budget {
 impl StaticVal for Budget {}
 
 impl Budget {
+    fn of_parts(steps: u64, bytes: u64) -> Self {
+        Self(Arc::new(Left {
+            steps: AtomicU64::new(steps),
+            bytes: AtomicU64::new(bytes),
+            spent: AtomicBool::new(false),
+            regexes: Mutex::default(),
+        }))
+    }
+
     pub(super) fn of(arg: Option<&CowVal<'_, '_>>) -> Result<Self, ExecutionError> {
         arg.and_then(|a| a.downcast_ref::<Self>())
             .cloned()
@@ -87,7 +150,8 @@ impl Budget {
     pub(super) fn check(&self) -> Result<(), String> {
         if self.0.spent.load(Ordering::Relaxed) {
             Err(
-                "it does more work than an expression may; loop over less, or leave it to a plugin"
+                "it does more work than it may, alone or with the expressions beside it; loop over less, or leave it to a \
+                 plugin"
                     .to_owned(),
             )
         } else {

@@ -10,9 +10,13 @@ use docmill_model::value::{Check, Field, Origin};
 use serde_json::{Map, Value as Json, json};
 
 use super::value::{Boxed, from_json, from_reading, list, map, text};
+use crate::weight;
 
-/// The largest index of a field's path that gives a list; beyond, a field is found by its whole path alone.
-const MAX_INDEX: usize = 10_000;
+/// Objects and places of lists that the tree of fields may have…
+const TREE_NODES: usize = 10_000;
+/// …and how many more for each field. A field that finds no room, because its indices are large or its names many, is found
+/// by its whole path alone.
+const TREE_NODES_PER_FIELD: usize = 8;
 
 macro_rules! variables {
     ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
@@ -211,38 +215,40 @@ impl Scope {
         self.item.as_ref().map(|(item, _)| item)
     }
 
-    /// Roughly the bytes that these variables hold.
-    pub fn bytes(&self, variables: Variables) -> usize {
-        let reading = || {
-            self.known
-                .reading
-                .as_ref()
-                .map_or(0, |r| r.text_bytes() + r.pages.len() * 256)
-        };
-        let outputs = || {
-            self.known
-                .steps
-                .iter()
-                .flat_map(|s| &s.outputs)
-                .map(|o| crate::weight::json(o))
-                .sum()
-        };
-        [
-            (Variable::Reading, reading()),
-            (Variable::Fields, self.known.fields.len() * 512),
-            (Variable::Checks, self.known.checks.len() * 512),
-            (Variable::Params, crate::weight::json(&self.known.params)),
-            (Variable::Inputs, crate::weight::json(&self.known.inputs)),
-            (Variable::Steps, outputs()),
-            (
-                Variable::Item,
-                self.item().map_or(0, |item| crate::weight::json(item)),
-            ),
-        ]
-        .into_iter()
-        .filter(|(variable, _)| variables.has(*variable))
-        .map(|(_, bytes)| bytes)
-        .sum()
+    /// Whether these variables hold more than `most` bytes, roughly. Looks at no more than that.
+    pub fn exceeds(&self, variables: Variables, most: usize) -> bool {
+        let mut held = 0_usize;
+        variables.iter().any(|variable| {
+            held = held.saturating_add(self.weigh(variable, most));
+            held > most
+        })
+    }
+
+    fn weigh(&self, variable: Variable, most: usize) -> usize {
+        let known = &self.known;
+        let json = |json: &Json| weight::json_up_to(json, most);
+        match variable {
+            Variable::Params => json(&known.params),
+            Variable::Inputs => json(&known.inputs),
+            Variable::Reading => {
+                let reading = known.reading.as_ref();
+                reading.map_or(0, |r| r.text_bytes() + r.pages.len() * 256)
+            }
+            Variable::Fields => known.fields.len() * 512,
+            Variable::Checks => known.checks.len() * 512,
+            Variable::Steps => {
+                let mut held = 0_usize;
+                for output in known.steps.iter().flat_map(|step| &step.outputs) {
+                    held = held.saturating_add(json(output));
+                    if held > most {
+                        break;
+                    }
+                }
+                held
+            }
+            Variable::Item => self.item().map_or(0, |item| json(item)),
+            Variable::Input | Variable::Index => 0,
+        }
     }
 
     pub(super) fn value(&self, variable: Variable) -> Boxed<'_> {
@@ -321,8 +327,9 @@ fn step_of(origin: Option<&Origin>) -> Option<&str> {
 /// a field's own members (`a.value` beside `a`), the member has it. The whole path always finds the field.
 pub(super) fn field_tree(fields: &[Field]) -> Json {
     let mut root = Json::Object(Map::new());
+    let mut room = TREE_NODES.saturating_add(fields.len().saturating_mul(TREE_NODES_PER_FIELD));
     for field in fields {
-        if let Some(place) = place(&mut root, &field.path)
+        if let Some(place) = place(&mut root, &field.path, &mut room)
             && place.is_null()
         {
             *place = Json::Object(Map::new());
@@ -330,7 +337,8 @@ pub(super) fn field_tree(fields: &[Field]) -> Json {
     }
     for field in fields {
         let members = members(field);
-        if let Some(Json::Object(place)) = place(&mut root, &field.path) {
+        // What was not made above is not made now.
+        if let Some(Json::Object(place)) = place(&mut root, &field.path, &mut 0) {
             place.extend(members.clone());
         }
         if field.path.contains(['.', '['])
@@ -366,8 +374,9 @@ fn members(field: &Field) -> Map<String, Json> {
     members
 }
 
-/// The place of a path in the tree, made on the way; null if it is new, none if something else has it.
-fn place<'a>(root: &'a mut Json, path: &str) -> Option<&'a mut Json> {
+/// The place of a path in the tree, made on the way as long as there is `room`; null if it is new, none if something else
+/// has it.
+fn place<'a>(root: &'a mut Json, path: &str, room: &mut usize) -> Option<&'a mut Json> {
     let mut node = root;
     for part in path.split('.') {
         let (name, indices) = part
@@ -376,18 +385,21 @@ fn place<'a>(root: &'a mut Json, path: &str) -> Option<&'a mut Json> {
         if node.is_null() {
             *node = Json::Object(Map::new());
         }
-        node = node.as_object_mut()?.entry(name).or_insert(Json::Null);
+        let members = node.as_object_mut()?;
+        if !members.contains_key(name) {
+            *room = room.checked_sub(1)?;
+        }
+        node = members.entry(name).or_insert(Json::Null);
         for index in indices.split('[').filter(|i| !i.is_empty()) {
             let index: usize = index.strip_suffix(']')?.parse().ok()?;
-            if index > MAX_INDEX {
-                return None;
-            }
             if node.is_null() || node.as_object().is_some_and(Map::is_empty) {
                 *node = Json::Array(Vec::new());
             }
             let items = node.as_array_mut()?;
-            if items.len() <= index {
-                items.resize(index.saturating_add(1), Json::Null);
+            let length = index.checked_add(1)?;
+            if let Some(new) = length.checked_sub(items.len()) {
+                *room = room.checked_sub(new)?;
+                items.resize(length, Json::Null);
             }
             node = items.get_mut(index)?;
         }

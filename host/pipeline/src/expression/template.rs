@@ -4,9 +4,20 @@ use serde_json::{Map, Value as Json};
 
 use docmill_model::definition::Problem;
 
-use super::compile::{Expression, Mistake};
+use super::compile::{Expression, Mistake, Values};
+use super::meter::{Allowance, Stop};
 use super::scope::{Scope, Variables};
 use super::{Mention, Trouble};
+use crate::MAX_PROBLEMS;
+
+/// Most expressions of one template: each takes about a tenth of a millisecond to compile.
+const MAX_EXPRESSIONS: usize = 1_000;
+/// Longest JSON pointer to a string with expressions, in bytes: all of them are kept.
+const MAX_POINTER_BYTES: usize = 2_000;
+/// How much of a member's name a message quotes.
+const SHOWN_CHARS: usize = 60;
+/// Expressions of one template that may use up their budgets: about a second.
+const ALLOWANCE: u64 = 10;
 
 /// What becomes of a value that is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +33,10 @@ pub enum Absent {
 pub struct Template {
     root: Node,
     dynamic: Vec<String>,
+    /// Of all its expressions.
+    variables: Variables,
+    /// Whether one of its expressions is.
+    heavy: bool,
 }
 
 #[derive(Debug)]
@@ -55,11 +70,21 @@ impl Template {
             allowed,
             problems,
             dynamic: Vec::new(),
+            expressions: 0,
         };
         let root = compiler.node(json, at, "");
+        let dynamic = compiler.dynamic;
+        let mut expressions = Vec::new();
+        root.collect(&mut expressions);
+        let variables = expressions
+            .iter()
+            .fold(Variables::NONE, |all, e| all.and(e.variables()));
+        let heavy = expressions.iter().any(|e| e.heavy());
         Self {
             root,
-            dynamic: compiler.dynamic,
+            dynamic,
+            variables,
+            heavy,
         }
     }
 
@@ -87,11 +112,7 @@ impl Template {
 
     /// Whether evaluating it belongs off the async threads.
     pub fn heavy(&self, scope: &Scope) -> bool {
-        let expressions = self.expressions();
-        let variables = expressions
-            .iter()
-            .fold(Variables::NONE, |all, e| all.and(e.variables()));
-        expressions.iter().any(|e| e.heavy()) || scope.bytes(variables) > super::super::INLINE_BYTES
+        self.heavy || scope.exceeds(self.variables, crate::INLINE_BYTES)
     }
 
     /// The value with all expressions filled in.
@@ -99,7 +120,38 @@ impl Template {
     /// # Errors
     /// The first expression that failed.
     pub fn evaluate(&self, scope: &Scope, absent: Absent) -> Result<Json, FailedExpression> {
-        Ok(self.root.evaluate(scope, absent)?.unwrap_or(Json::Null))
+        self.evaluate_until(scope, absent, &Stop::default())
+    }
+
+    /// The same, given up when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// The first expression that failed.
+    pub fn evaluate_until(
+        &self,
+        scope: &Scope,
+        absent: Absent,
+        stop: &Stop,
+    ) -> Result<Json, FailedExpression> {
+        self.evaluate_within(scope, absent, &mut Allowance::new(ALLOWANCE, stop))
+    }
+
+    /// The same within an allowance that is shared with other templates.
+    ///
+    /// # Errors
+    /// The first expression that failed.
+    pub fn evaluate_within(
+        &self,
+        scope: &Scope,
+        absent: Absent,
+        allowance: &mut Allowance,
+    ) -> Result<Json, FailedExpression> {
+        let mut evaluation = Evaluation {
+            values: Values::of(scope, self.variables),
+            absent,
+            allowance,
+        };
+        Ok(evaluation.node(&self.root)?.unwrap_or(Json::Null))
     }
 }
 
@@ -107,6 +159,7 @@ struct Compiler<'a> {
     allowed: Variables,
     problems: &'a mut Vec<Problem>,
     dynamic: Vec<String>,
+    expressions: usize,
 }
 
 impl Compiler<'_> {
@@ -120,7 +173,7 @@ impl Compiler<'_> {
             Json::Object(members) => {
                 let node = |(name, value): (&String, &Json)| {
                     let escaped = name.replace('~', "~0").replace('/', "~1");
-                    let node = self.node(value, &format!("{at}.{name}"), &format!("{pointer}/{escaped}"));
+                    let node = self.node(value, &below(at, name), &format!("{pointer}/{escaped}"));
                     (name.clone(), node)
                 };
                 Node::Object(members.iter().map(node).collect())
@@ -137,7 +190,26 @@ impl Compiler<'_> {
                 return Node::Fixed(Json::Null);
             }
         };
-        if pieces.iter().any(|p| matches!(p, Piece::Code { .. })) {
+        let codes = pieces.iter().filter(|p| matches!(p, Piece::Code { .. })).count();
+        if codes > 0 {
+            if pointer.len() > MAX_POINTER_BYTES {
+                let message =
+                    format!("the names around it have more than {MAX_POINTER_BYTES} bytes together");
+                self.problems.push(Problem::new(at, message));
+                return Node::Fixed(Json::Null);
+            }
+            let before = self.expressions;
+            self.expressions = before.saturating_add(codes);
+            if self.expressions > MAX_EXPRESSIONS {
+                // Said once.
+                if before <= MAX_EXPRESSIONS {
+                    let message = format!(
+                        "there are more than {MAX_EXPRESSIONS} expressions; split them over several steps"
+                    );
+                    self.problems.push(Problem::new(at, message));
+                }
+                return Node::Fixed(Json::Null);
+            }
             self.dynamic.push(pointer.to_owned());
         }
         let mut parts: Vec<Part> = Vec::new();
@@ -166,8 +238,17 @@ impl Compiler<'_> {
     }
 
     fn mistake(&mut self, at: &str, mistake: Mistake) {
-        self.problems.push(problem(at, mistake));
+        // More than are told need not be written down.
+        if self.problems.len() <= MAX_PROBLEMS {
+            self.problems.push(problem(at, mistake));
+        }
     }
+}
+
+/// The place of a member; the start of its name says enough.
+fn below(at: &str, name: &str) -> String {
+    let name: String = name.chars().take(SHOWN_CHARS).collect();
+    format!("{at}.{name}")
 }
 
 /// A mistake at a place of the definition.
@@ -204,34 +285,30 @@ impl Node {
                 .collect(),
         }
     }
+}
 
+/// A template being evaluated.
+struct Evaluation<'a, 'v> {
+    values: Values<'v>,
+    absent: Absent,
+    allowance: &'a mut Allowance,
+}
+
+impl Evaluation<'_, '_> {
     /// None: the value is absent.
-    fn evaluate(&self, scope: &Scope, absent: Absent) -> Result<Option<Json>, FailedExpression> {
-        Ok(Some(match self {
-            Self::Fixed(json) => json.clone(),
-            Self::Whole(expression) => return value(expression, scope),
-            Self::Text(parts) => {
-                let mut text = String::new();
-                for part in parts {
-                    match part {
-                        Part::Text(fixed) => text.push_str(fixed),
-                        Part::Expression(expression) => match value(expression, scope)? {
-                            None | Some(Json::Null) => {}
-                            Some(Json::String(value)) => text.push_str(&value),
-                            Some(other) => text.push_str(&other.to_string()),
-                        },
-                    }
-                }
-                Json::String(text)
+    fn node(&mut self, node: &Node) -> Result<Option<Json>, FailedExpression> {
+        Ok(Some(match node {
+            Node::Fixed(json) => json.clone(),
+            Node::Whole(expression) => return self.value(expression),
+            Node::Text(parts) => Json::String(self.text(parts)?),
+            Node::List(items) => {
+                let item = |node| Ok(self.node(node)?.unwrap_or(Json::Null));
+                Json::Array(items.iter().map(item).collect::<Result<_, FailedExpression>>()?)
             }
-            Self::List(items) => {
-                let item = |node: &Self| Ok(node.evaluate(scope, absent)?.unwrap_or(Json::Null));
-                Json::Array(items.iter().map(item).collect::<Result<_, _>>()?)
-            }
-            Self::Object(nodes) => {
+            Node::Object(nodes) => {
                 let mut members = Map::new();
                 for (name, node) in nodes {
-                    match (node.evaluate(scope, absent)?, absent) {
+                    match (self.node(node)?, self.absent) {
                         (Some(value), _) => members.insert(name.clone(), value),
                         (None, Absent::Null) => members.insert(name.clone(), Json::Null),
                         (None, Absent::Omit) => None,
@@ -241,16 +318,36 @@ impl Node {
             }
         }))
     }
-}
 
-fn value(expression: &Expression, scope: &Scope) -> Result<Option<Json>, FailedExpression> {
-    match expression.evaluate(scope) {
-        Ok(value) => Ok(Some(value)),
-        Err(Trouble::Absent(_)) => Ok(None),
-        Err(trouble) => Err(FailedExpression {
-            source: expression.source().trim().to_owned(),
-            trouble,
-        }),
+    fn text(&mut self, parts: &[Part]) -> Result<String, FailedExpression> {
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                Part::Text(fixed) => text.push_str(fixed),
+                Part::Expression(expression) => match self.value(expression)? {
+                    None | Some(Json::Null) => {}
+                    Some(Json::String(value)) => text.push_str(&value),
+                    Some(other) => text.push_str(&other.to_string()),
+                },
+            }
+        }
+        Ok(text)
+    }
+
+    fn value(&mut self, expression: &Expression) -> Result<Option<Json>, FailedExpression> {
+        let evaluated = self.allowance.budget().and_then(|budget| {
+            let value = expression.evaluate_over(&self.values, &budget);
+            self.allowance.spend(&budget);
+            value
+        });
+        match evaluated {
+            Ok(value) => Ok(Some(value)),
+            Err(Trouble::Absent(_)) => Ok(None),
+            Err(trouble) => Err(FailedExpression {
+                source: expression.source().trim().to_owned(),
+                trouble,
+            }),
+        }
     }
 }
 

@@ -436,3 +436,92 @@ fn small_expressions_are_cheap() {
         assert!(each < Duration::from_millis(1), "{each:?}");
     }
 }
+
+#[test]
+fn the_tree_of_fields_has_no_more_room_than_its_fields_need() {
+    let nodes = |fields: &[Field]| count(&scope::field_tree(fields));
+    let hostile: Vec<Field> = (0..200)
+        .map(|n| field(&format!("a{n}{}", "[9999]".repeat(30)), None))
+        .collect();
+    assert!(nodes(&hostile) < 20_000, "{}", nodes(&hostile));
+    let deep: Vec<Field> = (0..2_000)
+        .map(|n| field(&format!("a{n}{}", ".a".repeat(95)), None))
+        .collect();
+    assert!(nodes(&deep) < 60_000, "{}", nodes(&deep));
+    assert!(
+        scope::field_tree(&hostile).get(&hostile[150].path).is_some(),
+        "the whole path always finds it"
+    );
+    // In whatever order a list of thousands comes.
+    let mut paths: Vec<String> = (0..3_000).map(|n| format!("lines[{n}].a")).collect();
+    paths.sort();
+    let lines: Vec<Field> = paths.iter().map(|path| field(path, None)).collect();
+    let tree = scope::field_tree(&lines);
+    assert_eq!(tree["lines"].as_array().map(Vec::len), Some(3_000));
+    assert_eq!(tree["lines"][2_999]["a"]["path"], json!("lines[2999].a"));
+}
+
+fn count(json: &Json) -> usize {
+    1 + match json {
+        Json::Array(items) => items.iter().map(count).sum(),
+        Json::Object(members) => members.values().map(count).sum(),
+        _ => 0,
+    }
+}
+
+#[test]
+fn the_expressions_of_a_template_share_an_allowance() {
+    let one = "${ reading.pages.map(a, reading.pages.map(b, a.number * b.number)).size() }";
+    let (template, problems) = template(&json!(vec![one; 300]));
+    assert_eq!(problems, Vec::<String>::new());
+    let scope = scope_over(reading(100, "x"));
+    let mut allowance = Allowance::new(1, &Stop::default());
+    let failed = template.evaluate_within(&scope, Absent::Null, &mut allowance);
+    let failed = failed.err().unwrap_or_else(|| panic!("it had enough"));
+    assert!(
+        matches!(&failed.trouble, Trouble::Failed(why) if why.contains("beside it")),
+        "{failed:?}"
+    );
+    let stop = Stop::default();
+    stop.set();
+    let stopped = template.evaluate_until(&scope, Absent::Null, &stop).unwrap_err();
+    assert!(
+        stopped.trouble.to_string().contains("nobody waits"),
+        "{stopped:?}"
+    );
+}
+
+#[test]
+fn a_template_has_so_many_expressions_and_no_more() {
+    let (_, problems) = template(&json!(vec!["${ 1 }"; 5_000]));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("more than 1000 expressions"), "{problems:?}");
+    let name = "n".repeat(100_000);
+    let (template, problems) = template(&json!({ name.as_str(): ["${ 1 }", "${ nope }"] }));
+    assert_eq!(problems.len(), 2);
+    assert!(
+        problems
+            .iter()
+            .all(|p| p.len() < 300 && p.contains("bytes together")),
+        "{problems:?}"
+    );
+    assert!(template.dynamic().is_empty());
+}
+
+#[test]
+fn what_a_scope_holds_is_weighed_no_further_than_asked() {
+    let known = Known {
+        params: Arc::new(json!(vec![0; 1_000_000])),
+        ..Known::default()
+    };
+    let scope = Scope::new(known, None);
+    let begun = Instant::now();
+    for _ in 0..1_000 {
+        assert!(scope.exceeds(Variables::INPUTS, 32 * 1024));
+        assert!(
+            !scope.exceeds(Variables::NONE.with(Variable::Inputs), 32 * 1024),
+            "only what is asked for"
+        );
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}

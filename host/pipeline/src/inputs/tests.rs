@@ -2,6 +2,8 @@ use bytes::Bytes;
 use docmill_model::digest::Digest;
 
 use super::*;
+use crate::expression::Known;
+use crate::program::Program;
 
 fn definition(text: &str) -> Definition {
     Definition::parse(text).unwrap_or_else(|p| panic!("{p:?}"))
@@ -33,6 +35,33 @@ fn inputs(files: &[(&str, &str)], params: Json) -> RunInputs {
             .push(file(media_type));
     }
     inputs
+}
+
+fn check_inputs(definition: &Definition, inputs: &RunInputs) -> Result<(), Failure> {
+    check_roles(definition, inputs)?;
+    check_size(&inputs.params)?;
+    check_params(schema(definition).as_ref(), &inputs.params, Effort::WHOLE).unwrap()
+}
+
+fn evaluate_lookups(definition: &Definition, inputs: &RunInputs) -> Result<Vec<Lookup>, Failure> {
+    let mut problems = Vec::new();
+    let program = Program::compile(definition, &mut problems);
+    assert_eq!(problems, []);
+    let params = with_defaults(schema(definition).as_ref(), &inputs.params, Effort::WHOLE).unwrap();
+    let known = Known {
+        params: Arc::new(params),
+        inputs: Arc::new(inputs.variable(definition)),
+        ..Known::default()
+    };
+    let first = inputs.first().map(|file| Arc::new(RunInputs::describe(file)));
+    lookups(&program.lookups, &Scope::new(known, first), &Stop::default())
+}
+
+fn schema(definition: &Definition) -> Option<Schema> {
+    definition
+        .params
+        .as_ref()
+        .map(|json| Schema::compile(json).unwrap())
 }
 
 const PIPELINE: &str = "
@@ -173,4 +202,26 @@ fn lookups_that_fail_are_named() {
             "{failure}"
         );
     }
+}
+
+#[test]
+fn all_look_ups_share_one_allowance() {
+    let loops = "${ params.l.map(a, params.l.map(b, a)).size() }";
+    let names: Vec<String> = (0..8)
+        .map(|n| format!("{{name: l{n}, value: '{loops}{loops}{loops}'}}"))
+        .collect();
+    let text = format!(
+        "{{name: a, inputs: {{}}, lookups: [{}], steps: [{{id: x, use: a/b@1}}]}}",
+        names.join(", ")
+    );
+    let definition = definition(&text);
+    let given = |n: usize| inputs(&[], json!({ "l": vec![1; n] }));
+    assert_eq!(
+        evaluate_lookups(&definition, &given(3)).map(|found| found.len()),
+        Ok(8)
+    );
+    // Each of them alone would end in time.
+    let failure = evaluate_lookups(&definition, &given(200)).unwrap_err();
+    assert_eq!(failure.code, Code::ExpressionFailed);
+    assert!(failure.message.contains("more work"), "{failure}");
 }

@@ -108,7 +108,6 @@ fn a_whole_definition_is_planned_with_defaults() {
     )
     .unwrap_or_else(|p| panic!("{p:#?}"));
     assert_eq!(plan.steps.len(), 4);
-    assert_eq!(plan.steps[3].defaults, json!({ "language": "en" }));
     assert!(plan.steps[3].fallback.is_some());
     let written = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&written).unwrap(), plan);
@@ -182,4 +181,74 @@ fn all_problems_are_told_at_once_with_line_and_column() {
     }
     let last = problems.iter().find(|p| p.at == "steps.c.with.y").unwrap();
     assert_eq!((last.line, last.column), (Some(2), Some(3)));
+}
+
+#[test]
+fn problems_are_counted_and_list_a_few_names() {
+    let roles: Vec<String> = (0..2_000)
+        .map(|n| format!("{}{n}: {{min: 0}}", "r".repeat(50)))
+        .collect();
+    let bad: Vec<String> = (0..300).map(|n| format!("'${{ inputs.zzzzz{n} }}'")).collect();
+    let text = format!(
+        "{{name: a, inputs: {{{}}}, steps: [{{id: x, use: docmill/pdf@1}}], output: [{}]}}",
+        roles.join(", "),
+        bad.join(", ")
+    );
+    let problems = planned(&text).unwrap_err();
+    assert_eq!(problems.len(), 51);
+    assert!(
+        problems[50].message.contains("there are more"),
+        "{:?}",
+        problems[50]
+    );
+    assert!(
+        problems.iter().all(|p| p.message.len() < 1_000),
+        "{:?}",
+        problems[0]
+    );
+}
+
+#[test]
+fn a_definition_has_so_many_expressions_and_no_more() {
+    let with = |n: usize| vec!["'${ 1 }'"; n].join(", ");
+    let steps: Vec<String> = (0..4)
+        .map(|n| {
+            format!(
+                "{{id: s{n}, use: docmill/template@1, with: {{a: [{}]}}}}",
+                with(900)
+            )
+        })
+        .collect();
+    let problems = planned(&format!(
+        "{{name: a, inputs: {{}}, steps: [{}]}}",
+        steps.join(", ")
+    ))
+    .unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].at, "steps.s2.with");
+    assert!(problems[0].message.contains("2000 expressions"), "{problems:?}");
+    let lookup = format!("{{name: l, value: \"{}\"}}", "${ 1 }".repeat(9));
+    let text = format!(
+        "{{name: a, inputs: {{}}, lookups: [{lookup}], steps: [{{id: x, use: docmill/template@1}}]}}"
+    );
+    let problems = planned(&text).unwrap_err();
+    assert!(
+        problems[0].message.contains("at most 8 expressions"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn steps_that_use_one_plugin_share_its_schema() {
+    let step = |id: &str| format!("{{id: {id}, use: docmill/template@1}}");
+    let plan = planned(&format!(
+        "{{name: a, inputs: {{}}, steps: [{}, {}]}}",
+        step("x"),
+        step("y")
+    ))
+    .unwrap();
+    assert!(Arc::ptr_eq(
+        &plan.steps[0].config_schema,
+        &plan.steps[1].config_schema
+    ));
 }

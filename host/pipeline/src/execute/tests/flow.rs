@@ -264,3 +264,82 @@ async fn artifacts_come_with_their_bytes() {
     assert_eq!((&*files[0].1, files[0].0.size), (&b"file"[..], 4));
     assert_eq!(outcome.artifacts[0].step, "letter");
 }
+
+/// On a runtime of one thread, and nothing else may run on it meanwhile: whether work left it is seen by another task.
+async fn left_the_thread<T>(work: impl Future<Output = T>) -> (bool, T) {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let seen = ran.clone();
+    tokio::spawn(async move { seen.fetch_add(1, Ordering::SeqCst) });
+    let done = work.await;
+    (ran.load(Ordering::SeqCst) > 0, done)
+}
+
+#[tokio::test]
+async fn only_what_may_take_long_leaves_the_thread() {
+    let (executor, _) = executor().await;
+    let plan = planned(
+        "{name: p, inputs: {}, params: {properties: {n: {default: 1}, l: {items: {anyOf: [{type: integer}, {type: string}]}}}},
+          lookups: [{name: n, value: '${ params.n }'}], steps: [{id: x, use: t/transform@1}]}",
+    );
+    let given = |params: serde_json::Value| RunInputs {
+        params,
+        ..RunInputs::default()
+    };
+    let (small, large) = (
+        given(json!({ "l": [1, "a"] })),
+        given(json!({ "l": vec![1; 20_000] })),
+    );
+    // Compiles the plan, which leaves the thread by itself.
+    executor.check_inputs(&plan, &small).await.unwrap();
+    assert_eq!(
+        left_the_thread(executor.check_inputs(&plan, &small)).await,
+        (false, Ok(()))
+    );
+    assert_eq!(
+        left_the_thread(executor.check_inputs(&plan, &large)).await,
+        (true, Ok(()))
+    );
+    let (left, found) = left_the_thread(executor.lookups(&plan, &small)).await;
+    assert_eq!((left, found.unwrap().len()), (false, 1));
+    let (left, found) = left_the_thread(executor.lookups(&plan, &large)).await;
+    assert_eq!((left, found.unwrap().len()), (true, 1));
+    let (left, params) = left_the_thread(executor.params(&plan, &small.params)).await;
+    assert_eq!((left, params.unwrap()["n"].clone()), (false, json!(1)));
+    assert!(left_the_thread(executor.params(&plan, &large.params)).await.0);
+}
+
+#[tokio::test]
+async fn params_that_multiply_are_refused() {
+    let (executor, _) = executor().await;
+    let big = "x".repeat(100_000);
+    let plan = planned(&format!(
+        "{{name: p, inputs: {{}}, params: {{properties: {{l: {{items: {{properties: {{x: {{default: {big}}}}}}}}}}}}},
+          steps: [{{id: x, use: t/transform@1}}]}}"
+    ));
+    let inputs = RunInputs {
+        params: json!({ "l": vec![json!({}); 1_000] }),
+        ..RunInputs::default()
+    };
+    let failure = executor.check_inputs(&plan, &inputs).await.unwrap_err();
+    assert_eq!(failure.code, Code::InvalidParams, "{failure}");
+    assert!(executor.params(&plan, &inputs.params).await.is_err());
+    let outcome = execute(&executor, tenant(), &plan, inputs, context()).await.0;
+    assert_eq!(outcome.error.map(|e| e.code), Some(Code::InvalidParams));
+}
+
+#[tokio::test]
+async fn heavy_work_stops_when_nobody_waits_for_it() {
+    let (executor, _) = executor().await;
+    let (told, heard) = std::sync::mpsc::channel();
+    let work = move |stop: &Stop| {
+        while crate::expression::Allowance::new(1, stop).is_left() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        told.send(()).unwrap();
+    };
+    let deadline = Some(Instant::now() + Duration::from_millis(20));
+    let late = executor.0.evaluate(true, deadline, work).await.unwrap_err();
+    assert_eq!(late.code, Code::Timeout);
+    let ended = tokio::task::spawn_blocking(move || heard.recv_timeout(Duration::from_secs(10)));
+    assert_eq!(ended.await.unwrap(), Ok(()));
+}

@@ -171,6 +171,21 @@ async fn what_a_pure_parser_made_of_the_same_bytes_is_used_again() {
     };
     renamed.files.get_mut("file").unwrap()[0].bytes = Arc::new(source);
     assert!(!reused(&run(&executor, &definition("a: 1"), renamed).await));
+    // The store keeps readings of one recipe once, so whatever a parser sees is in it.
+    let mut seen = one_file("x");
+    let source = Source {
+        media_type: "text/csv".into(),
+        ..(*seen.files["file"][0].bytes).clone()
+    };
+    seen.files.get_mut("file").unwrap()[0].bytes = Arc::new(source);
+    let typed = run(&executor, &definition("a: 1"), seen).await;
+    assert_ne!(typed.readings[0].recipe, first.readings[0].recipe);
+    let clock = definition("effect: clock");
+    let impure = || run(&executor, &clock, one_file("x"));
+    assert_ne!(
+        impure().await.readings[0].recipe,
+        impure().await.readings[0].recipe
+    );
     let other = execute(
         &executor,
         TenantId::new(),

@@ -85,6 +85,7 @@ async fn probes_figures_and_the_open_api_document() {
         "docmill_problems_total{code=\"malformed-request\"} 1",
         "docmill_guests{doing=\"running\"} 0",
         "docmill_runs_shed_total 0",
+        "docmill_cache_lookups_total{found=\"local\"} ",
         "docmill_ready 0",
     ] {
         assert!(figures.contains(expected), "{expected}\n{figures}");
