@@ -12,6 +12,8 @@ mod spans;
 pub use boxes::{CellBox, TableBox};
 pub use info::info;
 
+use pdfboss_core::elements::XrefKind;
+use pdfboss_core::xref::XrefEntry;
 use pdfboss_core::{Document as Pdf, Error as PdfbossError};
 
 use crate::config::Config;
@@ -60,7 +62,7 @@ pub fn open(bytes: Vec<u8>) -> Result<Pdf, PdfError> {
     }
     let head = bytes.get(..bytes.len().min(1024)).unwrap_or_default();
     let has_header = memchr::memmem::find(head, b"%PDF-").is_some();
-    let pdf = Pdf::load(bytes).map_err(|error| match error {
+    let pdf = load(bytes).map_err(|error| match error {
         PdfbossError::Encrypted => PdfError::Encrypted,
         _ if !has_header => PdfError::NotPdf,
         _ => PdfError::Damaged("its table of objects is lost"),
@@ -74,6 +76,64 @@ pub fn open(bytes: Vec<u8>) -> Result<Pdf, PdfError> {
         (0, true) => Err(PdfError::Damaged("its page tree is lost")),
         _ => Ok(pdf),
     }
+}
+
+/// By the file's table of objects, or by the objects themselves if the table does not lead to them.
+fn load(bytes: Vec<u8>) -> Result<Pdf, PdfbossError> {
+    let pdf = Pdf::load(bytes)?;
+    if leads_to_objects(&pdf) {
+        return Ok(pdf);
+    }
+    // Without the word that says where the table is, the reader looks for the objects in the whole file.
+    let mut bytes = pdf.bytes().to_vec();
+    let words: Vec<usize> = memchr::memmem::find_iter(&bytes, b"startxref").collect();
+    for word in words {
+        if let Some(first) = bytes.get_mut(word) {
+            *first = b'-';
+        }
+    }
+    match Pdf::load(bytes) {
+        Ok(found) if found.flattened_page_count() > 0 => Ok(found),
+        _ => Ok(pdf),
+    }
+}
+
+/// Whether what the table says of an object is where that object begins. Offset 0 is what some writers say of objects that
+/// they do not use; of the catalogue it is wrong too. Where objects lie in streams, there is nothing better than the table.
+fn leads_to_objects(pdf: &Pdf) -> bool {
+    let table = pdf.xref();
+    let classic = table
+        .newest_section()
+        .is_some_and(|section| section.kind == XrefKind::Table)
+        && !table
+            .iter()
+            .any(|(_, entry)| matches!(entry, XrefEntry::InStream { .. }));
+    let catalogue = table.trailer.get_ref("Root").map(|root| root.num);
+    let begins = |offset: u64, number| {
+        usize::try_from(offset)
+            .ok()
+            .and_then(|offset| pdf.bytes().get(offset..))
+            .is_some_and(|rest| begins_object(rest, number))
+    };
+    !classic
+        || table.iter().all(|(number, entry)| match entry {
+            XrefEntry::InFile { offset: 0, .. } => Some(number) != catalogue,
+            XrefEntry::InFile { offset, .. } => begins(offset, number),
+            _ => true,
+        })
+}
+
+/// `12 0 obj`, perhaps behind blanks.
+fn begins_object(bytes: &[u8], number: u32) -> bool {
+    let head = bytes.get(..bytes.len().min(64)).unwrap_or_default();
+    let mut words = head
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    words.next() == Some(number.to_string().as_bytes())
+        && words
+            .next()
+            .is_some_and(|word| word.iter().all(u8::is_ascii_digit))
+        && words.next().is_some_and(|word| word.starts_with(b"obj"))
 }
 
 /// Whether the catalogue names a page tree that says it is empty.

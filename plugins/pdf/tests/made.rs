@@ -361,6 +361,16 @@ fn a_lost_cross_reference_table_is_rebuilt() {
 }
 
 #[test]
+fn a_cross_reference_table_that_leads_elsewhere_is_not_believed() {
+    for wrong in [|_| 0, |offset| offset + 3, |_| 9_999_999_999] {
+        let mut pdf = document(&[&text(60.0, 100.0, "Still here")]);
+        pdf.offset = wrong;
+        let document = read(&pdf);
+        assert_eq!(document.pages[0].text(), "Still here", "{}", wrong(100));
+    }
+}
+
+#[test]
 fn a_page_tree_in_a_circle_ends() {
     let mut pdf = Pdf::default();
     pdf.add("<</Type/Catalog/Pages 2 0 R>>");

@@ -3,11 +3,22 @@
 use std::fmt::Write as _;
 
 /// Objects of a file in the making; the first is the catalogue.
-#[derive(Default)]
 pub struct Pdf {
     objects: Vec<Vec<u8>>,
     /// More entries of the trailer.
     pub trailer: String,
+    /// What the cross-reference table says of an object at this offset.
+    pub offset: fn(u64) -> u64,
+}
+
+impl Default for Pdf {
+    fn default() -> Self {
+        Self {
+            objects: Vec::new(),
+            trailer: String::new(),
+            offset: |offset| offset,
+        }
+    }
 }
 
 impl Pdf {
@@ -27,7 +38,7 @@ impl Pdf {
         let mut file = b"%PDF-1.7\n".to_vec();
         let mut table = format!("xref\n0 {}\n0000000000 65535 f \n", self.objects.len() + 1);
         for (index, body) in self.objects.iter().enumerate() {
-            writeln!(table, "{:010} 00000 n ", file.len()).unwrap();
+            writeln!(table, "{:010} 00000 n ", (self.offset)(file.len() as u64)).unwrap();
             file.extend_from_slice(format!("{} 0 obj\n", index + 1).as_bytes());
             file.extend_from_slice(body);
             file.extend_from_slice(b"\nendobj\n");
