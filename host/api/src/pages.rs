@@ -15,7 +15,7 @@ use crate::state::ApiState;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;color:#222}\
 code,pre{font:14px/1.5 ui-monospace,monospace;background:#f4f4f2}pre{padding:1rem;overflow:auto}\
-td,th{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}a{color:#0b57a4}";
+code{overflow-wrap:anywhere}td,th{text-align:left;vertical-align:top;padding:.2rem 1rem .2rem 0}a{color:#0b57a4}";
 
 const TRY: &str =
     "curl -H 'Authorization: Bearer YOUR_KEY' -F file=@invoice.pdf http://HOST/v1/pipelines/invoice/runs";
@@ -115,8 +115,8 @@ pub async fn error(headers: HeaderMap, Path(code): Path<String>) -> Result<Respo
          <h2>{cause}</h2><p>{}</p><h2>{fix}</h2><p>{}</p>",
         escape(said.title),
         code.status(),
-        escape(said.cause),
-        escape(said.fix),
+        prose(said.cause),
+        prose(said.fix),
     );
     Ok(page(language, said.title, &body))
 }
@@ -172,9 +172,34 @@ fn page(language: Language, title: &str, body: &str) -> Response {
     response
 }
 
+/// Text for people: what stands between backticks is code.
+fn prose(text: &str) -> String {
+    let mut html = String::new();
+    for (n, part) in escape(text).split('`').enumerate() {
+        let code = n % 2 == 1;
+        html.push_str(if code { "<code>" } else { "" });
+        html.push_str(part);
+        html.push_str(if code { "</code>" } else { "" });
+    }
+    html
+}
+
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backticks_mark_code_and_markup_is_text() {
+        assert_eq!(
+            prose("set `body_max` <now>"),
+            "set <code>body_max</code> &lt;now&gt;"
+        );
+    }
 }
