@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use docmill_model::definition::{Definition, InputKind, OnError, Problem, StepSpec};
 use docmill_model::plan::{PinnedStep, Plan};
-use docmill_model::plugin::{Kind, PinnedPlugin, PluginRef, media_type_fits};
+use docmill_model::plugin::{Kind, PinnedPlugin, PluginRef, is_media_pattern, media_type_fits};
 use docmill_store::plugin::CatalogEntry;
 use serde_json::Value as Json;
 
@@ -143,7 +143,7 @@ fn judge_inputs(definition: &Definition, problems: &mut Vec<Problem>) {
                 "takes nothing; leave it out to take everything".to_owned(),
             );
         }
-        for pattern in spec.accept.iter().filter(|pattern| !is_media_type(pattern)) {
+        for pattern in spec.accept.iter().filter(|pattern| !is_media_pattern(pattern)) {
             say(
                 "accept",
                 format!("'{pattern}' is not a media type; write application/pdf, image/* or */*"),
@@ -163,17 +163,6 @@ fn judge_inputs(definition: &Definition, problems: &mut Vec<Problem>) {
             "params are an object: write type: object",
         ));
     }
-}
-
-fn is_media_type(pattern: &str) -> bool {
-    let word = |t: &str| {
-        !t.is_empty()
-            && t.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
-    };
-    pattern
-        .split_once('/')
-        .is_some_and(|(group, kind)| pattern == "*/*" || (word(group) && (kind == "*" || word(kind))))
 }
 
 /// A step with the plugin that it names.

@@ -4,6 +4,9 @@ use docmill_model::reading::Reading;
 use docmill_model::value::{Check, Citation, Field, Value};
 use serde_json::Value as Json;
 
+/// A page's text and its form for searching, which is made at the first search and at most one and a half times as long.
+const TEXTS: usize = 3;
+
 /// What every value costs beside its text.
 const VALUE: usize = 32;
 
@@ -55,17 +58,19 @@ pub(crate) fn reading(reading: &Reading) -> usize {
                 .iter()
                 .map(|block| {
                     let cells = block.table.as_ref().map_or(0, |t| t.cells.len());
-                    4 * VALUE + block.fragments.len() * 40 + cells * 56
+                    4 * VALUE + block.kind.name().len() + block.fragments.len() * 40 + cells * 56
                 })
                 .sum();
-            4 * VALUE + page.text.len() + blocks
+            let said = page.info.label.iter().chain(&page.info.warnings);
+            let said: usize = said.map(|text| VALUE + text.len()).sum();
+            4 * VALUE + TEXTS * page.text.len() + said + blocks
         })
         .sum();
     let images: usize = reading.images.iter().map(|i| i.data.len()).sum();
     let attachments: usize = reading
         .attachments
         .iter()
-        .map(|a| a.content.len() + a.name.len())
+        .map(|a| a.content.len() + a.name.len() + a.media_type.len())
         .sum();
     let metadata: usize = reading
         .metadata
@@ -104,5 +109,48 @@ fn add_json(json: &Json, most: usize, weight: &mut usize) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use docmill_model::reading::{Attachment, Block, BlockKind, Page, PageInfo, TextOrigin, TextRange};
+
+    use super::*;
+
+    #[test]
+    fn every_text_of_a_reading_weighs() {
+        let info = PageInfo {
+            label: Some("l".repeat(1_000)),
+            size: None,
+            origin: TextOrigin::Digital,
+            warnings: vec!["w".repeat(1_000)],
+        };
+        let block = Block {
+            kind: BlockKind::Other("k".repeat(1_000)),
+            range: TextRange { start: 0, end: 0 },
+            fragments: vec![],
+            table: None,
+            image: None,
+            region: None,
+            confidence: None,
+        };
+        let reading = Reading {
+            key: String::new(),
+            source_media_type: String::new(),
+            language: None,
+            metadata: vec![],
+            pages: vec![Page::new(info, "t".repeat(1_000), vec![block])],
+            images: vec![],
+            attachments: vec![Arc::new(Attachment {
+                name: "a".repeat(1_000),
+                media_type: "m".repeat(1_000),
+                content: vec![0; 1_000],
+            })],
+        };
+        let weight = super::reading(&reading);
+        assert!((9_000..10_000).contains(&weight), "{weight}");
     }
 }
