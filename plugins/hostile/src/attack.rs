@@ -22,7 +22,7 @@ struct Config {
     text: String,
 }
 
-fn field(path: &str, text: impl Into<String>) -> Field {
+pub(crate) fn field(path: &str, text: impl Into<String>) -> Field {
     Field {
         path: path.to_owned(),
         value: Some(Value::Text(text.into())),
@@ -47,7 +47,7 @@ fn cited(quote: &str, range: Option<(u32, u32)>, reading: Option<&str>) -> Field
     }
 }
 
-fn error(kind: ErrorKind, code: &str) -> Error {
+pub(crate) fn error(kind: ErrorKind, code: &str) -> Error {
     Error {
         kind,
         code: code.to_owned(),
@@ -56,7 +56,7 @@ fn error(kind: ErrorKind, code: &str) -> Error {
     }
 }
 
-fn page_of(size: usize) -> (PageInfo, Vec<Block>) {
+pub(crate) fn page_of(size: usize) -> (PageInfo, Vec<Block>) {
     let info = PageInfo {
         label: None,
         size: None,
@@ -376,6 +376,6 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
             ];
             vec![field("seen", seen.join("|"))]
         }
-        _ => return Err(error(ErrorKind::InvalidConfig, "unknown-attack")),
+        other => return crate::flood::run(other, size),
     })
 }

@@ -2,6 +2,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod attack;
+mod flood;
 
 wit_bindgen::generate!({
     path: "../../wit",

@@ -105,13 +105,14 @@ async fn table_elements_by_growing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_memories_and_tables_by_number() {
-    for module in [
-        "(core module $m)",
-        "(core module $m (memory 1))",
-        "(core module $m (table 1 funcref))",
+    for (module, times) in [
+        ("(core module $m)", 12),
+        ("(core module $m (memory 1))", 4),
+        ("(core module $m (table 1 funcref))", 8),
     ] {
-        let component = component_of(module, &"(core instance (instantiate $m))".repeat(12));
-        let invocation = instantiated(component.clone(), |l| l.instances = 8).await;
+        let one = "(core instance (instantiate $m))";
+        let component = component_of(module, &one.repeat(times));
+        let invocation = instantiated(component.clone(), |l| l.instances = 3).await;
         assert_eq!(code(&invocation), Code::InstanceLimit, "{module}");
         let fits = instantiated(component, |l| l.instances = 13).await;
         assert_eq!(code(&fits), Code::InvalidComponent, "{module}");

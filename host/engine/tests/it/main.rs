@@ -7,6 +7,7 @@
 
 mod code;
 mod contract;
+mod flood;
 mod inspect;
 mod kinds;
 mod limits;
