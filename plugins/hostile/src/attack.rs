@@ -16,6 +16,7 @@ use crate::docmill::plugin::types::{
 #[derive(Deserialize)]
 struct Config {
     attack: String,
+    /// How much or how often; 0: without end, where the attack has none of its own.
     #[serde(default)]
     size: usize,
     #[serde(default)]
@@ -77,11 +78,11 @@ pub(crate) fn page_of(size: usize) -> (PageInfo, Vec<Block>) {
 }
 
 #[inline(never)]
-fn recurse(depth: u64) -> u64 {
-    if black_box(depth) == u64::MAX {
+fn recurse(left: usize) -> u64 {
+    if black_box(left) == 0 {
         0
     } else {
-        recurse(depth + 1).wrapping_add(black_box(1))
+        recurse(left - 1).wrapping_add(black_box(1))
     }
 }
 
@@ -98,24 +99,34 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
         Err(_) => return Err(error(ErrorKind::InvalidConfig, "no-attack")),
     };
     let size = config.size;
+    let times = if size == 0 { usize::MAX } else { size };
     Ok(match config.attack.as_str() {
         "nothing" => vec![field("done", "yes")],
         "spin" => spin(),
         "burn" => {
-            let mut n = 0_u64;
+            // Each round needs the one before, so that no optimiser can shorten it.
+            let mut n = 1_u64;
             for _ in 0..size {
-                n = black_box(n.wrapping_add(1));
+                n ^= n << 13;
+                n ^= n >> 7;
+                n ^= n << 17;
             }
-            vec![field("done", n.to_string())]
+            let path = if config.text.is_empty() {
+                "done"
+            } else {
+                &config.text
+            };
+            vec![field(path, n.to_string())]
         }
         "allocate" => {
             let mut kept = Vec::new();
-            loop {
+            for _ in 0..times {
                 kept.push(vec![1_u8; 1 << 20]);
                 black_box(&kept);
             }
+            vec![field("done", "yes")]
         }
-        "recurse" => vec![field("depth", recurse(0).to_string())],
+        "recurse" => vec![field("depth", recurse(times).to_string())],
         "panic" => panic!("as asked"),
         "exit" => std::process::exit(3),
         "log" => {
@@ -133,9 +144,10 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
         "fields" => (0..size).map(|n| field(&format!("n{n}"), "")).collect(),
         "handles" => {
             let mut kept = Vec::new();
-            loop {
+            for _ in 0..times {
                 kept.push(ReadingBuilder::new());
             }
+            vec![field("done", "yes")]
         }
         "handles-dropped" => {
             for _ in 0..size {
@@ -148,20 +160,26 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
             let inputs = unsafe { Inputs::from_handle(123_456) };
             vec![field("done", inputs.params())]
         }
-        "host-calls" => loop {
-            black_box(inputs.params());
-        },
+        "host-calls" => {
+            for _ in 0..times {
+                black_box(inputs.params());
+            }
+            vec![field("done", "yes")]
+        }
         "host-calls-wasi" => loop {
             let _ = black_box(std::net::UdpSocket::bind("127.0.0.1:0"));
         },
-        "host-bytes" => loop {
-            black_box(
-                inputs
-                    .main()
-                    .map(|main| main.text(0).map(|text| text.len()))
-                    .transpose()?,
-            );
-        },
+        "host-bytes" => {
+            for _ in 0..times {
+                black_box(
+                    inputs
+                        .main()
+                        .map(|main| main.text(0).map(|text| text.len()))
+                        .transpose()?,
+                );
+            }
+            vec![field("done", "yes")]
+        }
         "huge-argument" => {
             let needle = "n".repeat(size);
             let hits = inputs
@@ -172,10 +190,11 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
         }
         "builder" => {
             let builder = ReadingBuilder::new();
-            loop {
+            for _ in 0..times {
                 let (info, blocks) = page_of(1 << 20);
                 builder.add_page(&info, &blocks)?;
             }
+            vec![field("done", "yes")]
         }
         "builders" => {
             let mut kept = Vec::new();

@@ -14,23 +14,6 @@ async fn memory() {
     assert!((16 << 20..=32 << 20).contains(&peak), "{peak}");
 }
 
-/// A component without imports; it exports functions of the right names, whose types nobody gets to see.
-fn component_of(modules: &str, instances: &str) -> bytes::Bytes {
-    let text = format!(
-        r#"(component
-            {modules}
-            (core module $f (func (export "f")))
-            (core instance $f (instantiate $f))
-            {instances}
-            (func $lifted (canon lift (core func $f "f")))
-            (instance $extractor (export "extract" (func $lifted)))
-            (instance $manifest (export "describe" (func $lifted)))
-            (export "docmill:plugin/extractor@0.1.0" (instance $extractor))
-            (export "docmill:plugin/manifest@0.1.0" (instance $manifest)))"#
-    );
-    wat::parse_str(text).unwrap().into()
-}
-
 async fn instantiated(
     component: bytes::Bytes,
     change: impl FnOnce(&mut docmill_model::limits::Limits),

@@ -7,6 +7,7 @@
 
 mod code;
 mod contract;
+mod each_limit;
 mod flood;
 mod inspect;
 mod kinds;

@@ -80,6 +80,23 @@ pub fn component(package: &str) -> Bytes {
     bytes
 }
 
+/// A component without imports; it exports functions of the right names, whose types nobody gets to see.
+pub fn component_of(modules: &str, instances: &str) -> Bytes {
+    let text = format!(
+        r#"(component
+            {modules}
+            (core module $f (func (export "f")))
+            (core instance $f (instantiate $f))
+            {instances}
+            (func $lifted (canon lift (core func $f "f")))
+            (instance $extractor (export "extract" (func $lifted)))
+            (instance $manifest (export "describe" (func $lifted)))
+            (export "docmill:plugin/extractor@0.1.0" (instance $extractor))
+            (export "docmill:plugin/manifest@0.1.0" (instance $manifest)))"#
+    );
+    wat::parse_str(text).unwrap().into()
+}
+
 pub async fn load(engine: &Engine, component: Bytes) -> Plugin {
     engine
         .load(Digest::of(&component), || async { Ok(component) })
