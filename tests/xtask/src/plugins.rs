@@ -60,6 +60,13 @@ pub fn examples(root: &Path) -> Result<()> {
         .args(["run", "--silent", "build"]))
 }
 
+/// What the examples test of themselves, without a host.
+pub fn test_examples(root: &Path) -> Result<()> {
+    step("testing the JavaScript example plugins");
+    let place = root.join("plugins/examples/js");
+    run(command("npm").current_dir(place).args(["test", "--silent"]))
+}
+
 /// An unchanged file keeps its time, so that cargo need not build the host again.
 fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
     let bytes = fs::read(from)?;

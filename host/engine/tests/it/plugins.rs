@@ -240,6 +240,10 @@ async fn deep_configurations_are_errors_and_not_traps() {
 async fn example(kind: &str) -> Option<Plugin> {
     let dist = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/dist/examples");
     let Ok(bytes) = std::fs::read(format!("{dist}/js-{kind}.wasm")) else {
+        assert!(
+            std::env::var_os("DOCMILL_REQUIRE_EXAMPLES").is_none(),
+            "js-{kind}.wasm was not built"
+        );
         println!("skipped: js-{kind}.wasm is not built (cargo xtask examples)");
         return None;
     };
