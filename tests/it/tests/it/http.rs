@@ -2,16 +2,26 @@
 
 mod components;
 mod connections;
+mod corpus;
 mod definitions;
 mod greedy;
+mod hostile;
 mod inputs;
 mod outage;
 mod overload;
 mod pages;
+mod samples;
 mod storage;
 mod truth;
 mod walk;
 mod wild;
+
+/// The example pipelines that come with docmill.
+pub const READ: &str = include_str!("../../../../host/server/assets/pipelines/read.yaml");
+pub const INVOICE: &str = include_str!("../../../../host/server/assets/pipelines/invoice.yaml");
+pub const CERTIFICATE: &str = include_str!("../../../../host/server/assets/pipelines/certificate.yaml");
+pub const FORM: &str = include_str!("../../../../host/server/assets/pipelines/form.yaml");
+pub const LETTER: &str = include_str!("../../../../host/server/assets/pipelines/letter.yaml");
 
 /// Reads a text and finds two fields by their labels.
 pub const NOTE: &str = "

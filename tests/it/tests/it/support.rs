@@ -4,4 +4,13 @@ pub mod client;
 pub mod host;
 pub mod proxy;
 
+/// Small Office files, made by what the plugin's own tests make theirs with.
+#[path = "../../../../plugins/office/tests/it/build.rs"]
+#[expect(dead_code, reason = "these tests need less of it")]
+pub mod office;
+/// Small PDF files, likewise.
+#[path = "../../../../plugins/pdf/tests/made/writer.rs"]
+#[expect(dead_code, reason = "these tests need less of it")]
+pub mod pdf;
+
 pub use host::{Host, Setup, component};
