@@ -7,6 +7,7 @@ mod definitions;
 mod greedy;
 mod hostile;
 mod inputs;
+mod javascript;
 mod outage;
 mod overload;
 mod pages;
