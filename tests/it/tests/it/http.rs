@@ -11,6 +11,7 @@ mod javascript;
 mod outage;
 mod overload;
 mod pages;
+mod parallel;
 mod samples;
 mod storage;
 mod truth;
