@@ -260,6 +260,8 @@ fn is_cut(error: &sqlx::Error) -> bool {
                 K::BrokenPipe | K::ConnectionReset | K::ConnectionAborted | K::UnexpectedEof
             )
         }
+        // Cut before the first answer, while it was asked whether the server speaks TLS.
+        sqlx::Error::Protocol(said) => said.contains("SSLRequest"),
         // Ended by an administrator, by a crash, by a shutdown.
         sqlx::Error::Database(cause) => matches!(cause.code().as_deref(), Some("57P01" | "57P02" | "08006")),
         _ => false,

@@ -80,11 +80,16 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
         match error {
-            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::BeginFailed => {
-                Self::Unavailable {
-                    reason: error.to_string(),
-                }
-            }
+            // A connection that breaks off while it is made, behind a proxy most often, is told as a breach of the protocol.
+            E::Io(_)
+            | E::Tls(_)
+            | E::Protocol(_)
+            | E::PoolTimedOut
+            | E::PoolClosed
+            | E::WorkerCrashed
+            | E::BeginFailed => Self::Unavailable {
+                reason: error.to_string(),
+            },
             E::Database(ref cause) => match cause.code().as_deref().unwrap_or_default() {
                 // connection exceptions; insufficient resources (disk full, too many connections); operator
                 // intervention (shutdown, starting up, statement timeout); read-only transaction (a standby)
