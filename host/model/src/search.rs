@@ -137,7 +137,7 @@ impl Folded {
     }
 
     /// The first byte that stands for something at or after `start` of the original.
-    fn from_original(&self, original: &str, start: usize) -> usize {
+    fn at_original(&self, original: &str, start: usize) -> usize {
         let mark = self.mark(|m| m.original <= start);
         let before = Units::from(original, mark.original).take_while(|unit| unit.start < start);
         mark.folded + before.map(|unit| unit.form.len()).sum::<usize>()
@@ -226,7 +226,7 @@ impl Page {
         let Some(wanted) = wanted(needle, folded.text.len()) else {
             return Vec::new();
         };
-        let from = folded.from_original(&self.text, start as usize);
+        let from = folded.at_original(&self.text, start as usize);
         let Some(tail) = folded.text.get(from..) else {
             return Vec::new();
         };
