@@ -11,6 +11,7 @@ use docmill_model::id::TenantId;
 use docmill_runs::Acting;
 use docmill_store::who;
 
+use crate::language::Language;
 use crate::observe::Context;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -94,6 +95,9 @@ impl FromRequestParts<ApiState> for Caller {
             })
             .await?;
         context.set_caller(who.tenant, who.key);
+        if let Some(language) = Language::of_tag(&who.locale) {
+            context.set_language(language);
+        }
         Ok(Self { who, context })
     }
 }

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
-use crate::answer::{id_of, json as body_of, json_with};
+use crate::answer::{id_of, json as body_of, json_with, limit};
 use crate::body::Reader;
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemBody};
+use crate::query::Query;
 use crate::state::ApiState;
 use crate::time::rfc3339;
 
@@ -89,20 +90,34 @@ pub struct KeyList {
     /// Newest first: `id`, `name`, `prefix`, `created_at`, `revoked_at`.
     #[schema(value_type = Vec<Object>)]
     items: Vec<Json>,
+    /// Pass it as `cursor` for those that follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
-/// All keys, without their secrets.
+/// The keys, without their secrets.
 #[utoipa::path(
     get, path = "/v1/keys", tag = "keys",
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
     responses((status = 200, body = KeyList), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub async fn list(State(state): State<ApiState>, caller: Caller) -> Result<Response, Problem> {
-    let rows = state
+pub async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    mut query: Query,
+) -> Result<Response, Problem> {
+    let limit = limit(&mut query)?;
+    let cursor: Option<KeyId> = query.parsed("cursor", "the `next` of the page before")?;
+    query.finish()?;
+    let page = state
         .store()
-        .list_keys(caller.tenant())
+        .list_keys(caller.tenant(), cursor, limit)
         .await
         .map_err(|e| e.failure())?;
-    let items = rows.iter().map(|row| {
+    let items = page.items.iter().map(|row| {
         json!({
             "id": row.id, "name": row.name, "prefix": row.prefix, "created_at": rfc3339(row.created_at),
             "revoked_at": row.revoked_at.map(rfc3339),
@@ -110,6 +125,7 @@ pub async fn list(State(state): State<ApiState>, caller: Caller) -> Result<Respo
     });
     body_of(&KeyList {
         items: items.collect(),
+        next: page.next.map(|id| id.to_string()),
     })
 }
 
@@ -154,9 +170,9 @@ pub struct MeBody {
     tenant: String,
     /// The tenant's name.
     tenant_name: String,
-    /// IANA name.
+    /// Of the tenant; IANA name.
     timezone: String,
-    /// BCP 47.
+    /// Of the tenant; BCP 47.
     locale: String,
     /// `key_…`
     key: String,

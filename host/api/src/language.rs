@@ -1,4 +1,5 @@
-//! The language of an answer, from `Accept-Language` (RFC 9110, section 12.5.4).
+//! The language of an answer: the one that `Accept-Language` asks for (RFC 9110, section 12.5.4), otherwise the tenant's,
+//! otherwise English.
 
 use axum::http::{HeaderMap, header};
 
@@ -27,9 +28,17 @@ impl Language {
         }
     }
 
-    /// The one that the client prefers among those that docmill speaks; English if it names none.
-    pub fn preferred(headers: &HeaderMap) -> Self {
-        let mut best = (0_u16, Self::English);
+    /// The language of a BCP 47 tag, if docmill speaks it: Kazakh for `kk-KZ`.
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        let primary = tag.split('-').next().unwrap_or_default();
+        Self::ALL
+            .into_iter()
+            .find(|l| primary.eq_ignore_ascii_case(l.tag()))
+    }
+
+    /// The one that the client asks for among those that docmill speaks.
+    pub fn asked(headers: &HeaderMap) -> Option<Self> {
+        let mut best = (0_u16, None);
         for value in headers.get_all(header::ACCEPT_LANGUAGE).iter().take(4) {
             for entry in value.to_str().unwrap_or_default().split(',').take(20) {
                 let mut parts = entry.split(';');
@@ -41,12 +50,10 @@ impl Language {
                     .unwrap_or(0.0);
                 // Three decimals are all that RFC 9110 allows.
                 let weight = (weight * 1000.0) as u16;
-                let primary = tag.split('-').next().unwrap_or_default();
-                let known = Self::ALL
-                    .into_iter()
-                    .find(|l| primary.eq_ignore_ascii_case(l.tag()));
-                if let Some(language) = known.filter(|_| weight > best.0) {
-                    best = (weight, language);
+                if weight > best.0
+                    && let Some(language) = Self::of_tag(tag)
+                {
+                    best = (weight, Some(language));
                 }
             }
         }
@@ -60,8 +67,8 @@ mod tests {
 
     use super::*;
 
-    fn preferred(value: &'static str) -> Language {
-        Language::preferred(&HeaderMap::from_iter([(
+    fn asked(value: &'static str) -> Option<Language> {
+        Language::asked(&HeaderMap::from_iter([(
             header::ACCEPT_LANGUAGE,
             HeaderValue::from_static(value),
         )]))
@@ -69,11 +76,12 @@ mod tests {
 
     #[test]
     fn the_heaviest_known_language_wins() {
-        assert_eq!(preferred("ru"), Language::Russian);
-        assert_eq!(preferred("kk-KZ,ru;q=0.9,en;q=0.8"), Language::Kazakh);
-        assert_eq!(preferred("de, en;q=0.3, RU-ru;q=0.7"), Language::Russian);
+        assert_eq!(asked("ru"), Some(Language::Russian));
+        assert_eq!(asked("kk-KZ,ru;q=0.9,en;q=0.8"), Some(Language::Kazakh));
+        assert_eq!(asked("de, en;q=0.3, RU-ru;q=0.7"), Some(Language::Russian));
+        assert_eq!(asked("en"), Some(Language::English));
         for unknown in ["de", "", "*", "ru;q=0", "ru;q=nonsense", ";;;,,,"] {
-            assert_eq!(preferred(unknown), Language::English, "{unknown}");
+            assert_eq!(asked(unknown), None, "{unknown}");
         }
     }
 }

@@ -35,6 +35,7 @@ mod pipelines;
 mod plugins;
 mod probes;
 mod runs;
+mod tenant;
 mod time;
 
 pub use routes::{openapi, router};

@@ -33,6 +33,7 @@ struct Known {
     tenant: OnceLock<TenantId>,
     key: OnceLock<KeyId>,
     run: OnceLock<RunId>,
+    language: OnceLock<Language>,
 }
 
 impl Context {
@@ -50,6 +51,11 @@ impl Context {
     pub fn set_caller(&self, tenant: TenantId, key: KeyId) {
         let _ = self.0.tenant.set(tenant);
         let _ = self.0.key.set(key);
+    }
+
+    /// The language of problems unless the client asks for another.
+    pub fn set_language(&self, language: Language) {
+        let _ = self.0.language.set(language);
     }
 
     /// Which run it became.
@@ -128,12 +134,13 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         tenant: OnceLock::new(),
         key: OnceLock::new(),
         run: OnceLock::new(),
+        language: OnceLock::new(),
     }));
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".into(), |path| Arc::from(path.as_str()));
-    let language = Language::preferred(request.headers());
+    let asked = Language::asked(request.headers());
     let doubled = doubled_header(request.headers());
     state.metrics().in_flight.fetch_add(1, Ordering::Relaxed);
     let mut open = Open {
@@ -158,6 +165,7 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
     let detail = problem.as_ref().map_or("", |p| p.failure.message.as_str());
     let mut response = match &problem {
         Some(problem) => {
+            let language = asked.or(context.0.language.get().copied()).unwrap_or_default();
             let mut rendered = problem.render(context.request(), language);
             if let Some(allow) = response.headers().get(header::ALLOW) {
                 rendered.headers_mut().insert(header::ALLOW, allow.clone());

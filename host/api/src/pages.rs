@@ -71,7 +71,7 @@ pub async fn landing(headers: HeaderMap) -> Response {
 /// The codes of problems.
 #[utoipa::path(get, path = "/errors", tag = "operation", responses((status = 200, description = "All codes")))]
 pub async fn errors(headers: HeaderMap) -> Result<Response, Problem> {
-    let language = Language::preferred(&headers);
+    let language = Language::asked(&headers).unwrap_or_default();
     if wants(&headers, "application/json") && !wants(&headers, "text/html") {
         let all: Vec<_> = Code::ALL.iter().map(|code| described(*code, language)).collect();
         return body_of(&json!({ "items": all }));
@@ -97,7 +97,7 @@ pub async fn errors(headers: HeaderMap) -> Result<Response, Problem> {
     responses((status = 200, description = "As HTML, or as JSON for `Accept: application/json`; in the language of `Accept-Language`"))
 )]
 pub async fn error(headers: HeaderMap, Path(code): Path<String>) -> Result<Response, Problem> {
-    let language = Language::preferred(&headers);
+    let language = Language::asked(&headers).unwrap_or_default();
     let code: Code = code
         .parse()
         .map_err(|_| Problem::new(Code::NotFound, "there is no such code; GET /errors lists them"))?;

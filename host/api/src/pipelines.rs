@@ -10,12 +10,12 @@ use docmill_model::plan::Plan;
 use docmill_model::size::ByteSize;
 use docmill_pipeline::{Catalog, plan};
 use docmill_store::StoreError;
-use docmill_store::pipeline::PipelineRow;
+use docmill_store::pipeline::{PipelineRow, PipelineVersionSummary};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
-use crate::answer::{json as body_of, json_with};
+use crate::answer::{json as body_of, json_with, limit};
 use crate::body::Reader;
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemBody};
@@ -146,21 +146,34 @@ pub async fn validate(
 /// Pipelines.
 #[derive(Serialize, ToSchema)]
 pub struct PipelineList {
-    /// By name.
+    /// By name: `name`, `description`, `version`, `updated_at`.
     #[schema(value_type = Vec<Object>)]
     items: Vec<Json>,
+    /// Pass it as `cursor` for those that follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
-/// All pipelines.
+/// The pipelines.
 #[utoipa::path(
     get, path = "/v1/pipelines", tag = "pipelines",
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
     responses((status = 200, body = PipelineList), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub async fn list(State(state): State<ApiState>, caller: Caller, query: Query) -> Result<Response, Problem> {
+pub async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    mut query: Query,
+) -> Result<Response, Problem> {
+    let limit = limit(&mut query)?;
+    let cursor = query.take("cursor")?;
     query.finish()?;
-    let rows = state
+    let page = state
         .store()
-        .list_pipelines(caller.tenant())
+        .list_pipelines(caller.tenant(), cursor.as_deref(), limit)
         .await
         .map_err(|e| e.failure())?;
     let item = |row: docmill_store::pipeline::PipelineSummary| {
@@ -172,8 +185,20 @@ pub async fn list(State(state): State<ApiState>, caller: Caller, query: Query) -
         })
     };
     body_of(&PipelineList {
-        items: rows.into_iter().map(item).collect(),
+        items: page.items.into_iter().map(item).collect(),
+        next: page.next,
     })
+}
+
+/// Versions of a pipeline.
+#[derive(Serialize, ToSchema)]
+pub struct PipelineVersionList {
+    /// Newest first: `version`, `created_at`.
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<Json>,
+    /// Pass it as `cursor` for those that follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// One pipeline, in its newest version or the one that `version` names.
@@ -213,30 +238,35 @@ pub async fn show(
 /// The versions of a pipeline, newest first.
 #[utoipa::path(
     get, path = "/v1/pipelines/{name}/versions", tag = "pipelines",
-    params(("name" = String, Path, description = "Its name")),
-    responses((status = 200, body = PipelineList), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+    params(
+        ("name" = String, Path, description = "Its name"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
+    responses((status = 200, body = PipelineVersionList), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub async fn versions(
     State(state): State<ApiState>,
     caller: Caller,
     Path(name): Path<String>,
-    query: Query,
+    mut query: Query,
 ) -> Result<Response, Problem> {
+    let limit = limit(&mut query)?;
+    let cursor: Option<i32> = query.parsed("cursor", "the `next` of the page before")?;
     query.finish()?;
     known(&name)?;
-    let rows = state
+    let page = state
         .store()
-        .pipeline_versions(caller.tenant(), &name)
+        .pipeline_versions(caller.tenant(), &name, cursor, limit)
         .await
         .map_err(|e| e.failure())?;
-    if rows.is_empty() {
+    if page.items.is_empty() && cursor.is_none() {
         return Err(unknown(&name));
     }
-    let items = rows
-        .iter()
-        .map(|row| json!({ "version": row.number, "created_at": rfc3339(row.created_at) }));
-    body_of(&PipelineList {
-        items: items.collect(),
+    let item = |row: &PipelineVersionSummary| json!({ "version": row.number, "created_at": rfc3339(row.created_at) });
+    body_of(&PipelineVersionList {
+        items: page.items.iter().map(item).collect(),
+        next: page.next.map(|number| number.to_string()),
     })
 }
 
@@ -300,7 +330,7 @@ fn pinned(plan: &Plan) -> Vec<String> {
 }
 
 /// The version that the client wants to replace: 0 for none.
-fn expected_version(headers: &HeaderMap) -> Result<Option<i32>, Problem> {
+pub fn expected_version(headers: &HeaderMap) -> Result<Option<i32>, Problem> {
     let text = |name| {
         headers
             .get(name)
@@ -322,7 +352,8 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<i32>, Problem> {
     }
 }
 
-fn tagged(mut response: Response, number: i32) -> Response {
+/// The answer with its version as its ETag.
+pub fn tagged(mut response: Response, number: i32) -> Response {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{number}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
     }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
-use crate::answer::{json as body_of, json_with};
+use crate::answer::{json as body_of, json_with, limit};
 use crate::body::Reader;
 use crate::caller::Caller;
 use crate::problem::{Problem, ProblemBody};
@@ -134,18 +134,31 @@ pub struct PluginList {
     /// By name: `name`, `kind`, `summary`, `latest`, `versions`.
     #[schema(value_type = Vec<Object>)]
     items: Vec<Json>,
+    /// Pass it as `cursor` for those that follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
-/// All plugins with their versions.
+/// The plugins with their versions.
 #[utoipa::path(
     get, path = "/v1/plugins", tag = "plugins",
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
     responses((status = 200, body = PluginList), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub async fn list(State(state): State<ApiState>, caller: Caller, query: Query) -> Result<Response, Problem> {
+pub async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    mut query: Query,
+) -> Result<Response, Problem> {
+    let limit = limit(&mut query)?;
+    let cursor: Option<PluginName> = query.parsed("cursor", "the `next` of the page before")?;
     query.finish()?;
-    let rows = state
+    let page = state
         .store()
-        .list_plugins(caller.tenant())
+        .list_plugins(caller.tenant(), cursor.as_ref(), limit)
         .await
         .map_err(|e| e.failure())?;
     let item = |row: &PluginRow| {
@@ -155,7 +168,8 @@ pub async fn list(State(state): State<ApiState>, caller: Caller, query: Query) -
         })
     };
     body_of(&PluginList {
-        items: rows.iter().map(item).collect(),
+        items: page.items.iter().map(item).collect(),
+        next: page.next.map(|name| name.to_string()),
     })
 }
 

@@ -184,7 +184,7 @@ pub struct ProblemBody {
     /// `/errors/{code}`: the page with cause and fix.
     #[schema(rename = "type", example = "/errors/missing-input")]
     kind: String,
-    /// A few words, in the language of `Accept-Language` (en, ru, kk).
+    /// A few words, in the language of `Accept-Language` (en, ru, kk), otherwise the tenant's.
     title: String,
     /// The HTTP status.
     status: u16,
@@ -193,7 +193,7 @@ pub struct ProblemBody {
     /// Stable; branch on this.
     #[schema(example = "missing-input")]
     code: String,
-    /// What to do about it, in the language of `Accept-Language`.
+    /// What to do about it, in the same language.
     fix: String,
     /// The plugin's own code: `encrypted`.
     reason: Option<String>,

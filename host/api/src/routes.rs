@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::{documents, keys, pages, pipelines, plugins, probes, runs};
+use crate::{documents, keys, pages, pipelines, plugins, probes, runs, tenant};
 
 fn all() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(head())
@@ -40,6 +40,7 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::me))
+        .routes(routes!(tenant::show, tenant::change))
         // For operators, and for people who look around. No key is needed.
         .routes(routes!(probes::healthz))
         .routes(routes!(probes::readyz))
@@ -71,7 +72,13 @@ static DESCRIBED: LazyLock<OpenApi> = LazyLock::new(|| {
         .add_security_scheme("key", SecurityScheme::Http(bearer));
     for (path, item) in &mut described.paths.paths {
         if path.starts_with("/v1/") && path != "/v1/openapi.json" || path.contains(':') {
-            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+            let operations = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.patch,
+                &mut item.delete,
+            ];
             for operation in operations.into_iter().flatten() {
                 operation.security = Some(vec![SecurityRequirement::new::<_, _, String>("key", [])]);
             }
@@ -106,6 +113,7 @@ pub fn summary() -> Vec<(&'static str, &'static str, &'static str)> {
                 ("GET", &item.get),
                 ("PUT", &item.put),
                 ("POST", &item.post),
+                ("PATCH", &item.patch),
                 ("DELETE", &item.delete),
             ];
             operations.into_iter().filter_map(move |(method, operation)| {
@@ -129,6 +137,7 @@ mod tests {
             ("POST", "/v1/pipelines:validate"),
             ("PUT", "/v1/plugins/{namespace}/{name}/versions/{version}"),
             ("DELETE", "/v1/keys/{id}"),
+            ("PATCH", "/v1/tenant"),
             ("GET", "/healthz"),
         ] {
             assert!(
@@ -143,6 +152,19 @@ mod tests {
             post["responses"]["200"].is_object() && post["security"].is_array(),
             "{post}"
         );
+        for path in [
+            "/v1/plugins",
+            "/v1/pipelines",
+            "/v1/keys",
+            "/v1/runs",
+            "/v1/documents",
+        ] {
+            let list = &document["paths"][path]["get"]["parameters"];
+            let names = list.as_array().into_iter().flatten().map(|p| &p["name"]);
+            let paged = names.filter(|name| *name == "limit" || *name == "cursor");
+            assert_eq!(paged.count(), 2, "{path}");
+        }
+        assert!(document["paths"]["/v1/tenant"]["patch"]["security"].is_array());
         assert!(document["components"]["schemas"]["ProblemBody"]["properties"]["type"].is_object());
     }
 }

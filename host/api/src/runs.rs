@@ -102,7 +102,7 @@ pub struct RunList {
         ("verdict" = Option<String>, Query, description = "pass, fail or undecided"),
         ("error" = Option<String>, Query, description = "Failed with this code"),
         ("document" = Option<String>, Query, description = "Over this document"),
-        ("since" = Option<String>, Query, description = "Admitted at this time or later (RFC 3339)"),
+        ("since" = Option<String>, Query, description = "Admitted at this time or later: RFC 3339; without an offset, or a date alone, in the tenant's time zone"),
         ("until" = Option<String>, Query, description = "Admitted before this time"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
@@ -116,7 +116,8 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let time = |query: &mut Query, name: &str| {
         let text = query.take(name)?;
-        text.map(|text| time::parse(name, &text)).transpose()
+        text.map(|text| time::parse(name, &text, &caller.who().timezone))
+            .transpose()
     };
     let filter = RunFilter {
         pipeline: query.take("pipeline")?,

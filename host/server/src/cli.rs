@@ -61,6 +61,9 @@ pub enum Command {
     /// Make API keys.
     #[command(subcommand)]
     Key(Key),
+    /// See and change the organisation's time zone and locale.
+    #[command(subcommand)]
+    Tenant(Tenant),
     /// Look at settings.
     #[command(subcommand)]
     Config(Config),
@@ -221,6 +224,24 @@ pub enum Key {
     Create {
         /// What it is for.
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Tenant {
+    /// Show its name, time zone and locale.
+    Show {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change its time zone or locale.
+    Set {
+        /// Where dates without an offset are taken to be: an IANA name, as in `Asia/Almaty`.
+        #[arg(long, value_name = "NAME", required_unless_present = "locale")]
+        timezone: Option<String>,
+        /// The language of messages for which nobody asks in another: `en`, `ru` or `kk`, or with a region, as in `kk-KZ`.
+        #[arg(long, value_name = "TAG")]
+        locale: Option<String>,
     },
 }
 

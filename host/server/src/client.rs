@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use docmill_model::failure::{Code, Failure};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::cli::Arguments;
 use crate::commands::{load_config, serve};
@@ -73,12 +73,28 @@ impl Client {
         self.send(self.http.get(self.full(path))).await
     }
 
+    /// GET of a list, all its pages as one.
+    pub async fn list(&self, path: &str) -> Result<Json> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let mut page = self.get(&format!("{path}?limit=200{cursor}")).await?;
+            if let Some(Json::Array(more)) = page.get_mut("items").map(Json::take) {
+                items.extend(more);
+            }
+            match page.get("next").and_then(Json::as_str) {
+                Some(next) => cursor = format!("&cursor={}", segment(next)),
+                None => return Ok(json!({ "items": items })),
+            }
+        }
+    }
+
     /// POST of a JSON body.
     pub async fn post(&self, path: &str, body: &Json) -> Result<Json> {
         self.send(self.http.post(self.full(path)).json(body)).await
     }
 
-    /// PUT or POST of bytes.
+    /// PUT, POST or PATCH of bytes.
     pub async fn bytes(
         &self,
         method: reqwest::Method,

@@ -11,6 +11,7 @@ mod plugin;
 mod run;
 mod runs;
 pub mod serve;
+mod tenant;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             Command::Run(options) => run::run(&arguments, options).await,
             Command::Runs(command) => runs::runs(&arguments, command).await,
             Command::Key(command) => key::key(&arguments, command).await,
+            Command::Tenant(command) => tenant::tenant(&arguments, command).await,
             Command::Config(command) => config::config(&arguments, command),
         }
     })?;

@@ -28,8 +28,18 @@ pub use error::StoreError;
 /// Some rows of many, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Page<T, C> {
-    /// Newest first.
+    /// Newest first, or by name.
     pub items: Vec<T>,
     /// Pass it to get the rows that follow; none: these were the last.
     pub next: Option<C>,
+}
+
+impl<T, C> Page<T, C> {
+    /// The page of `limit` rows out of one row more, which tells that there are others; `cursor` is the place of a row.
+    pub(crate) fn of(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> C) -> Self {
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next = items.last().filter(|_| more).map(cursor);
+        Self { items, next }
+    }
 }

@@ -6,9 +6,11 @@ use docmill_model::run::Millis;
 use serde::Serialize;
 use sqlx::types::Json;
 
+use crate::Page;
 use crate::clean::{json_text, text};
 use crate::connect::Store;
 use crate::error::StoreError;
+use crate::run::page_size;
 
 /// What saving came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,37 +206,50 @@ impl Store {
         }))
     }
 
-    /// All pipelines of the tenant, by name.
+    /// Pipelines of the tenant, by name. `cursor` is the last name seen. 0 means 50 at once, more than 200 means 200.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn list_pipelines(&self, tenant: TenantId) -> Result<Vec<PipelineSummary>, StoreError> {
+    pub async fn list_pipelines(
+        &self,
+        tenant: TenantId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<PipelineSummary, String>, StoreError> {
+        let limit = page_size(limit);
+        let cursor = cursor.map(text);
         let mut tx = self.tenant(tenant).await?;
         let rows = sqlx::query!(
-            r#"select distinct on (p.name) p.id, p.name, v.number, v.definition ->> 'description' as description,
+            r#"select p.id, p.name, v.number, v.definition ->> 'description' as description,
                       docmill.millis(v.created_at) as "updated_at!"
                from docmill.pipeline p
-               join docmill.pipeline_version v on v.tenant_id = p.tenant_id and v.pipeline_id = p.id
-               where p.tenant_id = $1
-               order by p.name, v.number desc"#,
+               cross join lateral (
+                   select * from docmill.pipeline_version v
+                   where v.tenant_id = p.tenant_id and v.pipeline_id = p.id order by v.number desc limit 1
+               ) v
+               where p.tenant_id = $1 and ($2::text is null or p.name > $2)
+               order by p.name limit $3"#,
             tenant.uuid(),
+            cursor.as_deref(),
+            i64::from(limit) + 1,
         )
         .fetch_all(tx.connection())
         .await?;
         tx.commit().await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| PipelineSummary {
-                pipeline: row.id.into(),
-                name: row.name,
-                description: row.description.unwrap_or_default(),
-                number: row.number,
-                updated_at: row.updated_at,
-            })
-            .collect())
+        let summary = rows.into_iter().map(|row| PipelineSummary {
+            pipeline: row.id.into(),
+            name: row.name,
+            description: row.description.unwrap_or_default(),
+            number: row.number,
+            updated_at: row.updated_at,
+        });
+        Ok(Page::of(summary.collect(), limit, |pipeline| {
+            pipeline.name.clone()
+        }))
     }
 
-    /// The versions of a pipeline, newest first; empty if there is no such pipeline.
+    /// The versions of a pipeline, newest first; empty if there is no such pipeline. `cursor` is the last number seen.
+    /// 0 means 50 at once, more than 200 means 200.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -242,27 +257,30 @@ impl Store {
         &self,
         tenant: TenantId,
         name: &str,
-    ) -> Result<Vec<PipelineVersionSummary>, StoreError> {
+        cursor: Option<i32>,
+        limit: u32,
+    ) -> Result<Page<PipelineVersionSummary, i32>, StoreError> {
+        let limit = page_size(limit);
         let mut tx = self.tenant(tenant).await?;
         let rows = sqlx::query!(
             r#"select v.id, v.number, docmill.millis(v.created_at) as "created_at!"
                from docmill.pipeline p
                join docmill.pipeline_version v on v.tenant_id = p.tenant_id and v.pipeline_id = p.id
-               where p.tenant_id = $1 and p.name = $2
-               order by v.number desc"#,
+               where p.tenant_id = $1 and p.name = $2 and ($3::integer is null or v.number < $3)
+               order by v.number desc limit $4"#,
             tenant.uuid(),
             &*text(name),
+            cursor,
+            i64::from(limit) + 1,
         )
         .fetch_all(tx.connection())
         .await?;
         tx.commit().await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| PipelineVersionSummary {
-                version_id: row.id.into(),
-                number: row.number,
-                created_at: row.created_at,
-            })
-            .collect())
+        let summary = rows.into_iter().map(|row| PipelineVersionSummary {
+            version_id: row.id.into(),
+            number: row.number,
+            created_at: row.created_at,
+        });
+        Ok(Page::of(summary.collect(), limit, |version| version.number))
     }
 }

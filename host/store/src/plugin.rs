@@ -8,10 +8,12 @@ use semver::Version;
 use serde::Serialize;
 use sqlx::types::Json;
 
+use crate::Page;
 use crate::clean::json_text;
 use crate::connect::Store;
 use crate::convert::{digest, size_in, size_out, word};
 use crate::error::StoreError;
+use crate::run::page_size;
 
 /// A version that is about to be published.
 #[derive(Debug, Clone)]
@@ -169,13 +171,32 @@ impl Store {
         })
     }
 
-    /// All plugins of the tenant with their versions, by name.
+    /// Plugins of the tenant with their versions, by name. `cursor` is the last name seen. 0 means 50 at once, more than
+    /// 200 means 200.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn list_plugins(&self, tenant: TenantId) -> Result<Vec<PluginRow>, StoreError> {
+    pub async fn list_plugins(
+        &self,
+        tenant: TenantId,
+        cursor: Option<&PluginName>,
+        limit: u32,
+    ) -> Result<Page<PluginRow, PluginName>, StoreError> {
+        let limit = page_size(limit);
+        let mut tx = self.tenant(tenant).await?;
+        let names = sqlx::query_scalar!(
+            "select name from docmill.plugin where tenant_id = $1 and ($2::text is null or name > $2)
+             order by name limit $3",
+            tenant.uuid(),
+            cursor.map(PluginName::to_string),
+            i64::from(limit) + 1,
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.commit().await?;
+        let names = Page::of(names, limit, String::clone);
         let mut plugins: Vec<PluginRow> = Vec::new();
-        for (name, kind, version) in self.versions(tenant, None).await? {
+        for (name, kind, version) in self.versions(tenant, Some(&names.items)).await? {
             match plugins.last_mut() {
                 Some(plugin) if plugin.name == name => plugin.versions.push(version),
                 _ => plugins.push(PluginRow {
@@ -195,7 +216,10 @@ impl Store {
                 plugin.summary = latest.manifest.summary.clone();
             }
         }
-        Ok(plugins)
+        Ok(Page {
+            items: plugins,
+            next: names.next.map(|name| word(&name)).transpose()?,
+        })
     }
 
     /// One plugin with its versions.
@@ -207,7 +231,7 @@ impl Store {
         tenant: TenantId,
         name: &PluginName,
     ) -> Result<Option<PluginRow>, StoreError> {
-        let mut versions: Vec<_> = self.versions(tenant, Some(name)).await?;
+        let mut versions: Vec<_> = self.versions(tenant, Some(&[name.to_string()])).await?;
         versions.sort_by(|(.., a), (.., b)| b.version.cmp(&a.version));
         let latest = versions
             .iter()
@@ -330,7 +354,8 @@ impl Store {
             .collect()
     }
 
-    /// A number that grows with every plugin published and every pipeline saved: while it stays, what was planned still holds.
+    /// A number that grows with every plugin published, every pipeline saved and every change of the tenant's settings: while
+    /// it stays, what was planned still holds.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -339,7 +364,8 @@ impl Store {
         // Versions are never removed, so their number only grows.
         let revision = sqlx::query_scalar!(
             r#"select (select count(*) from docmill.plugin_version where tenant_id = $1)
-                    + (select count(*) from docmill.pipeline_version where tenant_id = $1) as "revision!""#,
+                    + (select count(*) from docmill.pipeline_version where tenant_id = $1)
+                    + (select coalesce(sum(settings_version), 0) from docmill.tenant where tenant_id = $1) as "revision!""#,
             tenant.uuid(),
         )
         .fetch_one(tx.connection())
@@ -348,11 +374,11 @@ impl Store {
         Ok(revision)
     }
 
-    /// All versions, of one plugin or of all; those of one plugin stand together.
+    /// All versions, of these plugins or of all; those of one plugin stand together.
     async fn versions(
         &self,
         tenant: TenantId,
-        name: Option<&PluginName>,
+        names: Option<&[String]>,
     ) -> Result<Vec<(PluginName, Kind, VersionRow)>, StoreError> {
         let mut tx = self.tenant(tenant).await?;
         let rows = sqlx::query!(
@@ -360,10 +386,10 @@ impl Store {
                       v.manifest as "manifest: Json<Manifest>", v.inspection
                from docmill.plugin p
                join docmill.plugin_version v on v.tenant_id = p.tenant_id and v.plugin_id = p.id
-               where p.tenant_id = $1 and ($2::text is null or p.name = $2)
+               where p.tenant_id = $1 and ($2::text[] is null or p.name = any($2))
                order by p.name, v.id"#,
             tenant.uuid(),
-            name.map(PluginName::to_string),
+            names,
         )
         .fetch_all(tx.connection())
         .await?;

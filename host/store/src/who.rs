@@ -1,5 +1,7 @@
 //! Tenants, keys and the audit log.
 
+mod settings;
+
 use std::fmt;
 use std::net::IpAddr;
 
@@ -8,9 +10,13 @@ use docmill_model::id::{AuditId, KeyId, RequestId, TenantId};
 use docmill_model::run::Millis;
 use serde::Serialize;
 
+use crate::Page;
 use crate::clean::{json, text};
 use crate::connect::{Store, again_if_cut};
 use crate::error::StoreError;
+use crate::run::page_size;
+
+pub use settings::{TenantChange, TenantRow};
 
 /// A key's secret part. Shown once; the database has its SHA-256 only.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,9 +53,9 @@ pub struct Caller {
     pub tenant: TenantId,
     /// The tenant's name.
     pub tenant_name: String,
-    /// IANA name, for dates shown to people.
+    /// IANA name, for times that people write and read.
     pub timezone: String,
-    /// BCP 47.
+    /// BCP 47; its language is that of messages for which nobody asks in another.
     pub locale: String,
     /// Which key.
     pub key: KeyId,
@@ -178,30 +184,36 @@ impl Store {
         Ok((key, secret))
     }
 
-    /// The tenant's keys, newest first.
+    /// The tenant's keys, newest first. `cursor` is the last key seen. 0 means 50 at once, more than 200 means 200.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn list_keys(&self, tenant: TenantId) -> Result<Vec<KeyRow>, StoreError> {
+    pub async fn list_keys(
+        &self,
+        tenant: TenantId,
+        cursor: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Page<KeyRow, KeyId>, StoreError> {
+        let limit = page_size(limit);
         let mut tx = self.tenant(tenant).await?;
         let rows = sqlx::query!(
             r#"select id, name, prefix, docmill.millis(created_at) as "created_at!", docmill.millis(revoked_at) as revoked_at
-               from docmill.api_key where tenant_id = $1 order by id desc"#,
+               from docmill.api_key where tenant_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3"#,
             tenant.uuid(),
+            cursor.map(KeyId::uuid),
+            i64::from(limit) + 1,
         )
         .fetch_all(tx.connection())
         .await?;
         tx.commit().await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| KeyRow {
-                id: row.id.into(),
-                name: row.name,
-                prefix: row.prefix,
-                created_at: row.created_at,
-                revoked_at: row.revoked_at,
-            })
-            .collect())
+        let key = rows.into_iter().map(|row| KeyRow {
+            id: row.id.into(),
+            name: row.name,
+            prefix: row.prefix,
+            created_at: row.created_at,
+            revoked_at: row.revoked_at,
+        });
+        Ok(Page::of(key.collect(), limit, |key| key.id))
     }
 
     /// Ends a key. It stays listed; ending it again changes nothing.

@@ -3,7 +3,7 @@
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
 //! let database = docmill_harness::database().await?;
-//! database.store.list_pipelines(database.tenant).await?;
+//! database.store.list_pipelines(database.tenant, None, 0).await?;
 //! # Ok(()) }
 //! ```
 //!
@@ -33,6 +33,22 @@ pub struct Database {
     pub tenant: TenantId,
     /// Its key.
     pub secret: Secret,
+}
+
+impl Database {
+    /// What the audit log tells of this action, oldest first, as JSON.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn audited(&self, action: &str) -> Result<Vec<String>> {
+        let mut owner = PgConnection::connect(&self.url).await?;
+        let lines =
+            sqlx::query_scalar("select detail::text from docmill.audit_entry where action = $1 order by id")
+                .bind(action)
+                .fetch_all(&mut owner)
+                .await?;
+        Ok(lines)
+    }
 }
 
 /// A fresh database on this process's server.

@@ -60,7 +60,7 @@ async fn answer(client: &Client, command: &Command, source: Option<String>) -> R
             }
         }
         Command::List { json } => {
-            let shown = client.get("/v1/pipelines").await?;
+            let shown = client.list("/v1/pipelines").await?;
             if *json {
                 say!("{}", serde_json::to_string_pretty(&shown)?);
             } else {

@@ -32,7 +32,7 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
         Command::Push { file } => push(arguments, file).await,
         Command::List { json } => {
             let client = Client::open(arguments).await?;
-            let shown = client.get("/v1/plugins").await;
+            let shown = client.list("/v1/plugins").await;
             client.close().await;
             show_list(&shown?, *json)
         }

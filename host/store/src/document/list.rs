@@ -29,14 +29,11 @@ impl Store {
     ) -> Result<Page<DocumentSummary, DocumentId>, StoreError> {
         let limit = page_size(limit);
         let cursor = cursor.map(DocumentId::uuid);
-        let mut items = match words.map(|w| text(w).chars().take(MAX_WORDS_CHARS).collect::<String>()) {
+        let items = match words.map(|w| text(w).chars().take(MAX_WORDS_CHARS).collect::<String>()) {
             None => self.newest_documents(tenant, cursor, limit + 1).await?,
             Some(words) => self.documents_with(tenant, cursor, limit + 1, &words).await?,
         };
-        let more = items.len() > limit as usize;
-        items.truncate(limit as usize);
-        let next = items.last().filter(|_| more).map(|document| document.id);
-        Ok(Page { items, next })
+        Ok(Page::of(items, limit, |document| document.id))
     }
 
     async fn newest_documents(

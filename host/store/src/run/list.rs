@@ -59,11 +59,8 @@ impl Store {
         // Planned for these very values: what is rare is found through its index, what is common is not.
         let rows = query.build().persistent(false).fetch_all(tx.connection()).await?;
         tx.commit().await?;
-        let mut items: Vec<RunSummary> = rows.iter().map(summary).collect::<Result<_, _>>()?;
-        let more = items.len() > limit as usize;
-        items.truncate(limit as usize);
-        let next = items.last().filter(|_| more).map(|run| run.id);
-        Ok(Page { items, next })
+        let items = rows.iter().map(summary).collect::<Result<_, _>>()?;
+        Ok(Page::of(items, limit, |run: &RunSummary| run.id))
     }
 }
 

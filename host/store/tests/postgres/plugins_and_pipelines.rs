@@ -51,7 +51,7 @@ async fn versions_never_change() -> anyhow::Result<()> {
     publish("1.10.0", Kind::Extractor, b"d").await?;
     publish("2.0.0-beta.1", Kind::Extractor, b"e").await?;
 
-    let plugins = db.store.list_plugins(db.tenant).await?;
+    let plugins = db.store.list_plugins(db.tenant, None, 0).await?.items;
     let [plugin] = plugins.as_slice() else {
         panic!("{plugins:?}")
     };
@@ -138,14 +138,95 @@ async fn pipelines_are_versioned() -> anyhow::Result<()> {
             .is_none()
     );
     assert!(db.store.get_pipeline(db.tenant, "other\0").await?.is_none());
-    let list = db.store.list_pipelines(db.tenant).await?;
+    let list = db.store.list_pipelines(db.tenant, None, 0).await?.items;
     assert_eq!(
         (list.len(), list[0].number, list[0].description.as_str()),
         (1, 2, "")
     );
-    let versions = db.store.pipeline_versions(db.tenant, "invoice").await?;
-    assert_eq!(versions.iter().map(|v| v.number).collect::<Vec<_>>(), [2, 1]);
+    let versions = async |cursor, limit| {
+        let page = db
+            .store
+            .pipeline_versions(db.tenant, "invoice", cursor, limit)
+            .await?;
+        let numbers: Vec<i32> = page.items.iter().map(|v| v.number).collect();
+        Ok::<_, StoreError>((numbers, page.next))
+    };
+    assert_eq!(versions(None, 0).await?, (vec![2, 1], None));
+    assert_eq!(versions(None, 1).await?, (vec![2], Some(2)));
+    assert_eq!(versions(Some(2), 1).await?, (vec![1], None));
     assert!(db.store.get_pipeline(TenantId::new(), "invoice").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn lists_by_name_come_in_pages() -> anyhow::Result<()> {
+    let db = database().await?;
+    for name in ["c", "a", "e", "b", "d"] {
+        for step in ["x", "y"] {
+            let text = format!("name: {name}\nsteps: [{{ id: {step}, use: docmill/text@1 }}]\n");
+            db.store
+                .save_pipeline(db.tenant, &definition(&text), &text, None)
+                .await?;
+        }
+        for version in ["1.0.0", "1.1.0"] {
+            let mut manifest = manifest(version);
+            manifest.name = format!("acme/{name}").parse().unwrap();
+            let new = NewVersion {
+                manifest: &manifest,
+                kind: Kind::Extractor,
+                digest: Digest::of(name.as_bytes()),
+                size: 5,
+                inspection: &serde_json::json!({}),
+            };
+            db.store.publish_plugin(db.tenant, &new).await?;
+        }
+    }
+    let (mut pages, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let page = db.store.list_pipelines(db.tenant, cursor.as_deref(), 2).await?;
+        assert!(page.items.iter().all(|pipeline| pipeline.number == 2), "{page:?}");
+        pages.push(
+            page.items
+                .into_iter()
+                .map(|p| p.name)
+                .collect::<Vec<_>>()
+                .concat(),
+        );
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, ["ab", "cd", "e"]);
+    let (mut pages, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = db.store.list_plugins(db.tenant, cursor.as_ref(), 2).await?;
+        assert!(
+            page.items.iter().all(|plugin| plugin.versions.len() == 2),
+            "{page:?}"
+        );
+        pages.push(
+            page.items
+                .iter()
+                .map(|p| p.name.name())
+                .collect::<Vec<_>>()
+                .concat(),
+        );
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, ["ab", "cd", "e"]);
+    // A page that ends with the last row has no other behind it.
+    assert_eq!(db.store.list_pipelines(db.tenant, Some("c"), 2).await?.next, None);
+    assert!(
+        db.store
+            .list_plugins(TenantId::new(), None, 2)
+            .await?
+            .items
+            .is_empty()
+    );
     Ok(())
 }
 

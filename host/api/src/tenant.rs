@@ -1,0 +1,243 @@
+//! What a tenant says of itself: its time zone and its locale.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use docmill_model::failure::Code;
+use docmill_model::size::ByteSize;
+use docmill_store::StoreError;
+use docmill_store::who::{TenantChange, TenantRow};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::answer::json as body_of;
+use crate::body::Reader;
+use crate::caller::Caller;
+use crate::language::Language;
+use crate::pipelines::{expected_version, tagged};
+use crate::problem::{Problem, ProblemBody};
+use crate::state::ApiState;
+use crate::time;
+
+/// What holds for a tenant that says nothing, and after `null`.
+const DEFAULT_TIMEZONE: &str = "UTC";
+/// The same of the locale.
+const DEFAULT_LOCALE: &str = "en";
+/// Longest locale, in bytes: RFC 5646 asks for 35.
+const MAX_LOCALE: usize = 35;
+
+/// A tenant.
+#[derive(Serialize, ToSchema)]
+pub struct TenantBody {
+    /// `ten_…`
+    id: String,
+    /// For people.
+    name: String,
+    /// IANA name: where dates without an offset are taken to be.
+    timezone: String,
+    /// BCP 47: the language of problems for which no `Accept-Language` asks, and of plugins that write for people.
+    locale: String,
+}
+
+/// What is to change of a tenant. What is left out stays, `null` brings the default back.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantPatch {
+    /// IANA name: `Asia/Almaty`. By default `UTC`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    timezone: Option<Option<String>>,
+    /// BCP 47, in English, Russian or Kazakh: `ru`, `kk-KZ`. By default `en`.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    locale: Option<Option<String>>,
+}
+
+/// Tells `null` from what is left out.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// The tenant of this key.
+#[utoipa::path(
+    get, path = "/v1/tenant", tag = "tenant",
+    responses((status = 200, body = TenantBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn show(State(state): State<ApiState>, caller: Caller) -> Result<Response, Problem> {
+    let row = state
+        .store()
+        .get_tenant(caller.tenant())
+        .await
+        .map_err(|e| e.failure())?;
+    answer(row)
+}
+
+/// Change the tenant's time zone or locale.
+///
+/// The body is merged (RFC 7396). `If-Match: "3"` changes only version 3. Pipelines whose steps leave `locale` to the tenant
+/// run in the new one at once on this host, within a second on others; problems follow within 5 s.
+#[utoipa::path(
+    patch, path = "/v1/tenant", tag = "tenant",
+    request_body(description = "What is to change", content((TenantPatch = "application/merge-patch+json"), (TenantPatch = "application/json"))),
+    responses((status = 200, body = TenantBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn change(
+    State(state): State<ApiState>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let expected = expected_version(request.headers())?;
+    let (parts, body) = request.into_parts();
+    let (bytes, _) = Reader::new(&state, &parts.headers, body, ByteSize::kib(16))?
+        .whole()
+        .await?;
+    if bytes.is_empty() {
+        return Err(Problem::new(
+            Code::EmptyBody,
+            "send what is to change: {\"timezone\": \"Asia/Almaty\", \"locale\": \"kk\"}",
+        ));
+    }
+    let patch = read(&bytes)?;
+    let timezone = patch
+        .timezone
+        .map(|given| timezone_of(given.as_deref().unwrap_or(DEFAULT_TIMEZONE)))
+        .transpose()?;
+    let locale = patch
+        .locale
+        .map(|given| locale_of(given.as_deref().unwrap_or(DEFAULT_LOCALE)))
+        .transpose()?;
+    let wanted = TenantChange {
+        timezone: timezone.as_deref(),
+        locale: locale.as_deref(),
+        expected_version: expected,
+    };
+    let (row, changed) = state
+        .store()
+        .change_tenant(caller.tenant(), &wanted)
+        .await
+        .map_err(|error| match error {
+            StoreError::Conflict { what } => Problem::new(Code::PreconditionFailed, what),
+            other => other.failure().into(),
+        })?;
+    if changed {
+        // What this host remembers of keys holds the locale, what it remembers of plans was made with it.
+        state.callers().doubt(|_| true);
+        state.runs().changed(caller.tenant());
+        let named = [("timezone", timezone.is_some()), ("locale", locale.is_some())];
+        let named: Vec<&str> = named
+            .iter()
+            .filter(|(_, given)| *given)
+            .map(|(name, _)| *name)
+            .collect();
+        let subject = row.tenant.to_string();
+        let detail = json!({ "version": row.version, "settings": named });
+        let entry = caller.audit("tenant.change", &subject, detail);
+        if let Err(error) = state.store().audit(caller.tenant(), &entry).await {
+            tracing::error!(%error, "a change of the tenant is not in the audit log");
+        }
+    }
+    answer(row)
+}
+
+fn read(bytes: &[u8]) -> Result<TenantPatch, Problem> {
+    let said = |why: String| {
+        Problem::malformed(format!(
+            "the body is not of the form {{\"timezone\": \"…\", \"locale\": \"…\"}}: {why}"
+        ))
+    };
+    // A list would be read as the values of the members in their order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(said("it is no JSON object".to_owned()));
+    }
+    serde_json::from_slice(bytes).map_err(|error| said(error.to_string()))
+}
+
+fn answer(row: TenantRow) -> Result<Response, Problem> {
+    let body = TenantBody {
+        id: row.tenant.to_string(),
+        name: row.name,
+        timezone: row.timezone,
+        locale: row.locale,
+    };
+    Ok(tagged(body_of(&body)?, row.version))
+}
+
+/// The name as IANA writes it.
+fn timezone_of(text: &str) -> Result<String, Problem> {
+    let zone = time::zone(text);
+    let name = zone.as_ref().and_then(|zone| zone.iana_name());
+    name.map(str::to_owned).ok_or_else(|| {
+        let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
+        Problem::malformed(format!(
+            "'{shown}' is not a time zone; write a name of the IANA database, such as Asia/Almaty or UTC"
+        ))
+    })
+}
+
+/// The tag as RFC 5646 recommends to write it: `kk-Cyrl-KZ`.
+fn locale_of(text: &str) -> Result<String, Problem> {
+    let well_formed = text.len() <= MAX_LOCALE
+        && text
+            .split('-')
+            .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()));
+    if !well_formed || Language::of_tag(text).is_none() {
+        let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
+        return Err(Problem::malformed(format!(
+            "'{shown}' is not a locale that docmill speaks; write a tag of English, Russian or Kazakh, such as en, ru or kk-KZ"
+        )));
+    }
+    let cased = text.split('-').enumerate().map(|(place, part)| {
+        let lower = part.to_ascii_lowercase();
+        match (place, part.len()) {
+            (1.., 2) => lower.to_ascii_uppercase(),
+            (1.., 4) => {
+                let (first, rest) = lower.split_at(1);
+                format!("{}{rest}", first.to_ascii_uppercase())
+            }
+            _ => lower,
+        }
+    });
+    Ok(cased.collect::<Vec<_>>().join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_and_locales_are_judged_and_written_as_they_should_be() {
+        assert_eq!(timezone_of("asia/almaty").unwrap(), "Asia/Almaty");
+        assert_eq!(locale_of("RU").unwrap(), "ru");
+        assert_eq!(locale_of("KK-cyrl-kz").unwrap(), "kk-Cyrl-KZ");
+        assert_eq!(locale_of("en-001").unwrap(), "en-001");
+        for bad in ["Asia", "", "UTC+5", "Asia/Almaty\0"] {
+            assert!(timezone_of(bad).is_err(), "{bad}");
+        }
+        for bad in [
+            "",
+            "de",
+            "russian",
+            "ru_RU",
+            "ru-",
+            "ru-ö",
+            "ru-123456789",
+            "kk\0",
+        ] {
+            assert!(locale_of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_what_is_null() {
+        let patch = read(br#" {"locale": null}"#).unwrap();
+        assert_eq!((patch.timezone, patch.locale), (None, Some(None)));
+        for bad in [
+            r#"{"name": "x"}"#,
+            r#"{"locale": 1}"#,
+            "[]",
+            r#"{"locale": "ru", "locale": "kk"}"#,
+        ] {
+            assert!(read(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}
