@@ -182,7 +182,12 @@ fn engine(text: &mut String, state: &ApiState) {
 fn cache(text: &mut String, state: &ApiState) {
     let figures = state.runs().executor().cache().figures();
     let name = "docmill_cache_lookups_total";
-    head(text, name, "counter", "Look-ups in the cache, by what they found.");
+    head(
+        text,
+        name,
+        "counter",
+        "Look-ups in the cache, by what they found.",
+    );
     for (found, count) in [
         ("local", figures.local_hits),
         ("remote", figures.remote_hits),

@@ -45,7 +45,10 @@ impl Client {
 
     /// A client of a platform that this process has started.
     pub fn of(platform: Platform) -> Result<Self> {
-        let key = platform.key().context("there is no API key for this command")?.to_owned();
+        let key = platform
+            .key()
+            .context("there is no API key for this command")?
+            .to_owned();
         Self::new(platform.url(), key, Some(platform))
     }
 

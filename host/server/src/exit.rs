@@ -47,7 +47,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     };
     let code = if error.chain().any(|e| e.is::<ConfigError>()) {
         CONFIG
-    } else if error.downcast_ref::<EmbeddedError>().is_some() || failure(error).is_some_and(|f| unavailable(&f)) {
+    } else if error.downcast_ref::<EmbeddedError>().is_some()
+        || failure(error).is_some_and(|f| unavailable(&f))
+    {
         UNAVAILABLE
     } else {
         FAILED

@@ -107,7 +107,10 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
     // Immutable for good: versions, what a run found, the ledger and the audit log cannot be updated.
     let updates = "select relname::text from pg_class c where relnamespace = 'docmill'::regnamespace
         and has_any_column_privilege('docmill_app', c.oid, 'update') order by relname";
-    assert_eq!(rows(&mut owner, updates).await, ["api_key", "pipeline", "run", "tenant"]);
+    assert_eq!(
+        rows(&mut owner, updates).await,
+        ["api_key", "pipeline", "run", "tenant"]
+    );
 
     let open = "select p.oid::regprocedure::text from pg_proc p where pronamespace = 'docmill'::regnamespace
         and exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) where grantee = 0)";

@@ -77,7 +77,10 @@ async fn versions_never_change() -> anyhow::Result<()> {
         (Digest::of(b"a"), Kind::Extractor)
     );
     let (own, other) = (catalog[0].name.clone(), "acme/other".parse().unwrap());
-    assert_eq!(db.store.catalog_of(db.tenant, std::slice::from_ref(&own)).await?, catalog);
+    assert_eq!(
+        db.store.catalog_of(db.tenant, std::slice::from_ref(&own)).await?,
+        catalog
+    );
     assert!(db.store.catalog_of(db.tenant, &[other]).await?.is_empty());
     assert_eq!(db.store.plugin_names(db.tenant).await?, [own]);
     let entries = db.store.catalog_entries(db.tenant, &catalog[..1]).await?;
