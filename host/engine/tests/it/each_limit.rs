@@ -130,6 +130,13 @@ fn cases() -> Vec<Case> {
             "done",
         ),
         case(
+            "handles",
+            json!({ "handles": 100 }),
+            Attack::Component(handle_flood()),
+            "handle-limit",
+            "invalid-component",
+        ),
+        case(
             "host_calls",
             json!({ "host_calls": 5_000 }),
             hostile("host-calls", 20_000),

@@ -190,20 +190,9 @@ async fn handles() {
 /// Handles that no host function makes: of a resource that the component defines itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn handles_of_the_guest_s_own() {
-    let flood = r#"
-        (type $r (resource (rep i32)))
-        (core func $new (canon resource.new $r))
-        (core module $m
-            (import "" "new" (func $new (param i32) (result i32)))
-            (func $flood (local $n i32)
-                (loop $again
-                    (drop (call $new (i32.const 1)))
-                    (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 500)))))
-            (start $flood))"#;
-    let instance = r#"(core instance (instantiate $m (with "" (instance (export "new" (func $new))))))"#;
-    let invocation = instantiated(component_of(flood, instance), |l| l.handles = 100).await;
+    let invocation = instantiated(handle_flood(), |l| l.handles = 100).await;
     assert_eq!(code(&invocation), Code::HandleLimit);
-    let fits = instantiated(component_of(flood, instance), |l| l.handles = 510).await;
+    let fits = instantiated(handle_flood(), |l| l.handles = 510).await;
     assert_eq!(code(&fits), Code::InvalidComponent);
 }
 

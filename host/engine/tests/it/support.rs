@@ -97,6 +97,22 @@ pub fn component_of(modules: &str, instances: &str) -> Bytes {
     wat::parse_str(text).unwrap().into()
 }
 
+/// A component that makes 500 handles of a resource of its own, and keeps them.
+pub fn handle_flood() -> Bytes {
+    let flood = r#"
+        (type $r (resource (rep i32)))
+        (core func $new (canon resource.new $r))
+        (core module $m
+            (import "" "new" (func $new (param i32) (result i32)))
+            (func $flood (local $n i32)
+                (loop $again
+                    (drop (call $new (i32.const 1)))
+                    (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 500)))))
+            (start $flood))"#;
+    let instance = r#"(core instance (instantiate $m (with "" (instance (export "new" (func $new))))))"#;
+    component_of(flood, instance)
+}
+
 pub async fn load(engine: &Engine, component: Bytes) -> Plugin {
     engine
         .load(Digest::of(&component), || async { Ok(component) })
