@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use docmill_model::definition::{Definition, OnError};
 use docmill_model::id::TenantId;
-use docmill_model::plugin::{PinnedPlugin, PluginName, PluginRef};
+use docmill_model::plugin::{Kind, PinnedPlugin, PluginName, PluginRef};
 use docmill_store::plugin::CatalogEntry;
 use docmill_store::{Store, StoreError};
 use semver::Version;
+use serde_json::Value as Json;
 
 use crate::suggest;
 
@@ -33,7 +34,8 @@ impl Catalog {
     }
 
     /// A snapshot of what the store has, as far as this definition needs it: there may be thousands of versions, and what one
-    /// says of itself may be large.
+    /// says of itself may be large. Validators and transformers write for people: where a step says no `locale`, theirs is
+    /// the tenant's.
     ///
     /// # Errors
     /// When the store does not answer.
@@ -70,7 +72,11 @@ impl Catalog {
             .collect();
         let is_chosen = |plugin: &PinnedPlugin| chosen.contains(&(&plugin.name, &plugin.version));
         let wanted: Vec<PinnedPlugin> = versions.into_iter().filter(is_chosen).collect();
-        for entry in store.catalog_entries(tenant, &wanted).await? {
+        let locale = store.get_tenant(tenant).await?.locale;
+        for mut entry in store.catalog_entries(tenant, &wanted).await? {
+            if matches!(entry.kind, Kind::Validator | Kind::Transformer) {
+                speak(&mut entry.manifest.config_schema, &locale);
+            }
             let key = (entry.name.clone(), entry.version.clone());
             catalog.entries.insert(key, entry);
         }
@@ -122,5 +128,48 @@ impl Catalog {
                     known.join(", ")
                 )
             })
+    }
+}
+
+/// Makes the language of `locale` the default of a configuration's own `locale`, if it has one and knows the language.
+fn speak(schema: &mut Json, locale: &str) {
+    let language = locale.split('-').next().unwrap_or_default();
+    let Some(Json::Object(property)) = schema.pointer_mut("/properties/locale") else {
+        return;
+    };
+    let known = property.get("enum").and_then(Json::as_array);
+    let known = known.is_some_and(|words| words.iter().any(|word| word == language));
+    if let Some(default) = property.get_mut("default").filter(|_| known) {
+        *default = language.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plugin_speaks_the_tenants_language_if_it_knows_it() {
+        let schema =
+            |default| json!({"properties": {"locale": {"enum": ["en", "ru", "kk"], "default": default}}});
+        for (locale, spoken) in [("ru", "ru"), ("kk-KZ", "kk"), ("de", "en"), ("", "en")] {
+            let mut found = schema("en");
+            speak(&mut found, locale);
+            assert_eq!(found, schema(spoken), "{locale}");
+        }
+        // Without a default it must be said, and what is no list of languages may mean anything.
+        for other in [
+            json!({"properties": {"locale": {"enum": ["ru"]}}}),
+            json!({"properties": {"locale": {"type": "string", "default": "en"}}}),
+            json!({"properties": {"locale": true}}),
+            json!({"properties": {}}),
+            json!(true),
+        ] {
+            let mut same = other.clone();
+            speak(&mut same, "ru");
+            assert_eq!(same, other);
+        }
     }
 }

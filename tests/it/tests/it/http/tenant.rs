@@ -1,7 +1,13 @@
 //! A tenant's time zone and locale.
 
+use super::NOTE;
 use crate::support::Host;
 use crate::support::client::Call;
+
+const JUDGED: &str = "
+  - { id: own, use: docmill/rules@0.1, with: { rules: [ { code: own, expression: fields.nothing.value == 1 } ] } }
+  - { id: said, use: docmill/rules@0.1, with: { locale: en, rules: [ { code: said, expression: fields.nothing.value == 1 } ] } }
+output: ";
 
 fn patch(host: &Host, body: &str) -> Call {
     host.call("PATCH", "/v1/tenant")
@@ -115,4 +121,31 @@ async fn settings_are_merged_judged_and_guarded() {
         .send()
         .await
         .problem(401, "unauthenticated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_that_write_for_people_do_so_in_the_tenants_language() {
+    let host = Host::with(&["text", "patterns", "rules"]).await;
+    host.save(&NOTE.replace("\noutput: ", JUDGED)).await;
+    let reasons = async || {
+        let run = host
+            .run("note")
+            .body("text/plain", "Invoice No: A-17\n")
+            .send()
+            .await
+            .ok(200);
+        let checks = run["checks"].as_array().unwrap().clone();
+        assert_eq!(run["version"], 1);
+        checks
+            .iter()
+            .map(|check| check["reason"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let english = "Cannot be decided: fields.nothing is missing.";
+    assert_eq!(reasons().await, [english, english]);
+    patch(&host, r#"{"locale": "ru-KZ"}"#).send().await.ok(200);
+    assert_eq!(
+        reasons().await,
+        ["Нельзя решить: нет значения fields.nothing.", english]
+    );
 }
