@@ -1,7 +1,6 @@
 //! The binary as a user meets it: commands, exit codes, what they print, how they end.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     reason = "a test that cannot go on panics"
 )]
