@@ -21,6 +21,7 @@ use crate::problem::Problem;
 use crate::state::ApiState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What becomes known of a request while it is worked on; every handler may add to it.
 #[derive(Debug, Clone)]
@@ -141,7 +142,7 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".into(), |path| Arc::from(path.as_str()));
     let asked = Language::asked(request.headers());
-    let doubled = doubled_header(request.headers());
+    let refused = refused_header(request.headers());
     state.metrics().in_flight.fetch_add(1, Ordering::Relaxed);
     let mut open = Open {
         state,
@@ -153,10 +154,8 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
     };
     request.extensions_mut().insert(context.clone());
 
-    let response = match doubled {
-        Some(name) => {
-            Problem::malformed(format!("the header {name} stands twice; send it once")).into_response()
-        }
+    let response = match refused {
+        Some(said) => Problem::malformed(said).into_response(),
         None => caught(open.state.metrics(), next.run(request)).await,
     };
 
@@ -236,6 +235,16 @@ fn request_id(headers: &HeaderMap) -> RequestId {
             text.parse().ok().or_else(uuid)
         })
         .unwrap_or_else(RequestId::new)
+}
+
+/// What is wrong with the headers of any request.
+fn refused_header(headers: &HeaderMap) -> Option<String> {
+    if headers.contains_key(IDEMPOTENCY_KEY) {
+        // Ignored, it would have a client believe that repeating the request is safe.
+        let said = "the header Idempotency-Key is not supported yet: sent twice, the request is carried out twice; leave it out";
+        return Some(said.to_owned());
+    }
+    doubled_header(headers).map(|name| format!("the header {name} stands twice; send it once"))
 }
 
 /// A header that must stand once and stands twice: which of the two counts is what request smuggling lives on.

@@ -132,7 +132,7 @@ pub enum Retain {
     /// Document, pages, fields, checks, timings, usage.
     #[default]
     Result,
-    /// Also the steps' logs and outputs.
+    /// Also what steps logged, and what transformers gave on the way.
     Debug,
 }
 
@@ -361,6 +361,14 @@ impl Definition {
             say(
                 "name".into(),
                 "write 1 to 60 lower-case letters, digits and dashes, beginning with a letter".into(),
+            );
+        }
+        if self.retain == Retain::None && self.durability == Durability::Accepted {
+            say(
+                "durability".into(),
+                "`accepted` keeps a run before work starts, and `retain: none` keeps nothing: leave `durability` out, or \
+                 write `retain: result`"
+                    .into(),
             );
         }
         if self.steps.is_empty() {

@@ -179,6 +179,10 @@ pub struct StepRecord {
     pub started_us: i64,
     /// Wall time with retries, in microseconds.
     pub wall_us: i64,
+    /// What a transformer gave, if it is no file (`retain: debug`, up to 4 MiB of one run). What other kinds gave stands among
+    /// the run's readings, fields and checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<std::sync::Arc<serde_json::Value>>,
     /// Every try.
     pub attempts: Vec<AttemptRecord>,
 }

@@ -44,6 +44,8 @@ const CALLS_AT_ONCE: usize = 16;
 const RUN_BYTES: usize = 512 << 20;
 /// What is kept of the logs of one run.
 const LOG_BYTES: usize = 4 << 20;
+/// What is kept of its transformers' outputs.
+const OUTPUT_BYTES: usize = 4 << 20;
 
 /// What runs need of the host; cheap to clone.
 #[derive(Clone)]

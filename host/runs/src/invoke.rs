@@ -15,11 +15,11 @@ use docmill_pipeline::{RunContext, RunInputs, execute};
 use docmill_store::StoreError;
 use docmill_store::run::{Committed, RunCommit};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::documents::{self, NewFile};
 use crate::remembered::away;
-use crate::{Admission, Parts, Runs, Snapshot, now};
+use crate::{Admission, KEEPING, Parts, Runs, Snapshot, now};
 
 /// Who acts, from where and in which request.
 #[derive(Debug, Clone, Copy)]
@@ -161,6 +161,8 @@ impl Runs {
             tenant: acting.tenant,
             head,
             new: gathered.new,
+            // Counted from before `created_at`, by which others take it for lost.
+            kept_until: admission.since + parts.settings.longest.0 + KEEPING,
         };
         let answer = run
             .carry_out(admission, snapshot, gathered.inputs, deadline)
@@ -175,6 +177,8 @@ struct Run {
     tenant: TenantId,
     head: RunHead,
     new: Vec<NewFile>,
+    /// After it the run is nobody's any more: it must be kept before, or not at all.
+    kept_until: Instant,
 }
 
 impl Run {
@@ -216,10 +220,11 @@ impl Run {
         let mut uploads = if retained { self.send_sources() } else { Vec::new() };
         if retained && self.head.durability == Durability::Accepted {
             // The row must never name bytes that are not there.
-            wait_for(std::mem::take(&mut uploads)).await?;
+            let sources = timeout_at(deadline, wait_for(std::mem::take(&mut uploads))).await;
+            sources.unwrap_or_else(|_| Err(blobs_too_slow()))?;
             let rows = documents::rows(&self.new, None, parts.settings.inline).await;
             let accepting = parts.store.accept_run(self.tenant, &self.head, &rows);
-            let committed = accepting.await.map_err(|e| said(&parts, &e))?;
+            let committed = accepting.await.map_err(|e| self.said(&e))?;
             client.accepted = Some((self.head.clone(), committed));
         }
         let queued = admission.since.elapsed();
@@ -285,7 +290,8 @@ impl Run {
             Ok::<(), Failure>(())
         };
         let run = accepted.as_ref().map(|_| self.head.id);
-        if let Err(failure) = blobs.await {
+        let blobs = timeout_at(self.kept_until, blobs).await;
+        if let Err(failure) = blobs.unwrap_or_else(|_| Err(blobs_too_slow())) {
             if run.is_some() {
                 interrupt(parts, self.tenant, &self.head, failure.clone()).await;
             }
@@ -297,21 +303,15 @@ impl Run {
                 None => self.commit(&outcome).await,
             }
         };
-        let committed = match timeout(parts.settings.commit, committing).await {
+        let until = self.kept_until.min(Instant::now() + parts.settings.commit);
+        let committed = match timeout_at(until, committing).await {
             Ok(Ok(committed)) => committed,
             Ok(Err(error)) => {
-                let failure = said(parts, &error);
-                return Err(Refused { failure, run });
+                let said = self.said(&error);
+                let run = said.run.or(run);
+                return Err(Refused { run, ..said });
             }
-            Err(_) => {
-                parts.health.failed();
-                let said = "the database takes too long to keep the run; it may or may not be there later";
-                let failure = Failure::new(Code::StoreUnavailable, said);
-                return Err(Refused {
-                    failure,
-                    run: Some(self.head.id),
-                });
-            }
+            Err(_) => return Err(self.said(&too_slow())),
         };
         Ok(Answer {
             committed,
@@ -328,6 +328,25 @@ impl Run {
             documents: &documents,
         };
         self.parts.store.commit_run(self.tenant, &commit).await
+    }
+
+    /// What the store says, for the client; the cause goes to the log.
+    fn said(&self, error: &StoreError) -> Refused {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::warn!(run.id = %self.head.id, %error, cause, "a run could not be kept");
+        let mut failure = error.failure();
+        let unanswered = matches!(error, StoreError::Unanswered { .. });
+        if unanswered {
+            let said = "the database does not answer; what the run came to may or may not be there later, under its id";
+            said.clone_into(&mut failure.message);
+        }
+        if failure.code == Code::StoreUnavailable {
+            self.parts.health.failed();
+        }
+        Refused {
+            failure,
+            run: unanswered.then_some(self.head.id),
+        }
     }
 
     /// What an accepted run came to.
@@ -354,14 +373,18 @@ async fn wait_for(uploads: Vec<JoinHandle<Result<(), Failure>>>) -> Result<(), F
     Ok(())
 }
 
-/// What the store says, for the client; the cause goes to the log.
-fn said(parts: &Parts, error: &StoreError) -> Failure {
-    if matches!(error, StoreError::Unavailable { .. }) {
-        parts.health.failed();
+/// A commit that was waited for long enough.
+fn too_slow() -> StoreError {
+    StoreError::Unanswered {
+        reason: "it takes too long".to_owned(),
     }
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    tracing::warn!(%error, cause, "a run could not be kept");
-    error.failure()
+}
+
+fn blobs_too_slow() -> Failure {
+    Failure::new(
+        Code::BlobUnavailable,
+        "the run's files could not be kept within the run's time",
+    )
 }
 
 /// Ends an accepted run that cannot be finished.

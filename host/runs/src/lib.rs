@@ -30,12 +30,11 @@ use docmill_model::id::TenantId;
 use docmill_model::run::Millis;
 use docmill_model::size::ByteSize;
 use docmill_pipeline::Executor;
-use docmill_store::{Store, StoreError};
+use docmill_store::{Health, Store, StoreError};
 
 pub use admit::Admission;
 pub use invoke::{Acting, Answer, Refused, Request, Upload};
 pub use plans::Snapshot;
-pub use remembered::Health;
 
 /// What runs may take of a host. Behind each stands its name on the page of settings, or why it is fixed.
 #[derive(Debug, Clone)]
@@ -51,12 +50,13 @@ pub struct Settings {
     pub queue: Duration,
     /// Wall time of a run whose pipeline states none, queueing included. `run_timeout`
     pub timeout: Span,
-    /// Longest wall time that a pipeline may state. `run_timeout_max`
+    /// Longest wall time that a pipeline may state. The same on every host of a database: by it they take each other's runs
+    /// for lost. `run_timeout_max`
     pub longest: Span,
     /// Sources up to this size are kept in the row; larger ones in the blob store. `inline_max`
     pub inline: ByteSize,
-    /// Longest wait for a commit. A database that hangs may still carry it out afterwards. Fixed: a commit takes
-    /// milliseconds, and what takes seconds is a database that is not there.
+    /// Longest wait for a commit that the database is at work on; it may still carry it out afterwards. Fixed: that the database
+    /// says nothing any more is found out by the store, within a second.
     pub commit: Duration,
     /// How long a plan is taken as it is before the store is asked again. Fixed: hosts take up what another one saved within
     /// a second, and one question a second for each pipeline costs nothing.
@@ -76,7 +76,7 @@ impl Default for Settings {
             timeout: Span::seconds(60),
             longest: Span::seconds(600),
             inline: ByteSize::kib(32),
-            commit: Duration::from_secs(5),
+            commit: Duration::from_secs(30),
             plan_age: Duration::from_secs(1),
             grace: Duration::from_secs(600),
         }
@@ -95,12 +95,20 @@ pub(crate) struct Parts {
     pub(crate) plans: plans::Plans,
     pub(crate) gate: admit::Gate,
     pub(crate) health: Health,
+    /// When it was put together.
+    started: Millis,
 }
+
+/// How long after the longest wall time a run may still be at work: what it came to is being kept.
+pub(crate) const KEEPING: Duration = Duration::from_secs(30);
+/// How long after the longest wall time a run that is still not finished is lost: [`KEEPING`], and as much for clocks of hosts
+/// that differ.
+const LOST_AFTER: Duration = Duration::from_secs(60);
 
 impl Runs {
     /// A data plane over what the server wired.
     pub fn new(store: Store, blobs: Blobs, executor: Executor, settings: Settings) -> Self {
-        let health = Health::default();
+        let health = store.health().clone();
         let plans = plans::Plans::new(store.clone(), settings.plan_age, settings.grace, health.clone());
         let gate = admit::Gate::new(&settings);
         Self(Arc::new(Parts {
@@ -111,6 +119,7 @@ impl Runs {
             plans,
             health,
             gate,
+            started: now(),
         }))
     }
 
@@ -134,16 +143,17 @@ impl Runs {
         self.0.plans.changed(tenant);
     }
 
-    /// Fails accepted runs that a host left unfinished: at start-up with `alone` (no other host serves this database),
-    /// and from time to time otherwise. The number of them.
+    /// Fails accepted runs that a host left unfinished: their time, and a minute, is over. Never one that is at work, on this
+    /// host or another, so every host may call it whenever it likes. With `alone` (no other host serves this database) also
+    /// all that were there before this host began. The number of them.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn mark_lost(&self, alone: bool) -> Result<u64, StoreError> {
-        let longest = i64::try_from(self.0.settings.longest.0.as_millis()).unwrap_or(i64::MAX);
-        // A minute on top: a live host may still be committing.
-        let age = if alone { 0 } else { longest.saturating_add(60_000) };
-        self.0.store.mark_lost_runs(now().saturating_sub(age)).await
+        let age = self.0.settings.longest.0 + LOST_AFTER;
+        let over = now().saturating_sub(Millis::try_from(age.as_millis()).unwrap_or(Millis::MAX));
+        let before = if alone { self.0.started.max(over) } else { over };
+        self.0.store.mark_lost_runs(before).await
     }
 }
 

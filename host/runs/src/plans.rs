@@ -9,10 +9,10 @@ use docmill_model::id::{PipelineId, PipelineVersionId, TenantId};
 use docmill_model::plan::Plan;
 use docmill_model::plugin::is_name;
 use docmill_pipeline::Catalog;
-use docmill_store::Store;
+use docmill_store::{Health, Store};
 
 use crate::Runs;
-use crate::remembered::{Health, Remembered};
+use crate::remembered::Remembered;
 
 /// A pipeline as it runs now.
 pub struct Snapshot {

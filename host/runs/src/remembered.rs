@@ -7,11 +7,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use docmill_model::failure::{Code, Failure};
+use docmill_store::Health;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-/// While the store is away it is asked again no more often than this, for each key.
-const RETRY: Duration = Duration::from_millis(250);
 /// Longest wait for an answer: a store that hangs is away, too.
 const PATIENCE: Duration = Duration::from_millis(900);
 /// Answers kept; the least used go first.
@@ -23,30 +22,6 @@ pub struct Remembered<K, V> {
     fresh: Duration,
     grace: Duration,
     health: Health,
-}
-
-/// Whether the store answered lately, shared by all who ask it: what one found out, the others need not wait for.
-#[derive(Clone, Default)]
-pub struct Health(Arc<RwLock<Option<Instant>>>);
-
-impl Health {
-    /// It did not answer.
-    pub fn failed(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    /// It answered.
-    pub fn answered(&self) {
-        if self.0.read().unwrap_or_else(PoisonError::into_inner).is_some() {
-            *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
-        }
-    }
-
-    /// It did not answer a moment ago: asking again would only cost time.
-    pub fn just_failed(&self) -> bool {
-        let failed = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        failed.is_some_and(|at| at.elapsed() < RETRY)
-    }
 }
 
 struct Slot<V> {
@@ -194,6 +169,8 @@ impl<V: Clone> Slot<V> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use docmill_store::health::RETRY;
 
     use super::*;
 

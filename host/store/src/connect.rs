@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::error::StoreError;
+use crate::health::Health;
+use crate::line::{Line, Lines, Watch};
 use crate::run::Committer;
 
 /// How to reach PostgreSQL.
@@ -20,16 +22,20 @@ pub struct Settings {
     pub acquire_timeout: Duration,
     /// Longest time that one statement may take.
     pub statement_timeout: Duration,
+    /// Longest time without a sign of life from PostgreSQL. When an answer is late, it is asked over another connection
+    /// whether it is there: if it is, it may take its time, up to `statement_timeout`.
+    pub answer_timeout: Duration,
 }
 
 impl Settings {
-    /// Settings with 16 connections, 800 ms to get one and 30 s for a statement.
+    /// Settings with 16 connections, 800 ms to get one, 30 s for a statement and 800 ms of silence.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             pool: 16,
             acquire_timeout: Duration::from_millis(800),
             statement_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_millis(800),
         }
     }
 }
@@ -53,7 +59,7 @@ pub const MIN_VERSION: u32 = 15;
 /// A pool of connections; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(crate) pool: PgPool,
+    lines: Lines,
     pub(crate) committer: Committer,
 }
 
@@ -87,11 +93,24 @@ impl Store {
                     Ok(true)
                 })
             })
-            .connect_lazy_with(options);
+            .connect_lazy_with(options.clone());
+        let watch = Watch::new(options, settings.answer_timeout, settings.statement_timeout);
+        let lines = Lines::new(pool, watch);
         Ok(Self {
-            committer: Committer::new(pool.clone()),
-            pool,
+            committer: Committer::new(lines.clone()),
+            lines,
         })
+    }
+
+    /// Whether PostgreSQL answered lately; to be shared with others who ask it. While it did not, what only reads is refused
+    /// at once.
+    pub fn health(&self) -> &Health {
+        self.lines.health()
+    }
+
+    /// A connection.
+    pub(crate) async fn line(&self) -> Result<Line, sqlx::Error> {
+        self.lines.open().await
     }
 
     /// Whether PostgreSQL answers and has the schema that this release needs.
@@ -101,7 +120,7 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         let needed = migrator().iter().map(|m| m.version).max().unwrap_or_default();
         let present = sqlx::query_scalar!("select max(version) from docmill._sqlx_migrations where success")
-            .fetch_one(&self.pool)
+            .fetch_one(&mut self.line().await?)
             .await?
             .unwrap_or_default();
         if present < needed {
@@ -121,7 +140,7 @@ impl Store {
             r#"select docmill.add_partitions($1) as "made!""#,
             PARTITIONS_AHEAD
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut self.line().await?)
         .await?;
         if made > 0 {
             tracing::info!(
@@ -134,13 +153,13 @@ impl Store {
 
     /// Connections that are open, and how many of them have nothing to do.
     pub fn connections(&self) -> (usize, usize) {
-        let open = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
-        (open, self.pool.num_idle())
+        let open = usize::try_from(self.lines.pool.size()).unwrap_or(usize::MAX);
+        (open, self.lines.pool.num_idle())
     }
 
     /// Closes all connections.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.lines.pool.close().await;
     }
 }
 

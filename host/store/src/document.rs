@@ -170,7 +170,7 @@ impl Store {
         )
         .fetch_optional(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         Ok(row.map(|row| (row.document_id.into(), row.id.into())))
     }
 
@@ -197,7 +197,7 @@ impl Store {
         )
         .fetch_one(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         Ok(Some(StoredSource {
             row,
             inline: inline.map(Bytes::from),
@@ -227,7 +227,7 @@ impl Store {
         };
         let sources = sources(&mut tx, tenant, document).await?;
         let readings = readings(&mut tx, tenant, document).await?;
-        tx.commit().await?;
+        tx.end().await?;
         let filter = RunFilter {
             document: Some(document),
             limit: MAX_RUNS,

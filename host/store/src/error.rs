@@ -11,6 +11,12 @@ pub enum StoreError {
         /// What was seen.
         reason: String,
     },
+    /// PostgreSQL was told to make something last, and did not say whether it did: it may be there later, or not.
+    #[error("PostgreSQL does not say whether it wrote what it was told to: {reason}")]
+    Unanswered {
+        /// What was seen.
+        reason: String,
+    },
     /// The database is not as this release of docmill needs it.
     #[error("the database is not ready: {reason}")]
     NotMigrated {
@@ -44,7 +50,9 @@ impl StoreError {
     /// The same as a failure for clients; the cause of an internal one stays in the log.
     pub fn failure(&self) -> Failure {
         let code = match self {
-            Self::Unavailable { .. } | Self::NotMigrated { .. } => Code::StoreUnavailable,
+            Self::Unavailable { .. } | Self::Unanswered { .. } | Self::NotMigrated { .. } => {
+                Code::StoreUnavailable
+            }
             Self::Conflict { .. } => Code::Conflict,
             Self::NotFound { .. } => Code::NotFound,
             Self::Invalid { .. } => Code::MalformedRequest,
@@ -53,6 +61,10 @@ impl StoreError {
         let message = match self {
             Self::Unavailable { .. } | Self::NotMigrated { .. } => {
                 "the database does not answer; try again soon".to_owned()
+            }
+            Self::Unanswered { .. } => {
+                "the database does not answer; what was to be written may or may not be there later"
+                    .to_owned()
             }
             Self::Internal(_) => "a fault of docmill; the log tells more under the request's id".to_owned(),
             Self::Conflict { what } | Self::Invalid { what } => what.clone(),
@@ -63,6 +75,17 @@ impl StoreError {
             failure.retry_after_ms = Some(1_000);
         }
         failure
+    }
+
+    /// The error of something that was sent to be written: whoever did not answer may have done it.
+    pub(crate) fn sent(error: sqlx::Error) -> Self {
+        match error {
+            error @ sqlx::Error::Database(_) => error.into(),
+            error => match error.into() {
+                Self::Unavailable { reason } => Self::Unanswered { reason },
+                other => other,
+            },
+        }
     }
 
     /// Something that the tenant does not have.

@@ -9,9 +9,11 @@
 
 pub mod connect;
 pub mod error;
+pub mod health;
 
 mod clean;
 mod convert;
+mod line;
 mod tenant;
 
 pub mod document;
@@ -24,6 +26,7 @@ pub mod embedded;
 
 pub use connect::{Settings, Store, migrate};
 pub use error::StoreError;
+pub use health::Health;
 
 /// Some rows of many, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

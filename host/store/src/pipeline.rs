@@ -195,7 +195,7 @@ impl Store {
         )
         .fetch_optional(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         Ok(row.map(|row| PipelineRow {
             pipeline: row.pipeline.into(),
             version_id: row.version_id.into(),
@@ -235,7 +235,7 @@ impl Store {
         )
         .fetch_all(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         let summary = rows.into_iter().map(|row| PipelineSummary {
             pipeline: row.id.into(),
             name: row.name,
@@ -275,7 +275,7 @@ impl Store {
         )
         .fetch_all(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         let summary = rows.into_iter().map(|row| PipelineVersionSummary {
             version_id: row.id.into(),
             number: row.number,

@@ -193,7 +193,7 @@ impl Store {
         )
         .fetch_all(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         let names = Page::of(names, limit, String::clone);
         let mut plugins: Vec<PluginRow> = Vec::new();
         for (name, kind, version) in self.versions(tenant, Some(&names.items)).await? {
@@ -287,7 +287,7 @@ impl Store {
         )
         .fetch_all(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         rows.into_iter()
             .map(|row| {
                 Ok(PinnedPlugin {
@@ -312,7 +312,7 @@ impl Store {
         )
         .fetch_all(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         names.iter().map(|name| word(name)).collect()
     }
 
@@ -339,7 +339,7 @@ impl Store {
         )
         .fetch_all(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         rows.into_iter()
             .map(|row| {
                 Ok(CatalogEntry {
@@ -370,7 +370,7 @@ impl Store {
         )
         .fetch_one(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         Ok(revision)
     }
 
@@ -393,7 +393,7 @@ impl Store {
         )
         .fetch_all(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         rows.into_iter()
             .map(|row| {
                 let version = VersionRow {

@@ -194,7 +194,7 @@ impl Store {
         tenant: TenantId,
         commit: &RunCommit<'_>,
     ) -> Result<Committed, StoreError> {
-        commit::write(&self.pool, tenant, true, &[&build::finished(commit)?]).await
+        self.committer.finish(tenant, build::finished(commit)?).await
     }
 
     /// Fails accepted runs of all tenants that were admitted before `older_than` and never finished, with
@@ -213,7 +213,7 @@ impl Store {
             older_than,
             json_text(&failure)?,
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut self.line().await?)
         .await?;
         Ok(size_in(lost))
     }
@@ -238,7 +238,7 @@ impl Store {
         )
         .fetch_optional(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         row.map(|row| {
             Ok(ArtifactRecord {
                 id: artifact,

@@ -126,7 +126,7 @@ impl Store {
             prefix,
             hash.as_bytes().as_slice(),
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut self.line().await?)
         .await?;
         Ok(made.then_some(Bootstrap { tenant, key, secret }))
     }
@@ -141,14 +141,15 @@ impl Store {
         }
         // Compared by hash: how long it takes tells nothing of the secret.
         let hash = Digest::of(secret.as_bytes());
-        let ask = || {
+        let ask = || async {
             sqlx::query!(
                 r#"select tenant_id as "tenant_id!", tenant_name as "tenant_name!", timezone as "timezone!",
                       locale as "locale!", key_id as "key_id!", key_name as "key_name!"
                from docmill.authenticate($1)"#,
                 hash.as_bytes().as_slice(),
             )
-            .fetch_optional(&self.pool)
+            .fetch_optional(&mut self.line().await?)
+            .await
         };
         let row = again_if_cut(ask).await?;
         Ok(row.map(|row| Caller {
@@ -205,7 +206,7 @@ impl Store {
         )
         .fetch_all(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         let key = rows.into_iter().map(|row| KeyRow {
             id: row.id.into(),
             name: row.name,
@@ -243,7 +244,7 @@ impl Store {
     pub async fn tenants(&self) -> Result<Vec<(TenantId, String)>, StoreError> {
         let rows =
             sqlx::query!(r#"select tenant_id as "tenant_id!", name as "name!" from docmill.tenants()"#)
-                .fetch_all(&self.pool)
+                .fetch_all(&mut self.line().await?)
                 .await?;
         Ok(rows
             .into_iter()

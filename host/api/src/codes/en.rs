@@ -242,7 +242,7 @@ pub(super) const fn words(code: Code) -> Words {
         ),
         Code::StoreUnavailable => say(
             "The database does not answer",
-            "PostgreSQL cannot be reached at the moment. Nothing was written.",
+            "PostgreSQL cannot be reached at the moment, or does not answer. If it fell silent while something was being written, that may be there later: `detail` says so.",
             "Try again after `Retry-After`; the host recovers by itself when PostgreSQL is back.",
         ),
         Code::BlobUnavailable => say(

@@ -242,7 +242,7 @@ pub(super) const fn words(code: Code) -> Words {
         ),
         Code::StoreUnavailable => say(
             "Дерекқор жауап бермейді",
-            "PostgreSQL қазір қолжетімсіз. Ештеңе жазылған жоқ.",
+            "PostgreSQL қазір қолжетімсіз немесе жауап бермейді. Ол жазу кезінде үнсіз қалса, жазылған дерек кейін пайда болуы мүмкін: бұл `detail` ішінде айтылады.",
             "`Retry-After` өткен соң қайталаңыз; PostgreSQL қайтқанда хост өзі қалпына келеді.",
         ),
         Code::BlobUnavailable => say(

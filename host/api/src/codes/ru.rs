@@ -242,7 +242,7 @@ pub(super) const fn words(code: Code) -> Words {
         ),
         Code::StoreUnavailable => say(
             "База данных не отвечает",
-            "PostgreSQL сейчас недоступен. Ничего не записано.",
+            "PostgreSQL сейчас недоступен или не отвечает. Если он замолчал во время записи, записанное может появиться позже: об этом сказано в `detail`.",
             "Повторите после `Retry-After`; хост восстановится сам, когда вернётся PostgreSQL.",
         ),
         Code::BlobUnavailable => say(

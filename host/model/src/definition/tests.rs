@@ -66,6 +66,10 @@ fn refusals_name_the_place() {
             "steps.x.retry.attempts",
         ),
         ("{name: a, steps: [{id: x, use: a/b}]}", "steps[0].use"),
+        (
+            "{name: a, retain: none, durability: accepted, steps: [{id: x, use: a/b@1}]}",
+            "durability",
+        ),
         ("{name: a, stepz: []}", "stepz"),
         ("{name: a, steps: [{id: x, use: a/b@1, with: 3}]}", "steps.x.with"),
         ("name: [", "definition"),

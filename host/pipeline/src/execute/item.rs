@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use docmill_engine::Call;
-use docmill_model::definition::{Fallback, OnError};
+use docmill_model::definition::{Fallback, OnError, Retain};
 use docmill_model::digest::{Digest, Hasher};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, ReadingId, StepId};
@@ -54,7 +54,7 @@ pub(crate) struct ItemDone {
     pub(crate) reading: Option<Made>,
     pub(crate) fields: Vec<Field>,
     pub(crate) checks: Vec<Check>,
-    pub(crate) output: Option<Json>,
+    pub(crate) output: Option<Arc<Json>>,
     pub(crate) artifact: Option<(ArtifactRecord, Bytes)>,
     pub(crate) error: Option<Failure>,
 }
@@ -72,6 +72,7 @@ pub(crate) async fn item(view: &View<'_>, item: Item) -> ItemDone {
             status: StepStatus::Succeeded,
             started_us,
             wall_us: 0,
+            output: None,
             attempts: Vec::new(),
         },
         reading: None,
@@ -305,7 +306,12 @@ impl Answer {
             }
             Given::Fields(fields) => done.fields = fields,
             Given::Checks(checks) => done.checks = checks,
-            Given::Json(json) => done.output = Some(json),
+            Given::Json(json) => {
+                done.output = Some(Arc::new(json));
+                if view.run.plan.definition.retain == Retain::Debug {
+                    done.record.output.clone_from(&done.output);
+                }
+            }
             Given::Artifact(artifact) => {
                 let record = ArtifactRecord {
                     id: ArtifactId::new(),

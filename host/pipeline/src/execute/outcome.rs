@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use docmill_model::failure::Failure;
-use docmill_model::run::{ArtifactRecord, ReadingRecord, RunOutcome, Status, StepStatus};
+use docmill_model::run::{ArtifactRecord, ReadingRecord, RunOutcome, Status, StepRecord, StepStatus};
 use docmill_model::value::{Citation, Verdict};
 use serde_json::Value as Json;
 
 use super::key::{self, MAIN};
 use super::state::{Done, Gathered, first_file};
 use super::step::record;
-use super::{Run, expression_failed};
+use super::{OUTPUT_BYTES, Run, expression_failed};
 use crate::expression::{Absent, Stop};
+use crate::weight;
 
 /// Puts the outcome together.
 pub(crate) async fn finish(
@@ -27,6 +28,7 @@ pub(crate) async fn finish(
             None => steps.push(record(run, number, StepStatus::Skipped, run.at())),
         }
     }
+    keep_outputs(&mut steps);
     let present: Vec<Arc<Done>> = done.into_iter().flatten().collect();
     let gathered = Gathered::over(run, &present);
     let (output, error) = match failure {
@@ -66,6 +68,18 @@ pub(crate) async fn finish(
     };
     name_main(run, &gathered, &mut outcome);
     (outcome, artifacts)
+}
+
+/// Only so much is kept of what steps gave, from the first on.
+fn keep_outputs(steps: &mut [StepRecord]) {
+    let mut left = OUTPUT_BYTES;
+    for step in steps {
+        let bytes = step.output.as_ref().map_or(0, |output| weight::json(output));
+        match left.checked_sub(bytes) {
+            Some(after) => left = after,
+            None => step.output = None,
+        }
+    }
 }
 
 /// Parsers that ran beside each other could not know which of them would read the first document; now it is known.
@@ -121,4 +135,29 @@ async fn output(run: &Run, gathered: &Gathered, present: &[Arc<Done>]) -> Result
         .await?
         .transpose()
         .map_err(|failed| expression_failed("output", &failed.source, &failed.trouble))
+}
+
+#[cfg(test)]
+mod tests {
+    use docmill_model::id::StepId;
+
+    use super::*;
+
+    #[test]
+    fn outputs_are_kept_from_the_first_on_while_there_is_room() {
+        let step = |bytes: usize| StepRecord {
+            id: StepId::new(),
+            step: "s".into(),
+            item: None,
+            plugin: "a/b@1.0.0".into(),
+            status: StepStatus::Succeeded,
+            started_us: 0,
+            wall_us: 0,
+            output: Some(Arc::new(Json::String("x".repeat(bytes)))),
+            attempts: Vec::new(),
+        };
+        let mut steps = [step(OUTPUT_BYTES / 2), step(OUTPUT_BYTES), step(100)];
+        keep_outputs(&mut steps);
+        assert_eq!(steps.map(|s| s.output.is_some()), [true, false, true]);
+    }
 }

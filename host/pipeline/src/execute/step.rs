@@ -243,7 +243,7 @@ async fn work(view: &View<'_>, items: Vec<Item>, several: bool) -> Done {
         done.readings.extend(item.reading);
         fields.push(item.fields);
         done.checks.extend(item.checks);
-        done.outputs.extend(item.output.map(Arc::new));
+        done.outputs.extend(item.output);
         done.artifacts.extend(item.artifact);
     }
     done.fields = if several {
@@ -277,6 +277,7 @@ pub(crate) fn record(run: &Run, number: usize, status: StepStatus, started_us: i
         status,
         started_us,
         wall_us: run.at().saturating_sub(started_us),
+        output: None,
         attempts: Vec::new(),
     }
 }

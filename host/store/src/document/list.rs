@@ -61,7 +61,7 @@ impl Store {
         )
         .fetch_all(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         rows.into_iter().map(SummaryRow::summary).collect()
     }
 
@@ -109,7 +109,7 @@ impl Store {
         )
         .fetch_all(tx.connection())
         .await?;
-        tx.commit().await?;
+        tx.end().await?;
         rows.into_iter().map(SummaryRow::summary).collect()
     }
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::RunCommit;
 use super::rows::{
-    NewArtifact, NewAttempt, NewCheck, NewCitation, NewField, NewInput, NewLookup, NewPage, NewReading,
-    NewRun, NewSource, NewStep, NewUsage, Rows,
+    NewArtifact, NewAttempt, NewCheck, NewCitation, NewField, NewInput, NewLookup, NewOutput, NewPage,
+    NewReading, NewRun, NewSource, NewStep, NewUsage, Rows,
 };
 use crate::clean::{json_text, text, texts};
 use crate::convert::{count_out, size_out};
@@ -254,6 +254,13 @@ fn step_rows(
         started_us: step.started_us.max(0),
         wall_us: step.wall_us.max(0),
     });
+    if let Some(output) = step.output.as_ref().filter(|_| head.retain == Retain::Debug) {
+        rows.outputs.push(NewOutput {
+            run_id: head.id.uuid(),
+            step_ordinal: ordinal,
+            output: json_text(output)?,
+        });
+    }
     for (number, attempt) in step.attempts.iter().enumerate() {
         let cpu_us = size_out(attempt.usage.cpu_us)?;
         usage(rows, head, outcome, Some(attempt.id.uuid()), "cpu_us", cpu_us)?;

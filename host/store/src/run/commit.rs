@@ -2,11 +2,11 @@
 //! nobody; the more there are, the more share one round trip, one plan and one flush of the log.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use docmill_model::id::TenantId;
-use sqlx::PgPool;
 use sqlx::postgres::PgBindIterExt as _;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use super::Committed;
 use super::rows::Rows;
 use crate::connect::again_if_cut;
 use crate::error::StoreError;
+use crate::line::{Line, Lines};
 
 /// Commits of one tenant that may be under way at once. The second and later ones are for when a large run holds up small
 /// ones: as a rule, there is one, because the larger the groups, the less each run costs.
@@ -26,12 +27,15 @@ const MAX_RUNS: usize = 64;
 /// A commit takes no further run when it is this large.
 const MAX_BYTES: usize = 4 << 20;
 
+/// What the database says of an accepted run that is finished already, or never was accepted.
+const NOT_RUNNING: &str = "DM001";
+
 type Answer = oneshot::Sender<Result<Committed, StoreError>>;
 
 /// Finished runs on their way to the database.
 #[derive(Debug, Clone)]
 pub(crate) struct Committer {
-    pool: PgPool,
+    lines: Lines,
     queues: Arc<Mutex<HashMap<TenantId, Queue>>>,
 }
 
@@ -48,9 +52,9 @@ struct Waiting {
 }
 
 impl Committer {
-    pub(crate) fn new(pool: PgPool) -> Self {
+    pub(crate) fn new(lines: Lines) -> Self {
         Self {
-            pool,
+            lines,
             queues: Arc::default(),
         }
     }
@@ -82,6 +86,11 @@ impl Committer {
         answered.await.map_err(gone)?
     }
 
+    /// Finishes a run that was accepted.
+    pub(crate) async fn finish(&self, tenant: TenantId, rows: Rows) -> Result<Committed, StoreError> {
+        write(&self.lines, tenant, true, &[&rows], &AtomicU32::new(0)).await
+    }
+
     fn open_lane(&self, tenant: TenantId, queue: &mut Queue) {
         queue.lanes += 1;
         let committer = self.clone();
@@ -92,26 +101,27 @@ impl Committer {
     async fn work_off(&self, tenant: TenantId) {
         while let Some(group) = self.next_group(tenant) {
             let rows: Vec<&Rows> = group.iter().map(|w| &w.rows).collect();
-            let mut sent = 0;
-            match write_maybe_again(&self.pool, tenant, false, &rows, &mut sent).await {
+            let sent = AtomicU32::new(0);
+            match write(&self.lines, tenant, false, &rows, &sent).await {
                 Ok(committed) => answer_all(group, || Ok(committed.clone())),
-                Err(StoreError::Unavailable { reason }) => {
-                    let away = || {
-                        Err(StoreError::Unavailable {
+                Err(StoreError::Unanswered { reason }) => {
+                    answer_all(group, || {
+                        Err(StoreError::Unanswered {
                             reason: reason.clone(),
                         })
-                    };
-                    answer_all(group, away);
-                    // Who waits behind would only find out the same, one acquire time-out later.
-                    answer_all(self.take_all(tenant), away);
+                    });
+                    self.give_up(tenant, &reason);
+                }
+                Err(StoreError::Unavailable { reason }) => {
+                    answer_all(group, || away(&reason));
+                    self.give_up(tenant, &reason);
                 }
                 // One of them is wrong, or was there already: it must not take its neighbours along.
                 Err(_) if group.len() > 1 => {
-                    let sent_before = sent - 1;
+                    let sent_before = sent.into_inner().saturating_sub(1);
                     for waiting in group {
-                        let mut sent = sent_before;
-                        let rows = [&waiting.rows];
-                        let result = write_maybe_again(&self.pool, tenant, false, &rows, &mut sent).await;
+                        let (rows, sent) = ([&waiting.rows], AtomicU32::new(sent_before));
+                        let result = write(&self.lines, tenant, false, &rows, &sent).await;
                         waiting.answer.send(result).ok();
                     }
                 }
@@ -148,13 +158,15 @@ impl Committer {
         None
     }
 
-    fn take_all(&self, tenant: TenantId) -> Vec<Waiting> {
-        let mut queues = self.queues();
-        queues
-            .get_mut(&tenant)
-            .map(|queue| std::mem::take(&mut queue.waiting))
-            .unwrap_or_default()
-            .into()
+    /// Who waits behind would only find out the same, one time-out later.
+    fn give_up(&self, tenant: TenantId, reason: &str) {
+        let waiting = {
+            let mut queues = self.queues();
+            queues
+                .get_mut(&tenant)
+                .map(|queue| std::mem::take(&mut queue.waiting))
+        };
+        answer_all(waiting.unwrap_or_default().into(), || away(reason));
     }
 
     /// Nothing panics while it holds the lock; if it did, the queues would still be whole.
@@ -170,78 +182,91 @@ fn answer_all(group: Vec<Waiting>, mut result: impl FnMut() -> Result<Committed,
     }
 }
 
-/// Writes runs of one tenant: one statement, one round trip, one commit. `accepted`: they are there and running, and are
-/// finished now.
-pub(crate) async fn write(
-    pool: &PgPool,
-    tenant: TenantId,
-    accepted: bool,
-    runs: &[&Rows],
-) -> Result<Committed, StoreError> {
-    write_maybe_again(pool, tenant, accepted, runs, &mut 0).await
+fn away(reason: &str) -> Result<Committed, StoreError> {
+    Err(StoreError::Unavailable {
+        reason: reason.to_owned(),
+    })
 }
 
-/// The same; counts in `sent` how often it was sent. What was sent and not answered may have been written.
-async fn write_maybe_again(
-    pool: &PgPool,
+/// Writes runs of one tenant: one statement, one round trip, one commit. `accepted`: they are there and running, and are
+/// finished now. Counts in `sent` how often they were sent: what was sent and not answered may have been written.
+async fn write(
+    lines: &Lines,
     tenant: TenantId,
     accepted: bool,
     runs: &[&Rows],
-    sent: &mut u32,
+    sent: &AtomicU32,
 ) -> Result<Committed, StoreError> {
-    let counted = || {
-        *sent += 1;
-        send(pool, tenant, accepted, runs)
+    let counted = || async {
+        let mut line = lines.open().await?;
+        sent.fetch_add(1, Ordering::Relaxed);
+        send(&mut line, tenant, accepted, runs).await
     };
-    match again_if_cut(counted).await {
+    let written = again_if_cut(counted).await;
+    let sent = sent.load(Ordering::Relaxed);
+    match written {
         Ok(replaced) => Ok(Committed {
             replaced: replaced.into(),
         }),
         // It was written the first time; only the answer was lost. (Of several, one may have been there before.)
-        Err(error) if *sent > 1 && runs.len() == 1 && !accepted && is_there(&error) => {
-            Ok(Committed::default())
+        Err(error) if sent > 1 && runs.len() == 1 && is_there(&error, accepted) => Ok(Committed::default()),
+        Err(error) => {
+            let said_no = sent == 1 && error.as_database_error().is_some();
+            match refused(error) {
+                StoreError::Unavailable { reason } if sent > 0 && !said_no => {
+                    Err(StoreError::Unanswered { reason })
+                }
+                error => Err(error),
+            }
         }
-        Err(error) => Err(refused(error)),
     }
 }
 
+const WITHOUT: &str = "select given, instead from docmill.commit_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+const WITH_OUTPUTS: &str = "select given, instead from docmill.commit_runs_with_outputs(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+
 async fn send(
-    pool: &PgPool,
+    line: &mut Line,
     tenant: TenantId,
     accepted: bool,
     runs: &[&Rows],
 ) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error> {
+    let outputs = runs.iter().any(|r| !r.outputs.is_empty());
     // Not a checked macro: those take slices and would have every group copied into one.
-    sqlx::query_as(
-        "select given, instead from docmill.commit_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-    )
-    .bind(tenant.uuid())
-    .bind(accepted)
-    .bind(runs.iter().flat_map(|r| &r.runs).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.sources).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.inputs).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.lookups).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.readings).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.pages).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.steps).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.attempts).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.fields).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.checks).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.citations).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.artifacts).bind_iter())
-    .bind(runs.iter().flat_map(|r| &r.usage).bind_iter())
-    .fetch_all(pool)
-    .await
+    let mut query = sqlx::query_as(if outputs { WITH_OUTPUTS } else { WITHOUT })
+        .bind(tenant.uuid())
+        .bind(accepted)
+        .bind(runs.iter().flat_map(|r| &r.runs).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.sources).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.inputs).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.lookups).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.readings).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.pages).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.steps).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.attempts).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.fields).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.checks).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.citations).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.artifacts).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.usage).bind_iter());
+    if outputs {
+        query = query.bind(runs.iter().flat_map(|r| &r.outputs).bind_iter());
+    }
+    query.fetch_all(line).await
 }
 
-/// Whether a run is refused because one of its id is there.
-fn is_there(error: &sqlx::Error) -> bool {
-    let Some(cause) = error
-        .as_database_error()
-        .filter(|cause| cause.is_unique_violation())
-    else {
+/// Whether a run is refused because one of its id is there; if it was accepted, because it is finished.
+fn is_there(error: &sqlx::Error, accepted: bool) -> bool {
+    let Some(cause) = error.as_database_error() else {
         return false;
     };
+    if accepted {
+        return cause.code().as_deref() == Some(NOT_RUNNING);
+    }
+    if !cause.is_unique_violation() {
+        return false;
+    }
     // `run` itself is written first, into one of its partitions.
     let part = cause
         .table()
@@ -255,7 +280,7 @@ fn refused(error: sqlx::Error) -> StoreError {
         return error.into();
     };
     match cause.code().as_deref() {
-        Some("DM001") => StoreError::Conflict {
+        Some(NOT_RUNNING) => StoreError::Conflict {
             what: cause.message().to_owned(),
         },
         Some("23505") => StoreError::Conflict {

@@ -58,7 +58,7 @@ impl Store {
         let mut query = statement(tenant, filter, pipeline, limit)?;
         // Planned for these very values: what is rare is found through its index, what is common is not.
         let rows = query.build().persistent(false).fetch_all(tx.connection()).await?;
-        tx.commit().await?;
+        tx.end().await?;
         let items = rows.iter().map(summary).collect::<Result<_, _>>()?;
         Ok(Page::of(items, limit, |run: &RunSummary| run.id))
     }

@@ -1,5 +1,5 @@
 //! The rows that `docmill.commit_runs` takes: each struct is one composite type of the database, field by field in its
-//! order. See migrations/0005_commit_runs.sql.
+//! order. See migrations/0005_commit_runs.sql, and 0008_step_outputs.sql for the last.
 
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ pub(crate) struct Rows {
     pub(crate) citations: Vec<NewCitation>,
     pub(crate) artifacts: Vec<NewArtifact>,
     pub(crate) usage: Vec<NewUsage>,
+    pub(crate) outputs: Vec<NewOutput>,
 }
 
 impl Rows {
@@ -42,7 +43,13 @@ impl Rows {
             .filter_map(|a| a.log.as_ref())
             .map(String::len)
             .sum();
-        pages + sources + runs + logs + 500 * (self.fields.len() + self.citations.len() + self.checks.len())
+        let outputs: usize = self.outputs.iter().map(|o| o.output.len()).sum();
+        pages
+            + sources
+            + runs
+            + logs
+            + outputs
+            + 500 * (self.fields.len() + self.citations.len() + self.checks.len())
     }
 }
 
@@ -243,4 +250,12 @@ pub(crate) struct NewUsage {
     pub(crate) meter: String,
     pub(crate) quantity: i64,
     pub(crate) at_ms: i64,
+}
+
+#[derive(Debug, Clone, sqlx::Type)]
+#[sqlx(type_name = "docmill.new_output")]
+pub(crate) struct NewOutput {
+    pub(crate) run_id: Uuid,
+    pub(crate) step_ordinal: i32,
+    pub(crate) output: String,
 }

@@ -1,5 +1,9 @@
 //! Reading a run back, whole.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use docmill_model::definition::Retain;
 use docmill_model::failure::Failure;
 use docmill_model::id::{DocumentId, RunId, TenantId};
 use docmill_model::reading::{Rect, TextRange};
@@ -71,7 +75,7 @@ impl Store {
                     fields,
                     conflicts,
                     checks: checks(&mut tx, tenant, id, &mut cited).await?,
-                    steps: steps(&mut tx, tenant, id).await?,
+                    steps: steps(&mut tx, tenant, id, head.retain).await?,
                     artifacts: artifacts(&mut tx, tenant, id).await?,
                     readings: Vec::new(),
                     started_at,
@@ -81,7 +85,7 @@ impl Store {
             }
         };
         let duplicates = duplicates(&mut tx, tenant, id).await?;
-        tx.commit().await?;
+        tx.end().await?;
         Ok(Some(StoredRun {
             head,
             outcome,
@@ -157,7 +161,12 @@ async fn duplicates(
         .collect())
 }
 
-async fn steps(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Vec<StepRecord>, StoreError> {
+async fn steps(
+    tx: &mut TenantTx,
+    tenant: Uuid,
+    run: Uuid,
+    retain: Retain,
+) -> Result<Vec<StepRecord>, StoreError> {
     let steps = sqlx::query!(
         "select ordinal, id, step, item, plugin, status, started_us, wall_us
          from docmill.step where tenant_id = $1 and run_id = $2 order by ordinal",
@@ -175,6 +184,16 @@ async fn steps(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Vec<StepRec
     )
     .fetch_all(tx.connection())
     .await?;
+    let mut outputs = HashMap::new();
+    if retain == Retain::Debug {
+        let rows = sqlx::query!(
+            "select step_ordinal, output from docmill.step_output where tenant_id = $1 and run_id = $2",
+            tenant,
+            run,
+        );
+        let rows = rows.fetch_all(tx.connection()).await?;
+        outputs.extend(rows.into_iter().map(|row| (row.step_ordinal, row.output)));
+    }
     let mut attempts = attempts.into_iter().peekable();
     steps
         .into_iter()
@@ -206,6 +225,7 @@ async fn steps(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Vec<StepRec
                 status: tag(&step.status)?,
                 started_us: step.started_us,
                 wall_us: step.wall_us,
+                output: outputs.remove(&step.ordinal).map(Arc::new),
                 attempts: of_step,
             })
         })

@@ -46,7 +46,7 @@ impl Store {
         .fetch_optional(tx.connection())
         .await?
         .ok_or_else(|| StoreError::not_found(format!("the tenant {tenant}")))?;
-        tx.commit().await?;
+        tx.end().await?;
         Ok(TenantRow {
             tenant,
             name: row.name,

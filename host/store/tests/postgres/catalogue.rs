@@ -161,7 +161,9 @@ async fn another_tenant_and_no_tenant_see_nothing() -> anyhow::Result<()> {
         inspection: &serde_json::json!({}),
     };
     db.store.publish_plugin(db.tenant, &new).await?;
-    let sample = sample::run("text");
+    let mut sample = sample::run("text");
+    // With this, a run has rows in every table.
+    sample.head.retain = docmill_model::definition::Retain::Debug;
     db.store.commit_run(db.tenant, &sample.commit()).await?;
 
     let mut owner = PgConnection::connect(&db.url).await?;

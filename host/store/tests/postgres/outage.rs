@@ -168,3 +168,67 @@ async fn connections_that_are_cut_cost_no_run() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_slow_is_waited_for_and_what_never_ends_is_not() -> anyhow::Result<()> {
+    let db = docmill_harness::database_with(|settings| Settings {
+        statement_timeout: Duration::from_secs(4),
+        ..settings
+    })
+    .await?;
+    let before = sample::run("before");
+    db.store.commit_run(db.tenant, &before.commit()).await?;
+    let mut owner = <sqlx::PgConnection as sqlx::Connection>::connect(&db.url).await?;
+    let lock = "begin; lock table docmill.run in access exclusive mode";
+    sqlx::raw_sql(lock).execute(&mut owner).await?;
+    let read = |store: Store| async move { store.get_run(db.tenant, before.head.id).await };
+    let reading = tokio::spawn(read(db.store.clone()));
+    let slow = sample::run("slow");
+    let writing = tokio::spawn({
+        let store = db.store.clone();
+        async move { store.commit_run(db.tenant, &slow.commit()).await }
+    });
+    tokio::time::sleep(Duration::from_millis(2_000)).await;
+    assert!(!reading.is_finished() && !writing.is_finished());
+    assert!(!db.store.health().just_failed());
+    sqlx::raw_sql("commit").execute(&mut owner).await?;
+    assert!(reading.await??.is_some());
+    writing.await??;
+
+    sqlx::raw_sql(lock).execute(&mut owner).await?;
+    let begun = Instant::now();
+    let refused = read(db.store.clone()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused:?}");
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    sqlx::raw_sql("commit").execute(&mut owner).await?;
+    assert!(read(db.store.clone()).await?.is_some());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_that_is_interrupted_leaves_no_transaction_behind() -> anyhow::Result<()> {
+    let db = docmill_harness::database_with(|settings| Settings { pool: 1, ..settings }).await?;
+    let mut owner = <sqlx::PgConnection as sqlx::Connection>::connect(&db.url).await?;
+    for moments in (0..40).map(|n| n * n) {
+        let list = db.store.list_keys(db.tenant, None, 0);
+        let soon = async {
+            for _ in 0..moments {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = list => {}
+            () = soon => {}
+        }
+        // The one connection there is: what is written on it must last.
+        let sample = sample::run(&format!("after {moments}"));
+        db.store.commit_run(db.tenant, &sample.commit()).await?;
+        let there: bool = sqlx::query_scalar("select exists (select from docmill.run where id = $1)")
+            .bind(sample.head.id.uuid())
+            .fetch_one(&mut owner)
+            .await?;
+        assert!(there, "interrupted after {moments} moments");
+    }
+    Ok(())
+}

@@ -64,12 +64,13 @@ async fn a_run_comes_back_as_it_was() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn retain_result_keeps_logs_of_failed_attempts_only() -> anyhow::Result<()> {
+async fn retain_result_keeps_logs_of_failed_attempts_only_and_no_outputs() -> anyhow::Result<()> {
     let db = database().await?;
     let sample = sample::run("text");
     db.store.commit_run(db.tenant, &sample.commit()).await?;
     let stored = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
     let steps = stored.outcome.unwrap().steps;
+    assert!(steps.iter().all(|step| step.output.is_none()));
     let logs: Vec<Option<&str>> = steps
         .iter()
         .flat_map(|s| &s.attempts)
@@ -158,6 +159,30 @@ async fn accepted_runs_are_finished_once() -> anyhow::Result<()> {
     assert_eq!(stored.outcome.unwrap().fields.len(), 3);
     let again = db.store.finish_accepted_run(db.tenant, &sample.commit()).await;
     assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_accepted_run_keeps_outputs_too() -> anyhow::Result<()> {
+    let db = database().await?;
+    let mut sample = sample::run("text");
+    sample.head.durability = Durability::Accepted;
+    sample.head.retain = Retain::Debug;
+    db.store
+        .accept_run(db.tenant, &sample.head, &sample.documents)
+        .await?;
+    db.store.finish_accepted_run(db.tenant, &sample.commit()).await?;
+    let stored = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
+    let outputs: Vec<_> = stored
+        .outcome
+        .unwrap()
+        .steps
+        .into_iter()
+        .map(|s| s.output)
+        .collect();
+    let given: Vec<_> = sample.outcome.steps.into_iter().map(|s| s.output).collect();
+    assert_eq!(outputs, given);
+    assert!(given.iter().all(Option::is_some));
     Ok(())
 }
 

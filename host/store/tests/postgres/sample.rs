@@ -273,6 +273,7 @@ fn step(name: &str, plugin: &str, attempts: Vec<AttemptRecord>) -> StepRecord {
         status: StepStatus::Succeeded,
         started_us: 10,
         wall_us: 400,
+        output: Some(Arc::new(serde_json::json!({"z": 1, "a": [name]}))),
         attempts,
     }
 }

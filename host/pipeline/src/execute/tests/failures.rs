@@ -177,7 +177,7 @@ async fn a_failure_stops_what_runs_beside_it_and_so_does_a_lost_caller() {
 }
 
 #[tokio::test]
-async fn logs_are_kept_of_failures_and_for_debugging() {
+async fn logs_are_kept_of_failures_and_for_debugging_with_outputs() {
     let (executor, _) = executor().await;
     let x = "with: {fail: plugin-unavailable, times: 1}, retry: {attempts: 2, backoff: 1ms}";
     let outcome = run(&executor, &around(x), RunInputs::default()).await;
@@ -187,9 +187,11 @@ async fn logs_are_kept_of_failures_and_for_debugging() {
         .map(|a| a.log.as_deref())
         .collect();
     assert_eq!(logs, [Some("it failed"), None]);
+    assert_eq!(outcome.steps[0].output, None);
     let debug = around("with: {json: 1}").replace("name: p", "name: p, retain: debug");
     let outcome = run(&executor, &debug, RunInputs::default()).await;
     assert_eq!(outcome.steps[0].attempts[0].log.as_deref(), Some("it went well"));
+    assert_eq!(outcome.steps[0].output.as_deref(), Some(&serde_json::json!(1)));
 }
 
 #[tokio::test]
