@@ -6,8 +6,7 @@ use serde_json::Value as Json;
 
 use crate::support::Host;
 
-/// Rounds until the answer is no; a machine that is busy with something else for all of them is too busy to tell.
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 3;
 
 /// A pipeline of two steps that compute for a while, the first a little longer; `needs` says whether they may run at once.
 fn two_steps(name: &str, size: u64, needs: &str) -> String {
@@ -81,26 +80,40 @@ async fn took(host: &Host, pipeline: &str) -> Duration {
     Duration::from_micros(run["timing"]["total_us"].as_u64().unwrap())
 }
 
+/// Whether the second step began before the first had ended.
+fn overlap(run: &Json) -> bool {
+    let step = |name: &str| {
+        run["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|s| s["step"] == name)
+            .unwrap()
+    };
+    let number = |step: &Json, name: &str| step[name].as_i64().unwrap();
+    let (one, two) = (step("one"), step("two"));
+    number(two, "started_us") < number(one, "started_us") + number(one, "wall_us")
+}
+
+/// The other tests of this program compute meanwhile, so the time itself is told and not judged: what is judged is that
+/// steps which need each other never overlap and the others do. Without guests, and on a clock of its own, the time is held
+/// by the pipeline's own tests.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_steps_of_200_ms_take_less_than_300_ms_together_and_keep_their_order() {
+async fn two_steps_of_200_ms_run_at_once_and_keep_their_order() {
     if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
         println!("skipped: two guests at once need two cores");
         return;
     }
     let host = Host::with(&["text", "hostile"]).await;
     let size = size_of_200_ms(&host).await;
-    host.save(&two_steps("serial", size, "")).await;
+    host.save(&two_steps("serial", size, ", needs: [one]")).await;
     host.save(&two_steps("parallel", size, ", needs: [parse]")).await;
-    // What else the machine does only adds time, so the shortest of several rounds is what the steps take by themselves; one
-    // after the other they never take less than both together.
     let (mut serial, mut parallel) = (Duration::MAX, Duration::MAX);
-    for round in 1..=ROUNDS {
+    for _ in 0..ROUNDS {
+        assert!(!overlap(&run(&host, "serial").await));
+        assert!(overlap(&run(&host, "parallel").await));
         serial = serial.min(took(&host, "serial").await);
         parallel = parallel.min(took(&host, "parallel").await);
-        if parallel < Duration::from_millis(300) && parallel * 4 < serial * 3 {
-            println!("one after the other {serial:?}, at once {parallel:?}, in {round} rounds");
-            return;
-        }
     }
-    panic!("one after the other {serial:?}, at once {parallel:?}");
+    println!("one after the other {serial:?}, at once {parallel:?}");
 }
