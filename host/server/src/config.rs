@@ -1,5 +1,6 @@
 //! Settings: a flag goes over the environment, the environment over the file, the file over the default.
 
+mod parts;
 mod settings;
 
 use std::collections::BTreeMap;

@@ -123,51 +123,17 @@ impl Platform {
         }
         .context("cannot open the blob store")?;
 
-        let mut settings = docmill_engine::Settings::new(data.path("code"), platform_key);
-        settings.guests = config.guests;
-        settings.ceiling.memory = config.step_memory_max;
-        settings.ceiling.timeout = config.step_timeout_max;
-        settings.ceiling.cpu = config.step_cpu_max;
-        settings.pool_memory = config.guest_memory;
-        settings.pool_instances = config.instances_max;
-        settings.compile.memory = config.compile_memory;
-        settings.compile.timeout = config.compile_timeout;
-        settings.compile.cpu = config.compile_timeout;
-        settings.compile.children = config.compiling_max;
+        let settings = config.engine(data.path("code"), platform_key);
         let engine = Engine::new(settings).context("cannot start the engine")?;
 
         let cache = open_cache(&config).await?;
         let loader = docmill_pipeline::Loader::new(engine.clone(), blobs.clone());
         let executor = docmill_pipeline::Executor::new(engine.clone(), loader, cache, platform_key);
         let registry = Registry::new(engine.clone(), store.clone(), blobs.clone());
-        let settings = docmill_runs::Settings {
-            in_flight: config.in_flight_max,
-            per_tenant: config.in_flight_max_per_tenant,
-            concurrent: config.running_max,
-            queue: config.queue_wait,
-            timeout: config.run_timeout,
-            longest: config.run_timeout_max,
-            inline: config.inline_max,
-            ..Default::default()
-        };
-        let runs = Runs::new(store.clone(), blobs.clone(), executor, settings);
+        let runs = Runs::new(store.clone(), blobs.clone(), executor, config.runs());
 
         let (tenant, key, new_key) = open_tenant(&store, &data, start.with_key).await?;
-        let state = ApiState::new(
-            store.clone(),
-            blobs,
-            registry.clone(),
-            runs.clone(),
-            docmill_api::Settings {
-                body: config.body_max,
-                body_memory: config.body_memory,
-                body_idle: config.body_idle,
-                body_total: config.body_timeout,
-                head: config.head_timeout,
-                connections: config.connections_max,
-                ..Default::default()
-            },
-        );
+        let state = ApiState::new(store.clone(), blobs, registry.clone(), runs.clone(), config.api());
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(docmill_api::serve(
             listener,

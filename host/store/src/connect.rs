@@ -16,11 +16,11 @@ use crate::run::Committer;
 pub struct Settings {
     /// `postgres://user:password@host:port/database`, or with `?host=/directory/of/the/socket`. May lead through a pooler.
     pub url: String,
-    /// Most connections at once.
+    /// Most connections at once. `database_pool` on the page of settings; the times below are fixed.
     pub pool: u32,
-    /// Longest wait for a connection, a new one included.
+    /// Longest wait for a connection, a new one included: who asks while PostgreSQL is away is told within a second.
     pub acquire_timeout: Duration,
-    /// Longest time that one statement may take.
+    /// Longest time that one statement may take: the slowest, a search through a large tenant, takes far less.
     pub statement_timeout: Duration,
     /// Longest time without a sign of life from PostgreSQL. When an answer is late, it is asked over another connection
     /// whether it is there: if it is, it may take its time, up to `statement_timeout`.

@@ -53,8 +53,7 @@ async fn check(arguments: &Arguments, component: Vec<u8>) -> Result<Report> {
     let config = load_config(arguments, &[])?;
     // Code of a component that may never be published is not kept.
     let code = tempfile::tempdir().context("cannot make a temporary directory")?;
-    let settings =
-        docmill_engine::Settings::new(code.path().to_owned(), config.platform_key.unwrap_or_default());
+    let settings = config.engine(code.path().to_owned(), config.platform_key.unwrap_or_default());
     let engine = Engine::new(settings).context("cannot start the engine")?;
     Ok(docmill_registry::check(&engine, component.into()).await)
 }

@@ -90,7 +90,7 @@ settings! {
     "head_timeout", ["DOCMILL_HEAD_TIMEOUT"], "10s", false,
         "time span in which a request's head must have arrived; slow senders hold connections";
     "connections_max", ["DOCMILL_CONNECTIONS_MAX"], "4096", false,
-        "connections at once, each an open file; more wait to be accepted";
+        "connections at once, each an open file, and of one address half as many; more wait to be accepted";
     "in_flight_max", ["DOCMILL_IN_FLIGHT_MAX"], "512", false,
         "runs at once, those that upload or wait included; more are told to come back (503)";
     "in_flight_max_per_tenant", ["DOCMILL_IN_FLIGHT_MAX_PER_TENANT"], "0", false,

@@ -76,42 +76,79 @@ fn a_secret_is_not_printed() {
     );
 }
 
-/// What a host does that nobody configured is what its parts do by themselves, in the tests for example.
+fn with(name: &'static str, value: &str) -> Config {
+    let resolved = resolve(None, &[(name, value.to_owned())], nothing).expect("resolved");
+    Config::typed(resolved)
+        .map_err(|error| error.to_string())
+        .expect(name)
+}
+
+/// What the parts of the platform are told.
+fn told(config: &Config) -> [String; 3] {
+    let engine = config.engine(PathBuf::new(), [0; 32]);
+    [
+        format!("{engine:?}"),
+        format!("{:?}", config.runs()),
+        format!("{:?}", config.api()),
+    ]
+}
+
+/// Settings that the platform itself reads.
+const OF_THE_PLATFORM: &[&str] = &[
+    "listen",
+    "data_dir",
+    "database_url",
+    "database_direct_url",
+    "database_pool",
+    "blobs",
+    "s3_bucket",
+    "s3_prefix",
+    "s3_endpoint",
+    "s3_region",
+    "s3_access_key_id",
+    "s3_secret_access_key",
+    "s3_timeout",
+    "redis_url",
+    "platform_key",
+    "drain_timeout",
+    "cache_bytes",
+    "log_format",
+    "log_filter",
+];
+
+#[test]
+fn every_other_setting_reaches_a_part() {
+    let default = told(&Config::typed(resolve(None, &[], nothing).expect("defaults")).expect("defaults"));
+    for setting in SETTINGS.iter().filter(|s| !OF_THE_PLATFORM.contains(&s.name)) {
+        let value = match (setting.default)() {
+            number if number.parse::<u32>().is_ok() => "77",
+            size if size.ends_with('B') => "100MiB",
+            _ => "70s",
+        };
+        assert!(
+            told(&with(setting.name, value)) != default,
+            "nobody reads {}",
+            setting.name
+        );
+    }
+}
+
+/// What a host does that nobody configured is what its parts do by themselves, in the tests for example. Of a call's memory
+/// and time the engine's own ceiling is that of a call which nobody limits.
 #[test]
 fn defaults_are_those_of_the_parts() {
     let config = Config::typed(resolve(None, &[], nothing).expect("defaults")).expect("defaults");
+    let mut engine = docmill_engine::Settings::new(PathBuf::new(), [0; 32]);
+    engine.ceiling = config.engine(PathBuf::new(), [0; 32]).ceiling;
+    let runs = docmill_runs::Settings {
+        concurrent: config.running_max,
+        ..Default::default()
+    };
     let api = docmill_api::Settings::default();
-    assert_eq!((config.body_max, config.body_memory), (api.body, api.body_memory));
     assert_eq!(
-        (config.body_idle, config.body_timeout),
-        (api.body_idle, api.body_total)
+        told(&config),
+        [format!("{engine:?}"), format!("{runs:?}"), format!("{api:?}")]
     );
-    assert_eq!(
-        (config.head_timeout, config.connections_max),
-        (api.head, api.connections)
-    );
-    let runs = docmill_runs::Settings::default();
-    assert_eq!(
-        (config.in_flight_max, config.in_flight_max_per_tenant),
-        (runs.in_flight, runs.per_tenant)
-    );
-    assert_eq!(
-        (config.run_timeout, config.run_timeout_max),
-        (runs.timeout, runs.longest)
-    );
-    assert_eq!((config.queue_wait, config.inline_max), (runs.queue, runs.inline));
-    let engine = docmill_engine::Settings::new(PathBuf::new(), [0; 32]);
-    assert_eq!(
-        (config.guests, config.guest_memory),
-        (engine.guests, engine.pool_memory)
-    );
-    assert_eq!(config.instances_max, engine.pool_instances);
-    let compile = engine.compile;
-    assert_eq!(
-        (config.compile_memory, config.compiling_max),
-        (compile.memory, compile.children)
-    );
-    assert_eq!([config.compile_timeout; 2], [compile.timeout, compile.cpu]);
 }
 
 /// Words of problems and definitions that error pages put between backticks; whatever else stands there alone is a setting.

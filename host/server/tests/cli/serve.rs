@@ -21,6 +21,30 @@ fn another_key_is_printed_once_and_works() {
     assert_eq!(server.terminate().0, 0);
 }
 
+#[test]
+fn a_tenants_settings_are_changed_and_shown() {
+    let home = home();
+    let server = home.start(&mut home.docmill(&["serve"]));
+    let set = |timezone, locale| {
+        let line = ["tenant", "set", "--timezone", timezone, "--locale", locale];
+        server.ask(&home, &line)
+    };
+    let done = set("asia/almaty", "kk-kz").ended(0);
+    assert!(
+        done.out.contains("Asia/Almaty") && done.out.contains("kk-KZ"),
+        "{done:#?}"
+    );
+    let shown = server.ask(&home, &["tenant", "show", "--json"]).ended(0).json();
+    assert_eq!(
+        (&shown["timezone"], &shown["locale"]),
+        (&"Asia/Almaty".into(), &"kk-KZ".into())
+    );
+    set("UTC", "de").ended(1);
+    server.ask(&home, &["tenant", "set"]).ended(2);
+    set("UTC", "en").ended(0);
+    assert_eq!(server.terminate().0, 0);
+}
+
 /// A `docmill run` that was there first ends, and takes its PostgreSQL with it: the server starts it again.
 #[test]
 fn a_server_outlives_the_command_that_started_the_database() {

@@ -1,5 +1,6 @@
 //! A host as the server wires it.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +17,13 @@ use docmill_runs::Runs;
 use docmill_store::Store;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::RwLock;
 
 use super::client::Call;
+
+/// Tests share the machine, but for those that measure time, which have it to themselves. A test has one host: for a second
+/// one it would wait behind somebody who waits for the first.
+static MACHINE: RwLock<()> = RwLock::const_new(());
 
 /// What a test may change before the host starts.
 pub struct Setup {
@@ -29,6 +35,7 @@ pub struct Setup {
     pub runs: docmill_runs::Settings,
     pub api: docmill_api::Settings,
     directory: TempDir,
+    machine: Box<dyn Any + Send + Sync>,
 }
 
 /// A running host; it ends with the test's runtime.
@@ -39,10 +46,20 @@ pub struct Host {
     pub state: ApiState,
     pub engine: Engine,
     _directory: TempDir,
+    _machine: Box<dyn Any + Send + Sync>,
 }
 
 impl Setup {
     pub async fn new() -> Self {
+        Self::with(Box::new(MACHINE.read().await)).await
+    }
+
+    /// While no other host of these tests runs.
+    pub async fn alone() -> Self {
+        Self::with(Box::new(MACHINE.write().await)).await
+    }
+
+    async fn with(machine: Box<dyn Any + Send + Sync>) -> Self {
         let database = docmill_harness::database().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         // Compiled code outlives the tests, so that each component is compiled once.
@@ -57,6 +74,7 @@ impl Setup {
             runs: docmill_runs::Settings::default(),
             api: docmill_api::Settings::default(),
             directory,
+            machine,
         }
     }
 
@@ -85,6 +103,7 @@ impl Setup {
             state,
             engine,
             _directory: self.directory,
+            _machine: self.machine,
         }
     }
 }
