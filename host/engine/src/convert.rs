@@ -314,6 +314,16 @@ pub(crate) fn shown(text: &str, most: usize) -> String {
     shown
 }
 
+/// The contract has one word for a quota that is filled again and for a bound that the plugin keeps for its own sake. A
+/// client may wait for the former alone, so only what says when it is filled again is taken for one.
+fn exhausted(it: &wit::Error) -> Code {
+    match it.retry_after_ms {
+        Some(_) => Code::Exhausted,
+        None if it.code == "too-large" => Code::InputTooLarge,
+        None => Code::PluginBound,
+    }
+}
+
 /// What a plugin itself says went wrong.
 pub(crate) fn reported(it: &wit::Error) -> Failure {
     let code = match it.kind {
@@ -322,12 +332,37 @@ pub(crate) fn reported(it: &wit::Error) -> Failure {
         wit::ErrorKind::InvalidConfig => Code::InvalidConfig,
         wit::ErrorKind::Unavailable => Code::PluginUnavailable,
         wit::ErrorKind::Denied => Code::Denied,
-        wit::ErrorKind::Exhausted => Code::Exhausted,
+        wit::ErrorKind::Exhausted => exhausted(it),
         wit::ErrorKind::Failed => Code::PluginFailed,
     };
     Failure {
         reason: (!it.code.is_empty()).then(|| shown(&it.code, 80)),
         retry_after_ms: it.retry_after_ms,
         ..Failure::new(code, shown(&it.message, 2_000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_final_and_a_quota_says_when_it_is_filled_again() {
+        for (reason, retry_after_ms, code, status) in [
+            ("too-large", None, Code::InputTooLarge, 413),
+            ("too-complex", None, Code::PluginBound, 422),
+            ("fuel", None, Code::PluginBound, 422),
+            ("tokens", Some(60_000), Code::Exhausted, 429),
+        ] {
+            let failure = reported(&wit::Error {
+                kind: wit::ErrorKind::Exhausted,
+                code: reason.to_owned(),
+                message: "as asked".to_owned(),
+                retry_after_ms,
+            });
+            assert_eq!((failure.code, failure.code.status()), (code, status), "{reason}");
+            assert_eq!(failure.reason.as_deref(), Some(reason));
+            assert_eq!(failure.retry_after_ms, retry_after_ms, "{reason}");
+        }
     }
 }

@@ -101,7 +101,11 @@ codes! {
     PluginUnavailable = "plugin-unavailable", 503;
     /// The host refused a capability.
     Denied = "denied", 403;
-    /// A budget or quota is spent.
+    /// The input is larger than the plugin takes; sending it again changes nothing.
+    InputTooLarge = "input-too-large", 413;
+    /// Another bound of the plugin's own: depth, parts, steps of work. The same input meets it again.
+    PluginBound = "plugin-bound", 422;
+    /// A budget or quota is spent that is filled again.
     Exhausted = "exhausted", 429;
     /// A fault of the plugin that it reported itself.
     PluginFailed = "plugin-failed", 502;

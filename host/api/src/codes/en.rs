@@ -155,10 +155,20 @@ pub(super) const fn words(code: Code) -> Words {
             "The plugin asked for something that it has no grant for.",
             "Ask an administrator to grant it, or use a plugin that does without.",
         ),
+        Code::InputTooLarge => say(
+            "The document is too large for the plugin",
+            "The document, or what it unpacks to, is larger than the plugin takes; `detail` names the bound.",
+            "Split the document or leave out what is not needed; the same document is refused every time. A step's `limits` do not change a plugin's own bound.",
+        ),
+        Code::PluginBound => say(
+            "A bound of the plugin is reached",
+            "What the plugin was given is beyond a bound that it keeps for itself: too deeply nested, too many parts or too many steps of work. `reason` and `detail` say which.",
+            "Simplify or split the document, or shorten what the step's `with` asks for; the same request fails every time.",
+        ),
         Code::Exhausted => say(
             "A budget is spent",
-            "A budget or quota of calls, bytes or money is used up.",
-            "Wait for the next period or have the budget raised.",
+            "A budget or quota of calls, bytes or money is used up until it is filled again.",
+            "Wait as long as `Retry-After` says or have the budget raised.",
         ),
         Code::PluginFailed => say(
             "The plugin failed",

@@ -81,6 +81,8 @@ fn curable(failure: &Failure, retry: &Retry) -> bool {
         Code::Unsupported
             | Code::InvalidInput
             | Code::InvalidConfig
+            | Code::InputTooLarge
+            | Code::PluginBound
             | Code::InvalidComponent
             | Code::Denied
             | Code::Interrupted

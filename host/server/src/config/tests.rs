@@ -156,6 +156,7 @@ const NO_SETTINGS: &[&str] = &[
     "detail",
     "fallback",
     "inputs",
+    "limits",
     "limits.cpu",
     "limits.memory",
     "limits.output",

@@ -39,6 +39,8 @@ async fn every_way_to_fail_ends_as_written() {
         ("with: {fail: trap}, retry: {attempts: 3, backoff: 1ms}".into(), Some(Code::Trap), vec!["x failed trap", "after skipped"], None),
         ("with: {fail: trap, times: 1, json: 1}, retry: {attempts: 3, backoff: 1ms, any_failure: true}".into(), None, vec!["x succeeded trap,ok", "after succeeded ok"], Some(json!({ "status": "succeeded", "code": null, "x": 1 }))),
         ("with: {fail: invalid-input}, retry: {attempts: 3, backoff: 1ms, any_failure: true}".into(), Some(Code::InvalidInput), vec!["x failed invalid-input", "after skipped"], None),
+        ("with: {fail: input-too-large}, retry: {attempts: 3, backoff: 1ms, any_failure: true}".into(), Some(Code::InputTooLarge), vec!["x failed input-too-large", "after skipped"], None),
+        ("with: {fail: plugin-bound}, retry: {attempts: 3, backoff: 1ms, any_failure: true}".into(), Some(Code::PluginBound), vec!["x failed plugin-bound", "after skipped"], None),
         (format!("with: {{fail: plugin-unavailable}}, retry: {{attempts: 2, backoff: 1ms}}, {fallback}"), None, vec!["x fell_back plugin-unavailable,plugin-unavailable,ok", "after succeeded ok"], Some(json!({ "status": "fell_back", "code": null, "x": "second" }))),
         // fan-out
         ("for_each: '[1, 2, 3]', with: {fail: trap, fail_item: 2}".into(), Some(Code::Trap), vec!["x[0] succeeded ok", "x[1] failed trap", "after skipped"], None),
