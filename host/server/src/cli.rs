@@ -53,7 +53,7 @@ pub enum Command {
     /// Save, show and check pipelines.
     #[command(subcommand)]
     Pipeline(Pipeline),
-    /// Run a document through a pipeline and show the result.
+    /// Run documents through a pipeline and show the result.
     Run(Run),
     /// Look at runs that are kept.
     #[command(subcommand)]
@@ -171,20 +171,33 @@ pub enum Pipeline {
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The document; `-` reads standard input.
-    pub file: PathBuf,
+    /// The document, in the role `file`; `-` reads standard input. Several, if the pipeline takes several. None, if it takes
+    /// parameters alone.
+    #[arg(value_name = "FILE", required_unless_present_any = ["inputs", "pipeline"])]
+    pub files: Vec<PathBuf>,
+    /// A document, text or record in a role of its own, as in `--file contract=signed.pdf`; may be repeated. `docmill
+    /// pipeline show` tells a pipeline's roles (`inputs`).
+    #[arg(long = "file", short = 'f', value_name = "ROLE=PATH", value_parser = parse_input)]
+    pub inputs: Vec<RoleFile>,
     /// The pipeline [default: `read`, which shows a document's text and tables, page by page].
     #[arg(long, short, default_value = "read")]
     pub pipeline: String,
     /// A parameter of the run, as in `--param fio="Семёнов Пётр"`; JSON values are understood.
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub params: Vec<String>,
-    /// The document's media type, if neither its bytes nor its name tell.
+    /// The media type of FILE, if neither its bytes nor its name tell.
     #[arg(long, value_name = "TYPE")]
     pub media_type: Option<String>,
     /// The whole answer as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A file and the role that it has in the pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleFile {
+    pub role: String,
+    pub path: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
@@ -256,4 +269,15 @@ pub enum Config {
 
 fn parse_kind(text: &str) -> Result<Kind, String> {
     text.parse()
+}
+
+/// The path may hold further equals signs.
+fn parse_input(text: &str) -> Result<RoleFile, String> {
+    match text.split_once('=') {
+        Some((role, path)) if !role.is_empty() && !path.is_empty() => Ok(RoleFile {
+            role: role.to_owned(),
+            path: PathBuf::from(path),
+        }),
+        _ => Err("write the role, an equals sign and the file, as in contract=signed.pdf".to_owned()),
+    }
 }

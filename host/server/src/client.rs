@@ -22,6 +22,8 @@ pub struct Client {
 
 /// One file of a multipart body.
 pub struct Upload {
+    /// Which of the pipeline's inputs it is.
+    pub role: String,
     pub name: String,
     pub media_type: Option<String>,
     pub bytes: Vec<u8>,
@@ -112,17 +114,21 @@ impl Client {
         self.send(request.body(body)).await
     }
 
-    /// POST of a document and params to a pipeline.
-    pub async fn run(&self, pipeline: &str, upload: Upload, params: &Json) -> Result<Json> {
-        let mut file = reqwest::multipart::Part::bytes(upload.bytes).file_name(upload.name);
-        if let Some(media_type) = &upload.media_type {
-            file = file
-                .mime_str(media_type)
-                .with_context(|| format!("'{media_type}' is not a media type"))?;
-        }
-        let mut form = reqwest::multipart::Form::new().part("file", file);
-        if params.as_object().is_some_and(|p| !p.is_empty()) {
+    /// POST of documents and params, an object, to a pipeline.
+    pub async fn run(&self, pipeline: &str, uploads: Vec<Upload>, params: &Json) -> Result<Json> {
+        let mut form = reqwest::multipart::Form::new();
+        // A form without any part has no end that could be told from a broken connection.
+        if uploads.is_empty() || params.as_object().is_some_and(|p| !p.is_empty()) {
             form = form.text("params", params.to_string());
+        }
+        for upload in uploads {
+            let mut file = reqwest::multipart::Part::bytes(upload.bytes).file_name(upload.name);
+            if let Some(media_type) = &upload.media_type {
+                file = file
+                    .mime_str(media_type)
+                    .with_context(|| format!("'{media_type}' is not a media type"))?;
+            }
+            form = form.part(upload.role, file);
         }
         let path = format!("/v1/pipelines/{}/runs", segment(pipeline));
         self.send(self.http.post(self.full(&path)).multipart(form)).await

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::cli::{Arguments, Demo};
 use crate::client::{Client, Upload, segment};
-use crate::commands::serve;
+use crate::commands::{run::FILE, serve};
 use crate::platform::{Platform, Start};
 use crate::show::{self, Style, list, say, text};
 use crate::{commands, exit};
@@ -115,13 +115,18 @@ async fn one(client: &Client, sample: &Sample, style: Style) -> Result<Shown> {
     let truth = sample.truth()?;
     let pipeline = text(&truth, "pipeline");
     let upload = Upload {
+        role: FILE.to_owned(),
         name: sample.file_name.to_owned(),
         media_type: Some(sample.media_type.to_owned()),
         bytes: sample.document.to_vec(),
     };
     let started = Instant::now();
     let answer = client
-        .run(&pipeline, upload, truth.get("params").unwrap_or(&Json::Null))
+        .run(
+            &pipeline,
+            vec![upload],
+            truth.get("params").unwrap_or(&Json::Null),
+        )
         .await?;
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
 

@@ -1,9 +1,9 @@
-//! `docmill run FILE`
+//! `docmill run FILE`, `docmill run --file ROLE=PATH`
 
 use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value as Json};
 
 use crate::cli::{Arguments, Run};
@@ -11,12 +11,15 @@ use crate::client::{Client, Upload, segment};
 use crate::exit;
 use crate::show::{self, Style, list, say, text};
 
-/// Runs a document through a pipeline and shows the result; the exit code tells the verdict.
+/// The role of a document of which nobody says another, as in a definition that names no inputs.
+pub const FILE: &str = "file";
+
+/// Runs documents through a pipeline and shows the result; the exit code tells the verdict.
 pub async fn run(arguments: &Arguments, options: &Run) -> Result<u8> {
-    let upload = read(&options.file, options.media_type.clone())?;
+    let uploads = uploads(options)?;
     let params = params(&options.params)?;
     let client = Client::open(arguments).await?;
-    let answer = client.run(&options.pipeline, upload, &params).await;
+    let answer = client.run(&options.pipeline, uploads, &params).await;
     let shown = match &answer {
         Ok(answer) if options.json => serde_json::to_string_pretty(answer)
             .map(|t| t + "\n")
@@ -65,30 +68,51 @@ async fn pages_if_nothing_else(client: &Client, answer: &Json) -> String {
     out
 }
 
-/// The document's bytes and name.
-fn read(file: &Path, media_type: Option<String>) -> Result<Upload> {
-    if file.as_os_str() == "-" {
+/// Every document in its role.
+fn uploads(options: &Run) -> Result<Vec<Upload>> {
+    let plain = options.files.iter().map(|path| (FILE, path, &options.media_type));
+    let named = options
+        .inputs
+        .iter()
+        .map(|input| (input.role.as_str(), &input.path, &None));
+    let all: Vec<_> = plain.chain(named).collect();
+    ensure!(
+        all.iter().filter(|(_, path, _)| is_stdin(path)).count() <= 1,
+        "standard input can be read once; give the other documents as files"
+    );
+    all.into_iter()
+        .map(|(role, path, media_type)| {
+            let (name, bytes) = read(path)?;
+            Ok(Upload {
+                role: role.to_owned(),
+                name,
+                media_type: media_type.clone(),
+                bytes,
+            })
+        })
+        .collect()
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// A document's name and bytes.
+fn read(path: &Path) -> Result<(String, Vec<u8>)> {
+    if is_stdin(path) {
         let mut bytes = Vec::new();
         std::io::stdin()
             .lock()
             .read_to_end(&mut bytes)
             .context("cannot read standard input")?;
-        return Ok(Upload {
-            name: "stdin".to_owned(),
-            media_type,
-            bytes,
-        });
+        return Ok(("stdin".to_owned(), bytes));
     }
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let name = file
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let name = path
         .file_name()
         .map(|n| n.to_string_lossy().into_owned())
         .unwrap_or_default();
-    Ok(Upload {
-        name,
-        media_type,
-        bytes,
-    })
+    Ok((name, bytes))
 }
 
 /// `name=value` pairs as an object; a value that is JSON is taken as such, anything else as text.

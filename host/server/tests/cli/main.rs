@@ -8,5 +8,6 @@
 mod demo;
 mod dev;
 mod exits;
+mod roles;
 mod serve;
 mod support;
