@@ -1,5 +1,6 @@
 //! The command line, on one page.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -32,9 +33,31 @@ pub struct Arguments {
         env = "DOCMILL_KEY",
         hide_env_values = true
     )]
-    pub key: Option<String>,
+    pub key: Option<Secret>,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// A text that is sent and never shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(not shown)")
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -279,5 +302,18 @@ fn parse_input(text: &str) -> Result<RoleFile, String> {
             path: PathBuf::from(path),
         }),
         _ => Err("write the role, an equals sign and the file, as in contract=signed.pdf".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_not_shown() -> Result<(), clap::Error> {
+        let arguments = Arguments::try_parse_from(["docmill", "--key", "hunter2", "runs", "list"])?;
+        assert_eq!(arguments.key.as_ref().map(Secret::expose), Some("hunter2"));
+        assert!(!format!("{arguments:?}").contains("hunter2"));
+        Ok(())
     }
 }

@@ -35,9 +35,10 @@ impl Client {
         if let Some(url) = &arguments.url {
             let key = arguments
                 .key
-                .clone()
+                .as_ref()
                 .context("--url needs an API key: set DOCMILL_KEY or --key")?;
-            return Self::new(url.trim_end_matches('/').to_owned(), key, None);
+            let base = url.trim_end_matches('/').to_owned();
+            return Self::new(base, key.expose().to_owned(), None);
         }
         let config = load_config(arguments, &[])?;
         let platform = Platform::start(config, Start::for_command()).await?;

@@ -14,7 +14,7 @@ use docmill_model::duration::Span;
 use docmill_model::size::ByteSize;
 
 use crate::exit::ConfigError;
-pub use settings::SETTINGS;
+pub use settings::{SETTINGS, Setting};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl fmt::Display for Origin {
 pub type Resolved = BTreeMap<&'static str, (String, Origin)>;
 
 /// The settings, typed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
@@ -80,7 +80,7 @@ pub struct Config {
     pub cache_bytes: ByteSize,
     pub log_format: LogFormat,
     pub log_filter: String,
-    /// How everything above came to be, for `config show`.
+    /// How everything above came to be.
     pub resolved: Resolved,
 }
 
@@ -102,7 +102,26 @@ pub enum LogFormat {
     Json,
 }
 
+/// What may be shown of every setting: of a secret, whether it is set. Made of the texts, so that no field can be forgotten.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |setting: &'static Setting| self.shown(setting).map(|(text, _)| (setting.name, text));
+        f.debug_map().entries(SETTINGS.iter().filter_map(shown)).finish()
+    }
+}
+
 impl Config {
+    /// A setting's value as it may be shown, and where it came from.
+    pub fn shown(&self, setting: &Setting) -> Option<(&str, &Origin)> {
+        let (text, origin) = self.resolved.get(setting.name)?;
+        let text = match (setting.secret, text.is_empty()) {
+            (_, true) => "(not set)",
+            (true, false) => "(set, not shown)",
+            (false, false) => text,
+        };
+        Some((text, origin))
+    }
+
     /// Reads file and environment; `flags` are settings that the command line gave.
     ///
     /// # Errors

@@ -11,15 +11,10 @@ use crate::{commands, exit};
 pub fn config(arguments: &Arguments, Command::Show { json }: &Command) -> Result<u8> {
     let config = commands::load_config(arguments, &[])?;
     let rows = SETTINGS.iter().filter_map(|setting| {
-        let (value, origin) = config.resolved.get(setting.name)?;
-        let shown = match (setting.secret, value.is_empty()) {
-            (_, true) => "(not set)".to_owned(),
-            (true, false) => "(set, not shown)".to_owned(),
-            (false, false) => value.clone(),
-        };
+        let (shown, origin) = config.shown(setting)?;
         Some([
             setting.name.to_owned(),
-            shown,
+            shown.to_owned(),
             origin.to_string(),
             setting.about.to_owned(),
         ])

@@ -76,6 +76,47 @@ fn a_secret_is_not_printed() {
     );
 }
 
+#[test]
+fn settings_are_shown_without_secrets() {
+    const KEY: &str = "a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718";
+    let secret = |name: &str| match name {
+        "platform_key" => KEY.to_owned(),
+        other => format!("hunter2-{other}"),
+    };
+    let others = [
+        ("blobs", "s3"),
+        ("s3_bucket", "documents"),
+        ("s3_access_key_id", "somebody"),
+    ];
+    let others = others.map(|(name, value)| (name, value.to_owned()));
+    let secrets = SETTINGS
+        .iter()
+        .filter(|s| s.secret)
+        .map(|s| (s.name, secret(s.name)));
+    let given: Vec<_> = others.into_iter().chain(secrets).collect();
+    let config = Config::typed(resolve(None, &given, nothing).expect("resolved"))
+        .map_err(|error| error.to_string())
+        .expect("settings");
+    // The fields that are made of them hold what was given.
+    assert_eq!(config.database_url.as_deref(), Some("hunter2-database_url"));
+    assert_eq!(
+        config.platform_key.map(|key| key[..2].to_vec()),
+        Some(vec![0xa1, 0xb2])
+    );
+    for shown in [format!("{config:?}"), format!("{config:#?}")] {
+        for hidden in ["hunter2", KEY, "161, 178", "a1, b2"] {
+            assert!(!shown.contains(hidden), "{hidden}: {shown}");
+        }
+        assert!(
+            shown.contains("documents") && shown.contains("(set, not shown)"),
+            "{shown}"
+        );
+        for setting in SETTINGS {
+            assert!(shown.contains(setting.name), "{}: {shown}", setting.name);
+        }
+    }
+}
+
 fn with(name: &'static str, value: &str) -> Config {
     let resolved = resolve(None, &[(name, value.to_owned())], nothing).expect("resolved");
     Config::typed(resolved)
