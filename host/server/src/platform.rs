@@ -73,6 +73,15 @@ pub struct Platform {
     upkeep: JoinHandle<()>,
 }
 
+/// Whose definition is saved.
+#[derive(Debug, Clone, Copy)]
+enum Author {
+    /// An example that comes with this release.
+    Docmill,
+    /// Whoever runs this platform.
+    Somebody,
+}
+
 /// Hears what takes long.
 pub type Progress = fn(&str);
 
@@ -191,14 +200,8 @@ impl Platform {
             .await
             .context("cannot install the first-party plugins")?;
         for (file, text) in assets::PIPELINES {
-            let text = std::str::from_utf8(text)?;
             // A pipeline that somebody changed under its name stays as it is.
-            let name = Definition::parse(text).map(|d| d.name).unwrap_or_default();
-            let found = self.store.get_pipeline(self.tenant, &name).await?;
-            if found.is_some_and(|p| p.number > 1) {
-                continue;
-            }
-            if let Err(problems) = self.apply(text).await? {
+            if let Err(problems) = self.keep(std::str::from_utf8(text)?, Author::Docmill).await? {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 warn!(
                     file,
@@ -219,6 +222,10 @@ impl Platform {
     /// # Errors
     /// When the database does not answer. What is wrong with the definition is the inner error.
     pub async fn apply(&self, text: &str) -> Result<Result<(String, i32, bool), Vec<Problem>>> {
+        self.keep(text, Author::Somebody).await
+    }
+
+    async fn keep(&self, text: &str, by: Author) -> Result<Result<(String, i32, bool), Vec<Problem>>> {
         let definition = match Definition::parse(text) {
             Ok(definition) => definition,
             Err(problems) => return Ok(Err(problems)),
@@ -227,10 +234,11 @@ impl Platform {
         if let Err(problems) = docmill_pipeline::plan(&definition, &catalog) {
             return Ok(Err(problems));
         }
-        let saved = self
-            .store
-            .save_pipeline(self.tenant, &definition, text, None)
-            .await?;
+        let (store, tenant) = (&self.store, self.tenant);
+        let saved = match by {
+            Author::Somebody => store.save_pipeline(tenant, &definition, text, None).await?,
+            Author::Docmill => store.ship_pipeline(tenant, &definition, text).await?,
+        };
         if saved.created {
             self.runs.changed(self.tenant);
         }

@@ -5,6 +5,7 @@ use docmill_model::id::{PipelineId, PipelineVersionId, TenantId};
 use docmill_model::run::Millis;
 use serde::Serialize;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use crate::Page;
 use crate::clean::{json_text, text};
@@ -68,6 +69,26 @@ pub struct PipelineVersionSummary {
     pub created_at: Millis,
 }
 
+/// The newest version, for who is about to write the next one.
+struct Newest {
+    id: Uuid,
+    number: i32,
+    definition: Json<Definition>,
+    source_text: String,
+    shipped: bool,
+}
+
+/// Who writes a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    /// A caller, or whoever keeps definitions in a directory.
+    Somebody,
+    /// A release, with an example of its own.
+    Docmill,
+    /// The newest version stays as it is.
+    Nobody,
+}
+
 impl Store {
     /// Saves a definition as the pipeline's newest version. `expected_version`: the newest number that the writer has
     /// seen, 0 for a pipeline that must not exist yet; none: whatever it is.
@@ -80,6 +101,49 @@ impl Store {
         definition: &Definition,
         source_text: &str,
         expected_version: Option<i32>,
+    ) -> Result<SavedPipeline, StoreError> {
+        self.save_version(tenant, definition, source_text, |newest| {
+            let (name, number) = (&definition.name, newest.map_or(0, |n| n.number));
+            let Some(expected) = expected_version.filter(|expected| *expected != number) else {
+                return Ok(Writer::Somebody);
+            };
+            let what = if number == 0 {
+                format!("the pipeline {name} does not exist, but version {expected} was expected")
+            } else {
+                format!("the newest version of {name} is {number}, not {expected}: read it, then save again")
+            };
+            Err(StoreError::Conflict { what })
+        })
+        .await
+    }
+
+    /// Saves a definition that comes with docmill as the pipeline's newest version, unless somebody wrote the newest one:
+    /// that stays, and is what comes back.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ship_pipeline(
+        &self,
+        tenant: TenantId,
+        definition: &Definition,
+        source_text: &str,
+    ) -> Result<SavedPipeline, StoreError> {
+        self.save_version(tenant, definition, source_text, |newest| {
+            Ok(match newest {
+                Some(newest) if !newest.shipped => Writer::Nobody,
+                _ => Writer::Docmill,
+            })
+        })
+        .await
+    }
+
+    /// Saves a definition as the pipeline's newest version, as whoever `writer` says when it has seen the one before.
+    async fn save_version(
+        &self,
+        tenant: TenantId,
+        definition: &Definition,
+        source_text: &str,
+        writer: impl FnOnce(Option<&Newest>) -> Result<Writer, StoreError>,
     ) -> Result<SavedPipeline, StoreError> {
         let name = definition.name.as_str();
         let mut tx = self.tenant(tenant).await?;
@@ -100,27 +164,21 @@ impl Store {
         )
         .fetch_one(tx.connection())
         .await?;
-        let newest = sqlx::query!(
-            r#"select id, number, definition as "definition: Json<Definition>", source_text
+        let newest = sqlx::query_as!(
+            Newest,
+            r#"select id, number, definition as "definition: Json<Definition>", source_text, shipped
                from docmill.pipeline_version where tenant_id = $1 and pipeline_id = $2 order by number desc limit 1"#,
             tenant.uuid(),
             pipeline,
         )
         .fetch_optional(tx.connection())
         .await?;
+        let writer = writer(newest.as_ref())?;
         let number = newest.as_ref().map_or(0, |n| n.number);
-        if let Some(expected) = expected_version.filter(|expected| *expected != number) {
-            let what = if number == 0 {
-                format!("the pipeline {name} does not exist, but version {expected} was expected")
-            } else {
-                format!("the newest version of {name} is {number}, not {expected}: read it, then save again")
-            };
-            return Err(StoreError::Conflict { what });
-        }
         let source_text = text(source_text);
-        if let Some(newest) =
-            newest.filter(|n| n.source_text == *source_text && n.definition.0 == *definition)
-        {
+        if let Some(newest) = newest.filter(|n| {
+            writer == Writer::Nobody || (n.source_text == *source_text && n.definition.0 == *definition)
+        }) {
             return Ok(SavedPipeline {
                 pipeline: pipeline.into(),
                 version_id: newest.id.into(),
@@ -130,14 +188,16 @@ impl Store {
         }
         let version_id = PipelineVersionId::new();
         sqlx::query!(
-            "insert into docmill.pipeline_version (tenant_id, id, pipeline_id, number, definition, source_text)
-             values ($1, $2, $3, $4, $5::text::json, $6)",
+            "insert into docmill.pipeline_version
+                 (tenant_id, id, pipeline_id, number, definition, source_text, shipped)
+             values ($1, $2, $3, $4, $5::text::json, $6, $7)",
             tenant.uuid(),
             version_id.uuid(),
             pipeline,
             number + 1,
             json_text(definition)?,
             &*source_text,
+            writer == Writer::Docmill,
         )
         .execute(tx.connection())
         .await?;

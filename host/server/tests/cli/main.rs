@@ -7,6 +7,7 @@
 
 mod demo;
 mod dev;
+mod examples;
 mod exits;
 mod roles;
 mod serve;

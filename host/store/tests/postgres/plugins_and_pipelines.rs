@@ -98,6 +98,57 @@ fn definition(text: &str) -> Definition {
 }
 
 #[tokio::test]
+async fn a_release_goes_over_its_own_definitions_and_over_nobody_elses() -> anyhow::Result<()> {
+    let db = database().await?;
+    let text = |n: u32| format!("name: read\nsteps:\n  - {{ id: parse, use: docmill/text@{n} }}\n");
+    let ship = async |n| {
+        let shipped = db
+            .store
+            .ship_pipeline(db.tenant, &definition(&text(n)), &text(n))
+            .await?;
+        anyhow::Ok((shipped.number, shipped.created))
+    };
+    let save = async |n| {
+        let saved = db
+            .store
+            .save_pipeline(db.tenant, &definition(&text(n)), &text(n), None)
+            .await?;
+        anyhow::Ok((saved.number, saved.created))
+    };
+    for (release, number) in [(1, 1), (2, 2), (3, 3), (4, 4)] {
+        assert_eq!(ship(release).await?, (number, true), "release {release}");
+        assert_eq!(ship(release).await?, (number, false), "release {release} again");
+    }
+    // Saving what is there already is no edit.
+    assert_eq!(save(4).await?, (4, false));
+    assert_eq!(ship(5).await?, (5, true));
+    // Somebody goes back to what an earlier release had: that is an edit like any other.
+    assert_eq!(save(2).await?, (6, true));
+    for release in [2, 5, 6] {
+        assert_eq!(
+            ship(release).await?,
+            (6, false),
+            "release {release} after an edit"
+        );
+    }
+    let newest = db.store.get_pipeline(db.tenant, "read").await?.unwrap();
+    assert_eq!(newest.source_text, text(2));
+
+    // A name that somebody used before docmill shipped an example under it.
+    let own = "name: own\nsteps:\n  - { id: parse, use: docmill/text@1 }\n";
+    db.store
+        .save_pipeline(db.tenant, &definition(own), own, None)
+        .await?;
+    let other = own.replace("@1", "@2");
+    let shipped = db
+        .store
+        .ship_pipeline(db.tenant, &definition(&other), &other)
+        .await?;
+    assert_eq!((shipped.number, shipped.created), (1, false));
+    Ok(())
+}
+
+#[tokio::test]
 async fn pipelines_are_versioned() -> anyhow::Result<()> {
     let db = database().await?;
     let one = "name: invoice\ndescription: Reads invoices\nsteps:\n  - { id: parse, use: docmill/pdf@1, with: { z: 1, a: 2 } }\n";
