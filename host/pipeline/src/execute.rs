@@ -30,7 +30,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use crate::expression::{Known, Scope, Stop, Trouble};
+use crate::expression::{Known, Scope, Stop, Trouble, Variable};
 use crate::inputs::{RunInputs, check_params, check_roles, check_size, invalid, lookups, with_defaults};
 use crate::loader::Loader;
 use crate::prepared::{Prepared, Ready};
@@ -126,7 +126,7 @@ impl Executor {
             inputs: variable,
             ..Known::default()
         };
-        let first = inputs.first().map(|file| Arc::new(RunInputs::describe(file)));
+        let first = inputs.first().and_then(|file| prepared.describe(file));
         let scope = Scope::new(known, first);
         let heavy = prepared.program.lookups.iter().any(|(_, t)| t.heavy(&scope));
         let work = move |stop: &Stop| lookups(&prepared.program.lookups, &scope, stop);
@@ -171,7 +171,9 @@ impl Parts {
         inputs: &RunInputs,
     ) -> Result<(Arc<serde_json::Value>, Arc<serde_json::Value>), Failure> {
         let params = self.params(prepared, &inputs.params).await?;
-        let variable = if inputs.is_small() {
+        let variable = if !prepared.program.variables.has(Variable::Inputs) {
+            serde_json::Value::Null
+        } else if inputs.is_small() {
             inputs.variable(&plan.definition)
         } else {
             let (plan, inputs) = (Arc::clone(plan), inputs.without_params());
@@ -365,24 +367,36 @@ async fn steps(run: &Run) -> (Vec<Option<Arc<Done>>>, Option<Failure>) {
     let mut done: Vec<Option<Arc<Done>>> = vec![None; run.plan.steps.len()];
     let mut waiting: Vec<usize> = (0..run.plan.steps.len()).collect();
     let mut running = FuturesUnordered::new();
+    let program = |number: usize| run.prepared.program.steps.get(number);
+    let before = |done: &[Option<Arc<Done>>], number: usize| -> Vec<Arc<Done>> {
+        let ancestors = program(number).into_iter().flat_map(|program| &program.ancestors);
+        ancestors
+            .filter_map(|a| done.get(*a).cloned().flatten())
+            .collect()
+    };
     loop {
+        let mut ready: Vec<usize> = Vec::new();
         waiting.retain(|number| {
-            let Some(program) = run.prepared.program.steps.get(*number) else {
-                return false;
-            };
             let is_over = |step: &usize| done.get(*step).is_some_and(Option::is_some);
-            if !program.needs.iter().all(is_over) {
-                return true;
+            let waits = program(*number).is_some_and(|program| !program.needs.iter().all(is_over));
+            if !waits {
+                ready.push(*number);
             }
-            let before = program
-                .ancestors
-                .iter()
-                .filter_map(|a| done.get(*a).cloned().flatten())
-                .collect();
-            running.push(step::step(run, *number, before));
-            false
+            waits
         });
-        let Some((number, ended)) = running.next().await else {
+        let next = match (running.is_empty(), ready.as_slice()) {
+            // Nothing runs beside it.
+            (true, [only]) => Some(step::step(run, *only, before(&done, *only)).await),
+            _ => {
+                running.extend(
+                    ready
+                        .iter()
+                        .map(|number| step::step(run, *number, before(&done, *number))),
+                );
+                running.next().await
+            }
+        };
+        let Some((number, ended)) = next else {
             return (done, None);
         };
         let failure = ended.ends_run.clone();

@@ -13,6 +13,7 @@
 pub mod expression;
 
 mod catalog;
+mod cost;
 mod execute;
 mod inputs;
 mod loader;

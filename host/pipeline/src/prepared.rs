@@ -8,7 +8,9 @@ use docmill_model::plan::Plan;
 use docmill_model::plugin::PinnedPlugin;
 use serde_json::Value as Json;
 
-use crate::expression::{Absent, Scope, Template};
+use crate::cost::Cost;
+use crate::expression::{Absent, Scope, Template, Variable};
+use crate::inputs::{FileInput, RunInputs};
 use crate::program::Program;
 use crate::schema::{Effort, Schema, Schemas, TooMuch, told};
 
@@ -29,6 +31,8 @@ pub(crate) struct Use {
     schema: Option<Schema>,
     /// The whole configuration, if no expression is in it.
     pub(crate) fixed: Option<Arc<str>>,
+    /// What its calls cost of late.
+    pub(crate) cost: Cost,
 }
 
 impl Prepared {
@@ -73,6 +77,12 @@ impl Prepared {
         }
     }
 
+    /// What the variable `input` is for a file; nothing if no expression asks for it.
+    pub(crate) fn describe(&self, file: &FileInput) -> Option<Arc<Json>> {
+        let asked = self.program.variables.has(Variable::Input);
+        asked.then(|| Arc::new(RunInputs::describe(file)))
+    }
+
     /// The plugin of a step, or what takes its place.
     pub(crate) fn used(&self, number: usize, fallback: bool) -> Option<&Use> {
         let (own, other) = self.uses.get(number)?;
@@ -86,6 +96,7 @@ impl Use {
             plugin,
             schema,
             fixed: None,
+            cost: Cost::default(),
         };
         if template.dynamic().is_empty()
             && let Ok(mut config) = template.evaluate(&Scope::default(), Absent::Omit)

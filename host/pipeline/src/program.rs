@@ -32,6 +32,8 @@ pub(crate) struct Program {
     /// By name.
     pub(crate) lookups: Vec<(String, Template)>,
     pub(crate) output: Option<Template>,
+    /// The variables of all expressions together: no other needs a value.
+    pub(crate) variables: Variables,
 }
 
 impl Program {
@@ -83,17 +85,35 @@ impl Program {
                 ancestors: ancestors(number, &needs),
             }
         });
-        let steps = steps.collect();
+        let steps: Vec<StepProgram> = steps.collect();
         let output = definition
             .output
             .as_ref()
             .map(|output| compiler.template(output, Variables::STEP, "output"));
         Self {
+            variables: variables(&steps, &lookups, output.as_ref()),
             steps,
             lookups,
             output,
         }
     }
+}
+
+/// The variables of all expressions together.
+fn variables(steps: &[StepProgram], lookups: &[(String, Template)], output: Option<&Template>) -> Variables {
+    let configured = steps
+        .iter()
+        .flat_map(|step| std::iter::once(&step.config).chain(&step.fallback_config));
+    let templates = configured
+        .chain(lookups.iter().map(|(_, template)| template))
+        .chain(output);
+    let single = steps
+        .iter()
+        .flat_map(|step| step.when.iter().chain(&step.for_each));
+    templates
+        .map(Template::variables)
+        .chain(single.map(Expression::variables))
+        .fold(Variables::NONE, Variables::and)
 }
 
 struct Compiler<'a> {

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::call::Request;
 use super::{Run, memo};
+use crate::cost::Cost;
 use crate::weight;
 
 /// Which plugin is asked what.
@@ -30,6 +31,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) call: Call,
     /// See [`memo::identity`].
     pub(crate) identity: Digest,
+    /// What the plugin's calls cost of late.
+    pub(crate) cost: &'a Cost,
     /// For a parser: what its reading is called.
     pub(crate) key: Option<String>,
 }

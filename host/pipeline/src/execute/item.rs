@@ -171,6 +171,7 @@ async fn call(
         plugin: &used.plugin,
         call,
         identity,
+        cost: &used.cost,
         key: item
             .file
             .as_ref()

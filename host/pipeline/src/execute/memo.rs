@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::Run;
 use super::attempt::{Asked, Given, invoke};
 use super::state::Made;
+use crate::cost::Cost;
 use crate::weight;
 
 static READINGS: Codec<Reading> = Codec {
@@ -102,6 +103,15 @@ pub(crate) async fn reading(
     limits: &Limits,
     record: &mut AttemptRecord,
 ) -> Result<Given, Failure> {
+    let bytes = match &asked.call {
+        Call::Parse { source, .. } => source.bytes.len(),
+        _ => 0,
+    };
+    if !asked.cost.may_be_worth_keeping(bytes) {
+        let given = invoke(run, asked, Some(key), limits, record).await?;
+        asked.cost.learn(bytes, record.usage.cpu_us);
+        return Ok(given);
+    }
     let mut hasher = Hasher::default();
     // What one tenant sees must not tell it what another one has.
     hasher.update(run.tenant.uuid().as_bytes());
@@ -124,8 +134,11 @@ pub(crate) async fn reading(
         }
         Lookup::Miss(ticket) => {
             let given = invoke(run, asked, Some(key), limits, record).await?;
+            let cpu = record.usage.cpu_us;
+            asked.cost.learn(bytes, cpu);
             if let Given::Reading(reading) = &given
                 && record.usage.effects.is_empty()
+                && Cost::is_worth_keeping(cpu)
             {
                 ticket.keep(Arc::clone(reading)).await;
             }

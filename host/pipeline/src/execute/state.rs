@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use super::Run;
 use super::key::{self, MAIN};
 use crate::expression::{Known, Scope, StepView};
-use crate::inputs::{FileInput, RunInputs};
+use crate::inputs::FileInput;
 use crate::merge::merge;
 
 /// A reading that a step made.
@@ -106,7 +106,7 @@ impl Gathered {
             steps: done.iter().map(|d| view(run, d)).collect(),
             ..Known::default()
         };
-        Scope::new(known, input.map(|file| Arc::new(RunInputs::describe(file))))
+        Scope::new(known, input.and_then(|file| run.prepared.describe(file)))
     }
 
     /// As a guest sees it.

@@ -1,5 +1,6 @@
 //! One step: whether it runs, how often, and what becomes of its failure.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use docmill_model::definition::OnError;
@@ -8,6 +9,7 @@ use docmill_model::id::StepId;
 use docmill_model::plugin::Kind;
 use docmill_model::run::{StepRecord, StepStatus};
 use futures_util::StreamExt as _;
+use futures_util::future::OptionFuture;
 use futures_util::stream;
 use serde_json::Value as Json;
 
@@ -16,7 +18,6 @@ use super::state::{Done, Gathered, first_file};
 use super::{Run, expression_failed};
 use crate::INLINE_BYTES;
 use crate::expression::{Expression, Scope, Stop, Trouble};
-use crate::inputs::RunInputs;
 use crate::merge::join;
 use crate::prepared::Prepared;
 
@@ -84,7 +85,7 @@ async fn prepare(view: &View<'_>) -> Result<Work, Failure> {
         let items: Vec<Item> = files
             .into_iter()
             .map(|read| Item {
-                scope: scope.for_input(Some(Arc::new(RunInputs::describe(&read.file)))),
+                scope: scope.for_input(run.prepared.describe(&read.file)),
                 value: None,
                 index: several.then_some(read.position),
                 file: Some(read),
@@ -215,7 +216,12 @@ async fn work(view: &View<'_>, items: Vec<Item>, several: bool) -> Done {
         return done;
     }
     let mut ended: Vec<ItemDone> = Vec::with_capacity(items.len());
-    let mut running = stream::iter(items.into_iter().map(|i| item::item(view, i))).buffered(ITEMS_AT_ONCE);
+    let mut work = items.into_iter().map(|i| item::item(view, i));
+    // One alone needs no list of those that run.
+    let first = if work.len() == 1 { work.next() } else { None };
+    let first = OptionFuture::from(first).await;
+    let running = stream::iter(work).buffered(ITEMS_AT_ONCE);
+    let mut running = pin!(stream::iter(first).chain(running));
     while let Some(item) = running.next().await {
         let failure = item.error.clone();
         ended.push(item);
@@ -228,7 +234,6 @@ async fn work(view: &View<'_>, items: Vec<Item>, several: bool) -> Done {
             }
         }
     }
-    drop(running);
     let any = |status: StepStatus| ended.iter().any(|i| i.record.status == status);
     done.status = if done.ends_run.is_some() || ended.iter().all(|i| i.error.is_some()) {
         StepStatus::Failed

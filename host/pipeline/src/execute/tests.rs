@@ -181,6 +181,8 @@ async fn answer(asked: Arc<Asked>, request: Request) -> Invocation {
     let usage = CallUsage {
         effects: config["effect"].as_str().map(str::to_owned).into_iter().collect(),
         wall_us: 1,
+        // Dear enough for its result to be kept, unless told otherwise.
+        cpu_us: config["cpu_us"].as_u64().unwrap_or(1_000_000),
         ..CallUsage::default()
     };
     if let Some(code) = fails {

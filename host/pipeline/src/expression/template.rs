@@ -110,6 +110,11 @@ impl Template {
         self.expressions().into_iter().flat_map(Expression::mentions)
     }
 
+    /// The variables that it uses.
+    pub const fn variables(&self) -> Variables {
+        self.variables
+    }
+
     /// Whether evaluating it belongs off the async threads.
     pub fn heavy(&self, scope: &Scope) -> bool {
         self.heavy || scope.exceeds(self.variables, crate::INLINE_BYTES)

@@ -208,6 +208,30 @@ async fn what_a_pure_parser_made_of_the_same_bytes_is_used_again() {
 }
 
 #[tokio::test]
+async fn what_is_cheaper_than_keeping_it_is_made_again() {
+    let (executor, asked) = executor().await;
+    let plan = planned("{name: p, steps: [{id: parse, use: t/parse@1, with: {cpu_us: 40}}]}");
+    for _ in 0..3 {
+        let (outcome, _) = execute(&executor, tenant(), &plan, one_file("x"), context()).await;
+        assert!(!outcome.steps[0].attempts[0].reused);
+    }
+    assert_eq!(asked.count("t/parse"), 3);
+    assert_eq!(
+        executor.cache().figures().misses,
+        1,
+        "nothing was known of the first"
+    );
+    // So much text may take a millisecond: it is looked for; it took 40 µs after all: it is not kept.
+    let text = "x".repeat(1 << 20);
+    for misses in [2, 3] {
+        let (outcome, _) = execute(&executor, tenant(), &plan, one_file(&text), context()).await;
+        assert!(!outcome.steps[0].attempts[0].reused);
+        assert_eq!(executor.cache().figures().misses, misses);
+    }
+    assert_eq!(executor.cache().figures().local_values, 0);
+}
+
+#[tokio::test]
 async fn fifty_runs_at_once_over_the_same_bytes_parse_once() {
     let (executor, asked) = executor().await;
     let plan = planned("{name: p, steps: [{id: parse, use: t/parse@1, with: {sleep: 50}}]}");
