@@ -1,10 +1,10 @@
-//! The outermost layer: request ids, problems, panics, figures and one wide log line per request.
+//! The outermost layer: request ids, problems, panics, figures and one wide log line per request, which is also that of the run that it became.
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -12,6 +12,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use docmill_model::failure::Code;
 use docmill_model::id::{KeyId, RequestId, RunId, TenantId};
+use docmill_model::run::Status;
+use docmill_model::value::Verdict;
+use docmill_runs::{Answer, Snapshot};
 use futures_util::FutureExt as _;
 
 use crate::language::Language;
@@ -34,7 +37,21 @@ struct Known {
     tenant: OnceLock<TenantId>,
     key: OnceLock<KeyId>,
     run: OnceLock<RunId>,
+    ended: OnceLock<Ended>,
     language: OnceLock<Language>,
+}
+
+/// What a run came to, for the request's line.
+#[derive(Debug)]
+struct Ended {
+    snapshot: Arc<Snapshot>,
+    status: Status,
+    verdict: Option<Verdict>,
+    steps: usize,
+    fields: usize,
+    checks: usize,
+    failed_step: Option<String>,
+    queued: Duration,
 }
 
 impl Context {
@@ -63,6 +80,22 @@ impl Context {
     pub fn set_run(&self, run: RunId) {
         let _ = self.0.run.set(run);
     }
+
+    /// Which run it became, and what that came to.
+    pub fn set_ended(&self, answer: &Answer, snapshot: Arc<Snapshot>) {
+        self.set_run(answer.head.id);
+        let outcome = &answer.outcome;
+        let _ = self.0.ended.set(Ended {
+            snapshot,
+            status: outcome.status,
+            verdict: outcome.verdict,
+            steps: outcome.steps.len(),
+            fields: outcome.fields.len(),
+            checks: outcome.checks.len(),
+            failed_step: outcome.error.as_ref().and_then(|e| e.step.clone()),
+            queued: answer.queued,
+        });
+    }
 }
 
 /// A request that is being worked on; counted as 499 when it is dropped before it is answered: the client went away.
@@ -85,8 +118,8 @@ impl Open {
             metrics.problem(code);
         }
         let known = &self.context.0;
+        let run = known.ended.get();
         // Fields that are not known stay out of the line.
-        let id = |text: Option<String>| text.map(tracing::field::display);
         tracing::info!(
             target: "docmill::request",
             {
@@ -94,11 +127,20 @@ impl Open {
             http.method = self.method,
             http.route = &*self.route,
             http.status = status,
-            duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            duration_us = micros(took),
             client.ip = known.client_ip.map(tracing::field::display),
-            tenant.id = id(known.tenant.get().map(ToString::to_string)),
-            key.id = id(known.key.get().map(ToString::to_string)),
-            run.id = id(known.run.get().map(ToString::to_string)),
+            tenant.id = known.tenant.get().map(tracing::field::display),
+            key.id = known.key.get().map(tracing::field::display),
+            run.id = known.run.get().map(tracing::field::display),
+            pipeline.name = run.map(|r| r.snapshot.definition().name.as_str()),
+            pipeline.version = run.map(|r| r.snapshot.number),
+            run.status = run.map(|r| r.status.as_str()),
+            run.verdict = run.and_then(|r| r.verdict).map(Verdict::as_str),
+            run.steps = run.map(|r| r.steps),
+            run.fields = run.map(|r| r.fields),
+            run.checks = run.map(|r| r.checks),
+            run.queued_us = run.map(|r| micros(r.queued)),
+            error.step = run.and_then(|r| r.failed_step.as_deref()),
             error.code = code.map(Code::as_str),
             error.detail = Some(detail).filter(|d| !d.is_empty()),
             },
@@ -123,6 +165,10 @@ impl Drop for Open {
     }
 }
 
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Wraps everything that the router does.
 pub async fn observe(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
     let client_ip = request
@@ -135,6 +181,7 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         tenant: OnceLock::new(),
         key: OnceLock::new(),
         run: OnceLock::new(),
+        ended: OnceLock::new(),
         language: OnceLock::new(),
     }));
     let route = request

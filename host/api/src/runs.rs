@@ -63,7 +63,7 @@ pub async fn invoke(
         .await;
     drop((uploaded.reader, uploaded.budget));
     let answer = answer.map_err(|refused| Problem::from(refused.failure).of_run(refused.run))?;
-    caller.context().set_run(answer.head.id);
+    caller.context().set_ended(&answer, snapshot);
     // What is not kept can be found nowhere.
     let kept = (answer.head.retain != Retain::None).then_some(answer.head.id);
     if answer.outcome.status == Status::Failed {

@@ -10,7 +10,6 @@ use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, DocumentId, KeyId, RequestId, RunId, TenantId};
 use docmill_model::reading::Source;
 use docmill_model::run::{ArtifactRecord, RunHead, RunOutcome, Status};
-use docmill_model::value::Verdict;
 use docmill_pipeline::{RunContext, RunInputs, execute};
 use docmill_store::StoreError;
 use docmill_store::run::{Committed, RunCommit};
@@ -200,9 +199,7 @@ impl Run {
             .work(&mut client, &admission, snapshot, inputs, deadline)
             .await;
         client.waits = false;
-        let answer = answer?;
-        log(&answer);
-        Ok(answer)
+        answer
     }
 
     async fn work(
@@ -435,28 +432,4 @@ impl Drop for Client<'_> {
             tokio::spawn(async move { interrupt(&parts, tenant, &head, failure).await });
         }
     }
-}
-
-/// One wide line per run.
-fn log(answer: &Answer) {
-    let (head, outcome) = (&answer.head, &answer.outcome);
-    tracing::info!(
-        target: "docmill::run",
-        {
-        run.id = %head.id,
-        request.id = %head.request,
-        pipeline.name = head.pipeline_name,
-        pipeline.version = head.version_number,
-        run.status = outcome.status.as_str(),
-        run.verdict = outcome.verdict.map(Verdict::as_str),
-        run.steps = outcome.steps.len(),
-        run.fields = outcome.fields.len(),
-        run.checks = outcome.checks.len(),
-        error.code = outcome.error.as_ref().map(|e| e.code.as_str()),
-        error.step = outcome.error.as_ref().and_then(|e| e.step.as_deref()),
-        queued_us = u64::try_from(answer.queued.as_micros()).unwrap_or(u64::MAX),
-        duration_us = u64::try_from(answer.total.as_micros()).unwrap_or(u64::MAX),
-        },
-        "a run ended"
-    );
 }

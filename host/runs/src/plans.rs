@@ -15,6 +15,7 @@ use crate::Runs;
 use crate::remembered::Remembered;
 
 /// A pipeline as it runs now.
+#[derive(Debug)]
 pub struct Snapshot {
     /// Which pipeline.
     pub pipeline: PipelineId,
