@@ -1,6 +1,5 @@
 //! What every handler needs for its answer: JSON, files, ids from paths, the size of a page.
 
-use axum::Json;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,6 +8,9 @@ use serde::Serialize;
 
 use crate::problem::Problem;
 use crate::query::Query;
+
+/// Room for a small run's answer, so that it need not grow while it is written.
+const USUAL_JSON: usize = 4 * 1024;
 
 /// A file as a download: what a guest or a client made is never shown inside this site.
 pub fn file(name: Option<&str>, media_type: &str, digest: &str, bytes: bytes::Bytes) -> Response {
@@ -65,5 +67,13 @@ pub fn json<T: Serialize>(body: &T) -> Result<Response, Problem> {
 /// # Errors
 /// [`Code::Internal`] if the value is not like JSON.
 pub fn json_with<T: Serialize>(status: StatusCode, body: &T) -> Result<Response, Problem> {
-    Ok((status, Json(body)).into_response())
+    let mut text = Vec::with_capacity(USUAL_JSON);
+    serde_json::to_writer(&mut text, body).map_err(|error| {
+        Problem::new(
+            Code::Internal,
+            format!("the answer cannot be written down: {error}"),
+        )
+    })?;
+    let head = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Ok((status, head, text).into_response())
 }

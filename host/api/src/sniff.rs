@@ -142,7 +142,7 @@ fn by_magic(bytes: &[u8]) -> Option<&'static str> {
     }
     // Some writers put a few bytes before the head of a PDF; a text that merely speaks of it is none.
     let head = bytes.get(..1024).unwrap_or(bytes);
-    if head.windows(5).any(|w| w == b"%PDF-") && !looks_like_text(bytes) {
+    if memchr::memmem::find(head, b"%PDF-").is_some() && !looks_like_text(bytes) {
         return Some("application/pdf");
     }
     None
@@ -190,7 +190,10 @@ fn is_text(media_type: &str) -> bool {
 fn text_type<'a>(bytes: &[u8], claimed: Option<&'a str>, by_name: Option<&'static str>) -> &'a str {
     let head = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let head = head.trim_ascii_start();
-    let start = String::from_utf8_lossy(head.get(..2048).unwrap_or(head)).to_ascii_lowercase();
+    // What has a root element begins with it, or with what may stand before it.
+    let start = head.strip_prefix(b"<").map_or_else(String::new, |_| {
+        String::from_utf8_lossy(head.get(..2048).unwrap_or(head)).to_ascii_lowercase()
+    });
     if start.starts_with("<!doctype html") || ["<html", "<head", "<body"].iter().any(|t| opens(&start, t)) {
         return "text/html";
     }

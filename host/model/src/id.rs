@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use uuid::fmt::Simple;
 
 /// The text is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +15,17 @@ pub struct InvalidId {
     pub text: String,
     /// What it should have begun with.
     pub prefix: &'static str,
+}
+
+/// Bytes of an id as text: a prefix of three letters, `_`, 32 digits.
+const TEXT_BYTES: usize = 36;
+
+/// The id as text, written into `buffer`. An answer and its log line hold a dozen of them.
+fn text<'a>(prefix: &str, uuid: Uuid, buffer: &'a mut [u8; TEXT_BYTES]) -> &'a str {
+    let (head, digits) = buffer.split_at_mut(TEXT_BYTES - Simple::LENGTH);
+    head.copy_from_slice(prefix.as_bytes());
+    uuid.simple().encode_lower(digits);
+    str::from_utf8(buffer).unwrap_or_default()
 }
 
 macro_rules! ids {
@@ -46,7 +58,7 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}_{}", $prefix, self.0.simple())
+                f.pad(text(concat!($prefix, "_"), self.0, &mut [0; TEXT_BYTES]))
             }
         }
 
@@ -71,7 +83,7 @@ macro_rules! ids {
 
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(text(concat!($prefix, "_"), self.0, &mut [0; TEXT_BYTES]))
             }
         }
 

@@ -17,6 +17,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// A run allocates on one thread and frees on another, for years: an allocator made for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // The compile child, before anything else: no setting is read, nothing of the platform is started in it.
     if std::env::args().nth(1).is_some_and(|first| first == "__compile") {
