@@ -51,6 +51,8 @@ pub struct Config {
     pub database_url: Option<String>,
     pub database_direct_url: Option<String>,
     pub database_pool: u32,
+    /// Most runs written by one commit.
+    pub commit_runs_max: usize,
     pub blobs: BlobConfig,
     pub redis_url: Option<String>,
     pub platform_key: Option<[u8; 32]>,
@@ -169,6 +171,7 @@ impl Config {
             database_url: get.optional("database_url"),
             database_direct_url: get.optional("database_direct_url"),
             database_pool: get.count_u32("database_pool")?,
+            commit_runs_max: get.count("commit_runs_max", None)?,
             blobs,
             redis_url: get.optional("redis_url"),
             platform_key: get.key("platform_key")?,

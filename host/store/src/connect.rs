@@ -16,8 +16,10 @@ use crate::run::Committer;
 pub struct Settings {
     /// `postgres://user:password@host:port/database`, or with `?host=/directory/of/the/socket`. May lead through a pooler.
     pub url: String,
-    /// Most connections at once. `database_pool` on the page of settings; the times below are fixed.
+    /// Most connections at once. `database_pool` on the page of settings; the times are fixed.
     pub pool: u32,
+    /// Most runs of one tenant that are written by one commit; 1: each by itself. `commit_runs_max`
+    pub commit_runs: usize,
     /// Longest wait for a connection, a new one included: who asks while PostgreSQL is away is told within a second.
     pub acquire_timeout: Duration,
     /// Longest time that one statement may take: the slowest, a search through a large tenant, takes far less.
@@ -33,6 +35,7 @@ impl Settings {
         Self {
             url: url.into(),
             pool: 16,
+            commit_runs: 64,
             acquire_timeout: Duration::from_millis(800),
             statement_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_millis(800),
@@ -97,7 +100,7 @@ impl Store {
         let watch = Watch::new(options, settings.answer_timeout, settings.statement_timeout);
         let lines = Lines::new(pool, watch);
         Ok(Self {
-            committer: Committer::new(lines.clone()),
+            committer: Committer::new(lines.clone(), settings.commit_runs),
             lines,
         })
     }

@@ -175,5 +175,6 @@ fn plain(name: &str, value: f64, unit: &'static str) -> Figure {
         ratio: None,
         target: None,
         holds: None,
+        conditions: None,
     }
 }

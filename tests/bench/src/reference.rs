@@ -16,6 +16,9 @@ use sqlx::postgres::PgPoolOptions;
 use crate::invoke::source;
 use crate::{component, runtime};
 
+/// The one durable write of the reference.
+pub const INSERT: &str = "insert into bench_row (body) values ($1)";
+
 #[derive(Clone)]
 struct Reference {
     bare: Bare,
@@ -70,10 +73,7 @@ async fn answer(State(reference): State<Reference>, body: Bytes) -> Result<Strin
         .await
         .map_err(|_| StatusCode::BAD_GATEWAY)?;
     if let Some((pool, row)) = &reference.rows {
-        let inserted = sqlx::query("insert into bench_row (body) values ($1)")
-            .bind(row.as_ref())
-            .execute(pool)
-            .await;
+        let inserted = sqlx::query(INSERT).bind(row.as_ref()).execute(pool).await;
         inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     }
     Ok(size.to_string())

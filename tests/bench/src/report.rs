@@ -19,6 +19,9 @@ pub struct Figure {
     /// As text: `≤ 1.25`.
     pub target: Option<&'static str>,
     pub holds: Option<bool>,
+    /// Under which conditions both were measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<String>,
 }
 
 impl Figure {
@@ -40,6 +43,24 @@ impl Figure {
             ratio: Some(ratio),
             target: Some(target),
             holds: Some(holds(ratio)),
+            conditions: None,
+        }
+    }
+
+    /// Says what both sides were measured under.
+    pub fn under(self, conditions: &str) -> Self {
+        Self {
+            conditions: Some(conditions.to_owned()),
+            ..self
+        }
+    }
+
+    /// A ratio that is told and not judged.
+    pub fn without_target(self) -> Self {
+        Self {
+            target: None,
+            holds: None,
+            ..self
         }
     }
 
@@ -59,6 +80,7 @@ impl Figure {
             ratio: None,
             target: Some(target),
             holds: Some(holds(value)),
+            conditions: None,
         }
     }
 }
@@ -127,6 +149,9 @@ impl Report {
                 f.target.unwrap_or_default()
             )
             .ok();
+            if let Some(conditions) = &f.conditions {
+                writeln!(out, "    ({conditions})").ok();
+            }
         }
         out
     }

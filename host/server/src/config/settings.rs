@@ -41,6 +41,8 @@ settings! {
         "the same database without a pooler between, for migrations; empty: database_url";
     "database_pool", ["DOCMILL_DATABASE_POOL"], "16", false,
         "connections; commits wait on the disk, so several share one flush";
+    "commit_runs_max", ["DOCMILL_COMMIT_RUNS_MAX"], "64", false,
+        "runs of one tenant that one commit may write when they end together; 1: each by itself";
     "blobs", ["DOCMILL_BLOBS"], "directory", false,
         "`directory` (in data_dir) or `s3`";
     "s3_bucket", ["DOCMILL_S3_BUCKET"], "", false,

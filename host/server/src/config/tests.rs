@@ -141,6 +141,7 @@ const OF_THE_PLATFORM: &[&str] = &[
     "database_url",
     "database_direct_url",
     "database_pool",
+    "commit_runs_max",
     "blobs",
     "s3_bucket",
     "s3_prefix",

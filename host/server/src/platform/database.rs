@@ -64,6 +64,7 @@ impl Database {
     pub async fn store(&self, config: &Config) -> Result<Store> {
         let mut settings = Settings::new(self.url.clone());
         settings.pool = config.database_pool;
+        settings.commit_runs = config.commit_runs_max;
         let store = Store::connect(&settings).context("cannot open the database")?;
         if let Err(error) = store.ping().await {
             tracing::debug!(%error, "the schema is brought up to date");

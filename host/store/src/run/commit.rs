@@ -22,8 +22,6 @@ use crate::line::{Line, Lines};
 const LANES: usize = 4;
 /// How long a run waits behind the commit under way before it has another lane opened.
 const PATIENCE: Duration = Duration::from_millis(25);
-/// Most runs in one commit.
-const MAX_RUNS: usize = 64;
 /// A commit takes no further run when it is this large.
 const MAX_BYTES: usize = 4 << 20;
 
@@ -36,6 +34,8 @@ type Answer = oneshot::Sender<Result<Committed, StoreError>>;
 #[derive(Debug, Clone)]
 pub(crate) struct Committer {
     lines: Lines,
+    /// Most runs in one commit.
+    most: usize,
     queues: Arc<Mutex<HashMap<TenantId, Queue>>>,
 }
 
@@ -52,9 +52,11 @@ struct Waiting {
 }
 
 impl Committer {
-    pub(crate) fn new(lines: Lines) -> Self {
+    /// Over a pool, with at most so many runs in one commit.
+    pub(crate) fn new(lines: Lines, most: usize) -> Self {
         Self {
             lines,
+            most: most.max(1),
             queues: Arc::default(),
         }
     }
@@ -66,7 +68,8 @@ impl Committer {
             let mut queues = self.queues();
             let queue = queues.entry(tenant).or_default();
             queue.waiting.push_back(Waiting { rows, answer });
-            if queue.lanes == 0 {
+            // Of commits of one run, one need not wait for another.
+            if queue.lanes == 0 || self.most == 1 {
                 self.open_lane(tenant, queue);
             }
         }
@@ -141,7 +144,7 @@ impl Committer {
         let queue = queues.get_mut(&tenant)?;
         let mut group = Vec::new();
         let mut bytes = 0;
-        while group.len() < MAX_RUNS && bytes < MAX_BYTES {
+        while group.len() < self.most && bytes < MAX_BYTES {
             let Some(next) = queue.waiting.pop_front() else {
                 break;
             };
