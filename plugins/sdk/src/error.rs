@@ -41,7 +41,9 @@ impl Error {
         Self::new(ErrorKind::Denied, code, message)
     }
 
-    /// A budget, a quota or a limit is spent.
+    /// A budget, a quota or a limit is spent. One that is filled again says when (`retry_after_ms`), and the client is told to
+    /// come back; without it the same input meets the same bound again, and the client is told so for good: with the code
+    /// `too-large` that the input is too large, else that it is too much for the plugin.
     pub fn exhausted(code: &str, message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Exhausted, code, message)
     }
