@@ -27,9 +27,11 @@ pub(crate) type Caller = Arc<dyn Fn(Request) -> BoxFuture<'static, Invocation> +
 
 /// Loads the plugin and calls it.
 pub(crate) fn real(engine: Engine, loader: Loader) -> Caller {
+    let both = Arc::new((engine, loader));
     Arc::new(move |request| {
-        let (engine, loader) = (engine.clone(), loader.clone());
+        let both = Arc::clone(&both);
         Box::pin(async move {
+            let (engine, loader) = &*both;
             let load = loader.plugin(request.tenant, &request.plugin);
             let loaded = match request.context.deadline {
                 Some(deadline) => timeout_at(deadline, load).await.unwrap_or_else(|_| {
