@@ -274,6 +274,17 @@ async fn left_the_thread<T>(work: impl Future<Output = T>) -> (bool, T) {
     (ran.load(Ordering::SeqCst) > 0, done)
 }
 
+/// Whether it leaves the thread at all: work on another one may be done before anybody waits for it, and is tried again then.
+async fn ever_left<T, F: Future<Output = T>>(work: impl Fn() -> F) -> (bool, T) {
+    for _ in 0..50 {
+        let (left, done) = left_the_thread(work()).await;
+        if left {
+            return (left, done);
+        }
+    }
+    left_the_thread(work()).await
+}
+
 #[tokio::test]
 async fn only_what_may_take_long_leaves_the_thread() {
     let (executor, _) = executor().await;
@@ -296,16 +307,16 @@ async fn only_what_may_take_long_leaves_the_thread() {
         (false, Ok(()))
     );
     assert_eq!(
-        left_the_thread(executor.check_inputs(&plan, &large)).await,
+        ever_left(|| executor.check_inputs(&plan, &large)).await,
         (true, Ok(()))
     );
     let (left, found) = left_the_thread(executor.lookups(&plan, &small)).await;
     assert_eq!((left, found.unwrap().len()), (false, 1));
-    let (left, found) = left_the_thread(executor.lookups(&plan, &large)).await;
+    let (left, found) = ever_left(|| executor.lookups(&plan, &large)).await;
     assert_eq!((left, found.unwrap().len()), (true, 1));
     let (left, params) = left_the_thread(executor.params(&plan, &small.params)).await;
     assert_eq!((left, params.unwrap()["n"].clone()), (false, json!(1)));
-    assert!(left_the_thread(executor.params(&plan, &large.params)).await.0);
+    assert!(ever_left(|| executor.params(&plan, &large.params)).await.0);
 }
 
 #[tokio::test]
