@@ -1,5 +1,6 @@
 //! How one call is stopped from outside, and what its time is.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,6 +20,35 @@ pub(crate) fn thread_cpu() -> Duration {
         u64::try_from(now.tv_sec).unwrap_or(0),
         u32::try_from(now.tv_nsec).unwrap_or(0),
     )
+}
+
+/// Work that took no longer by the wall clock is charged that: whoever loses its core is away for longer.
+const SHORT: Duration = Duration::from_micros(250);
+
+/// Does the work and gives the CPU time it took.
+///
+/// Reading a thread's CPU clock is a system call, and most calls are so short that two of them would be a twentieth of
+/// their cost. So [`SHORT`] work is charged what passed on the wall; longer work what its thread used since a reading that
+/// was at most `SHORT` old when the work began, and never more than the wall. Nothing is charged too little.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    thread_local! {
+        /// When this thread's clock was read last, and what it showed.
+        static READ: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+    }
+    let begun = Instant::now();
+    let recent = READ
+        .get()
+        .filter(|(at, _)| begun.saturating_duration_since(*at) < SHORT);
+    let (at, before) = recent.unwrap_or_else(|| (begun, thread_cpu()));
+    READ.set(Some((at, before)));
+    let done = work();
+    let wall = begun.elapsed();
+    if wall < SHORT {
+        return (done, wall);
+    }
+    let after = thread_cpu();
+    READ.set(Some((Instant::now(), after)));
+    (done, after.saturating_sub(before).min(wall))
 }
 
 /// The means by which one call is stopped from outside, and its clock.
@@ -150,9 +180,8 @@ impl<F: Future> Future for Stoppable<'_, F> {
         if let Some(why) = control.over() {
             return Poll::Ready(Err(why));
         }
-        let before = thread_cpu();
-        let polled = self.work.as_mut().poll(cx);
-        control.add_cpu(thread_cpu().saturating_sub(before));
+        let (polled, cpu) = timed(|| self.work.as_mut().poll(cx));
+        control.add_cpu(cpu);
         match polled {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
             Poll::Pending => {
@@ -164,5 +193,46 @@ impl<F: Future> Future for Stoppable<'_, F> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn burn(span: Duration) {
+        let until = thread_cpu() + span;
+        while thread_cpu() < until {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn sleeping_is_not_charged_and_working_is() {
+        let ((), slept) = timed(|| std::thread::sleep(Duration::from_millis(30)));
+        assert!(slept < Duration::from_millis(10), "{slept:?}");
+        let ((), burnt) = timed(|| burn(Duration::from_millis(20)));
+        assert!(burnt >= Duration::from_millis(20), "{burnt:?}");
+    }
+
+    #[test]
+    fn what_is_short_is_charged_nearly_nothing_more_and_never_less() {
+        for _ in 0..1_000 {
+            let before = thread_cpu();
+            let ((), charged) = timed(|| burn(Duration::from_micros(20)));
+            let whole = thread_cpu() - before;
+            assert!(charged >= Duration::from_micros(20), "{charged:?}");
+            assert!(charged <= whole + SHORT, "{charged:?} of {whole:?}");
+        }
+    }
+
+    #[test]
+    fn work_of_others_before_it_is_charged_for_no_longer_than_a_short_while() {
+        burn(Duration::from_millis(5));
+        let ((), charged) = timed(|| {
+            burn(Duration::from_micros(300));
+            std::thread::sleep(Duration::from_millis(5));
+        });
+        assert!(charged < Duration::from_millis(3), "{charged:?}");
     }
 }
