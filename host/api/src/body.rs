@@ -14,8 +14,35 @@ use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use serde::de::DeserializeOwned;
+
 use crate::problem::Problem;
 use crate::state::ApiState;
+
+/// The largest body that says what somebody wants changed.
+const SMALL: ByteSize = ByteSize::kib(32);
+
+/// Reads a small body that is one JSON object. `form` shows how it is written.
+///
+/// # Errors
+/// [`Code::EmptyBody`], [`Code::MalformedRequest`]; what [`Reader`] says.
+pub async fn object<T: DeserializeOwned>(
+    state: &ApiState,
+    headers: &HeaderMap,
+    body: Body,
+    form: &str,
+) -> Result<T, Problem> {
+    let (bytes, _) = Reader::new(state, headers, body, SMALL)?.whole().await?;
+    if bytes.is_empty() {
+        return Err(Problem::new(Code::EmptyBody, format!("send {form}")));
+    }
+    let said = |why: String| Problem::malformed(format!("the body is not of the form {form}: {why}"));
+    // A list would be read as the values of the members in their order.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(said("it is no JSON object".to_owned()));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| said(error.to_string()))
+}
 
 /// Memory that is reserved in one go for a body of unknown length.
 const RESERVE_KIB: u32 = 64;

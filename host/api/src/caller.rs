@@ -1,4 +1,4 @@
-//! Who calls: a handler that takes a [`Caller`] cannot be reached without a valid key.
+//! Who calls: a handler that takes a [`Caller`] cannot be reached without a valid key or session.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::TenantId;
 use docmill_runs::Acting;
-use docmill_store::who;
+use docmill_runs::now;
+use docmill_store::who::{self, Credential, Ended};
 
 use crate::language::Language;
 use crate::observe::Context;
@@ -18,8 +19,10 @@ use crate::state::ApiState;
 
 /// Longest key that is looked at.
 const MAX_SECRET: usize = 200;
+/// How often the use of a key is noted.
+const USED_EVERY_MS: i64 = 60_000;
 
-/// The key that was sent, and the tenant that it acts for.
+/// Whose key or session was sent, and the tenant that they act for.
 pub struct Caller {
     who: Arc<who::Caller>,
     context: Context,
@@ -31,7 +34,7 @@ impl Caller {
         self.who.tenant
     }
 
-    /// What is known of the key.
+    /// What is known of them.
     pub fn who(&self) -> &who::Caller {
         &self.who
     }
@@ -45,7 +48,7 @@ impl Caller {
     pub fn acting(&self) -> Acting {
         Acting {
             tenant: self.who.tenant,
-            key: Some(self.who.key),
+            key: self.who.key,
             client_ip: self.context.client_ip(),
             request: self.context.request(),
         }
@@ -61,7 +64,7 @@ impl Caller {
         who::AuditEntry {
             action,
             subject,
-            key: Some(self.who.key),
+            key: self.who.key,
             client_ip: self.context.client_ip(),
             request: Some(self.context.request()),
             detail,
@@ -81,19 +84,11 @@ impl FromRequestParts<ApiState> for Caller {
         let secret = secret(parts)?;
         // The memory holds digests, not keys.
         let key = Digest::of(secret.as_bytes());
-        let who = state
-            .callers()
-            .get(&key, |_| async {
-                let found = state
-                    .store()
-                    .authenticate(secret)
-                    .await
-                    .map_err(|e| e.failure())?;
-                found
-                    .map(Arc::new)
-                    .ok_or_else(|| Failure::new(Code::Unauthenticated, "the key is unknown or was revoked"))
-            })
-            .await?;
+        let who = state.callers().get(&key, |_| ask(state, secret)).await?;
+        // While the database is away, an answer of before serves for longer than some keys live.
+        if who.expires_at.is_some_and(|end| end <= now()) {
+            return Err(ended(Ended::Expired).into());
+        }
         context.set_caller(who.tenant, who.key);
         if let Some(language) = Language::of_tag(&who.locale) {
             context.set_language(language);
@@ -102,12 +97,55 @@ impl FromRequestParts<ApiState> for Caller {
     }
 }
 
+/// Asks the store whose it is, and notes that it is in use.
+async fn ask(state: &ApiState, secret: &str) -> Result<Arc<who::Caller>, Failure> {
+    let found = state.store().authenticate(secret).await;
+    let caller = match found.map_err(|e| e.failure())? {
+        Credential::Valid(caller) => Arc::new(*caller),
+        Credential::Ended(why) => return Err(ended(why)),
+        Credential::Unknown => {
+            let said = "nobody has this key; it may have been copied in part";
+            return Err(Failure::new(Code::Unauthenticated, said));
+        }
+    };
+    if let Some(key) = caller.key
+        && caller
+            .last_used_at
+            .is_none_or(|last| last < now() - USED_EVERY_MS)
+    {
+        let (store, tenant) = (state.store().clone(), caller.tenant);
+        tokio::spawn(async move {
+            if let Err(error) = store.touch_key(tenant, key).await {
+                tracing::debug!(%error, "the use of a key could not be noted");
+            }
+        });
+    }
+    Ok(caller)
+}
+
+/// Only who has the secret is told.
+fn ended(why: Ended) -> Failure {
+    let said = match why {
+        Ended::Revoked => "the key or session was revoked",
+        Ended::Expired => "the key or session has expired",
+        Ended::UserSuspended => "its user is suspended or was removed",
+    };
+    Failure::new(Code::Unauthenticated, said)
+}
+
 fn secret(parts: &Parts) -> Result<&str, Problem> {
     let refuse = |said| Problem::new(Code::Unauthenticated, said);
-    let header = parts
-        .headers
-        .get(header::AUTHORIZATION)
-        .ok_or_else(|| refuse("the header `Authorization: Bearer …` is missing"))?;
+    let Some(header) = parts.headers.get(header::AUTHORIZATION) else {
+        let in_address = parts
+            .uri
+            .query()
+            .is_some_and(|query| query.contains("dm_") || query.contains("dms_"));
+        return Err(refuse(if in_address {
+            "a key stands in the address, where every proxy logs it: rotate it, and send the new one in the header `Authorization: Bearer …`"
+        } else {
+            "the header `Authorization: Bearer …` is missing"
+        }));
+    };
     header
         .to_str()
         .ok()

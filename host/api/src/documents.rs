@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use utoipa::ToSchema;
 
 use crate::answer::{file, id_of, json, limit};
-use crate::caller::Caller;
+use crate::permission::{May, ReadDocuments};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::runs::SummaryBody;
@@ -68,7 +68,7 @@ pub struct DocumentList {
 
 /// Find documents.
 #[utoipa::path(
-    get, path = "/v1/documents", tag = "documents",
+    get, path = "/v1/documents", tag = "documents", security(("key" = ["documents:read"])),
     params(
         ("q" = Option<String>, Query, description = "With a page that has all of these words, in any form (Russian, English)"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
@@ -78,7 +78,7 @@ pub struct DocumentList {
 )]
 pub async fn list(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadDocuments>,
     mut query: Query,
 ) -> Result<Response, Problem> {
     let words = query.take("q")?.filter(|words| !words.trim().is_empty());
@@ -204,13 +204,13 @@ impl DocumentBody {
 
 /// One document with its pages and the runs over it.
 #[utoipa::path(
-    get, path = "/v1/documents/{id}", tag = "documents",
+    get, path = "/v1/documents/{id}", tag = "documents", security(("key" = ["documents:read"])),
     params(("id" = String, Path, description = "doc_…")),
     responses((status = 200, body = DocumentBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub async fn show(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadDocuments>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: DocumentId = id_of(&id)?;
@@ -224,7 +224,7 @@ pub async fn show(
 
 /// The bytes of a document's newest source, as they came in.
 #[utoipa::path(
-    get, path = "/v1/documents/{id}/source", tag = "documents",
+    get, path = "/v1/documents/{id}/source", tag = "documents", security(("key" = ["documents:read"])),
     params(("id" = String, Path, description = "doc_…")),
     responses(
         (status = 200, description = "The bytes", content_type = "application/octet-stream"),
@@ -233,7 +233,7 @@ pub async fn show(
 )]
 pub async fn source(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadDocuments>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: DocumentId = id_of(&id)?;

@@ -2,7 +2,7 @@
 //!
 //! - [`routes`]: every route on one page; the OpenAPI document is made from them.
 //! - [`observe`]: the outermost layer: request ids, problems, figures, one log line per request.
-//! - [`caller`]: a handler that takes a `Caller` needs a valid key.
+//! - [`caller`], [`permission`]: a handler that takes a `Caller` needs a valid key, one that takes a `May` a key that may.
 //! - [`body`], [`upload`], [`sniff`]: bytes in, bounded in size, time and memory; what they are is found from them.
 //! - [`params`], [`weighed`]: JSON and texts of clients, typed and bounded in what they take once they are built.
 //! - [`problem`], [`codes`]: errors as RFC 9457 problems, with a page for every code in three languages.
@@ -21,6 +21,7 @@ pub mod language;
 pub mod metrics;
 pub mod observe;
 pub mod params;
+pub mod permission;
 pub mod problem;
 pub mod query;
 pub mod sniff;
@@ -30,13 +31,16 @@ pub mod weighed;
 mod answer;
 mod documents;
 mod keys;
+mod me;
 mod pages;
 mod pipelines;
 mod plugins;
 mod probes;
 mod runs;
+mod sessions;
 mod tenant;
 mod time;
+mod users;
 
 pub use routes::{openapi, router};
 pub use serve::serve;

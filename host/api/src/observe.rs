@@ -66,9 +66,11 @@ impl Context {
     }
 
     /// Who asks.
-    pub fn set_caller(&self, tenant: TenantId, key: KeyId) {
+    pub fn set_caller(&self, tenant: TenantId, key: Option<KeyId>) {
         let _ = self.0.tenant.set(tenant);
-        let _ = self.0.key.set(key);
+        if let Some(key) = key {
+            let _ = self.0.key.set(key);
+        }
     }
 
     /// The language of problems unless the client asks for another.

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::answer::{json as body_of, json_with, limit};
 use crate::body::Reader;
-use crate::caller::Caller;
+use crate::permission::{May, ReadPipelines, WritePipelines};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::state::ApiState;
@@ -57,7 +57,7 @@ pub struct SavedBody {
 /// The body is a definition in YAML or JSON. It is judged before it is saved: plugins and versions, kinds, configurations,
 /// expressions, cycles. `If-Match: "3"` saves only over version 3, `If-None-Match: *` only a new pipeline.
 #[utoipa::path(
-    put, path = "/v1/pipelines/{name}", tag = "pipelines",
+    put, path = "/v1/pipelines/{name}", tag = "pipelines", security(("key" = ["pipelines:write"])),
     params(("name" = String, Path, description = "Equal to `name` in the definition")),
     request_body(description = "A definition", content((String = "application/yaml"), (Object = "application/json"))),
     responses(
@@ -68,7 +68,7 @@ pub struct SavedBody {
 )]
 pub async fn save(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<WritePipelines>,
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -126,13 +126,13 @@ pub struct ValidBody {
 
 /// Judge a definition without saving it.
 #[utoipa::path(
-    post, path = "/v1/pipelines:validate", tag = "pipelines",
+    post, path = "/v1/pipelines:validate", tag = "pipelines", security(("key" = ["pipelines:write"])),
     request_body(description = "A definition", content((String = "application/yaml"), (Object = "application/json"))),
     responses((status = 200, body = ValidBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub async fn validate(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<WritePipelines>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (_, definition, plan) = judged(&state, caller.tenant(), request).await?;
@@ -156,7 +156,7 @@ pub struct PipelineList {
 
 /// The pipelines.
 #[utoipa::path(
-    get, path = "/v1/pipelines", tag = "pipelines",
+    get, path = "/v1/pipelines", tag = "pipelines", security(("key" = ["pipelines:read"])),
     params(
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
@@ -165,7 +165,7 @@ pub struct PipelineList {
 )]
 pub async fn list(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadPipelines>,
     mut query: Query,
 ) -> Result<Response, Problem> {
     let limit = limit(&mut query)?;
@@ -203,7 +203,7 @@ pub struct PipelineVersionList {
 
 /// One pipeline, in its newest version or the one that `version` names.
 #[utoipa::path(
-    get, path = "/v1/pipelines/{name}", tag = "pipelines",
+    get, path = "/v1/pipelines/{name}", tag = "pipelines", security(("key" = ["pipelines:read"])),
     params(
         ("name" = String, Path, description = "Its name"),
         ("version" = Option<i32>, Query, description = "From 1; the newest if left out")
@@ -212,7 +212,7 @@ pub struct PipelineVersionList {
 )]
 pub async fn show(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadPipelines>,
     Path(name): Path<String>,
     mut query: Query,
 ) -> Result<Response, Problem> {
@@ -237,7 +237,7 @@ pub async fn show(
 
 /// The versions of a pipeline, newest first.
 #[utoipa::path(
-    get, path = "/v1/pipelines/{name}/versions", tag = "pipelines",
+    get, path = "/v1/pipelines/{name}/versions", tag = "pipelines", security(("key" = ["pipelines:read"])),
     params(
         ("name" = String, Path, description = "Its name"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
@@ -247,7 +247,7 @@ pub async fn show(
 )]
 pub async fn versions(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadPipelines>,
     Path(name): Path<String>,
     mut query: Query,
 ) -> Result<Response, Problem> {

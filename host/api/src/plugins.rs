@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::answer::{json as body_of, json_with, limit};
 use crate::body::Reader;
-use crate::caller::Caller;
+use crate::permission::{May, ReadPlugins, WritePlugins};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::state::ApiState;
@@ -43,7 +43,7 @@ pub struct PublishedBody {
 /// The body is a WebAssembly component. It is checked as `POST /v1/plugins:check` does; name and version in its manifest
 /// must be those of the address. A published version never changes.
 #[utoipa::path(
-    put, path = "/v1/plugins/{namespace}/{name}/versions/{version}", tag = "plugins",
+    put, path = "/v1/plugins/{namespace}/{name}/versions/{version}", tag = "plugins", security(("key" = ["plugins:write"])),
     params(
         ("namespace" = String, Path, description = "What stands before the slash"),
         ("name" = String, Path, description = "What stands behind it"),
@@ -58,7 +58,7 @@ pub struct PublishedBody {
 )]
 pub async fn publish(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<WritePlugins>,
     Path((namespace, name, version)): Path<(String, String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -115,13 +115,13 @@ pub struct ReportBody {
 
 /// Check a component without publishing it.
 #[utoipa::path(
-    post, path = "/v1/plugins:check", tag = "plugins",
+    post, path = "/v1/plugins:check", tag = "plugins", security(("key" = ["plugins:write"])),
     request_body(description = "A component", content((String = "application/wasm"))),
     responses((status = 200, body = ReportBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub async fn check(
     State(state): State<ApiState>,
-    _caller: Caller,
+    _caller: May<WritePlugins>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (component, _reader) = component(&state, request).await?;
@@ -141,7 +141,7 @@ pub struct PluginList {
 
 /// The plugins with their versions.
 #[utoipa::path(
-    get, path = "/v1/plugins", tag = "plugins",
+    get, path = "/v1/plugins", tag = "plugins", security(("key" = ["plugins:read"])),
     params(
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
@@ -150,7 +150,7 @@ pub struct PluginList {
 )]
 pub async fn list(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadPlugins>,
     mut query: Query,
 ) -> Result<Response, Problem> {
     let limit = limit(&mut query)?;
@@ -191,7 +191,7 @@ pub struct PluginBody {
 
 /// One plugin with its versions.
 #[utoipa::path(
-    get, path = "/v1/plugins/{namespace}/{name}", tag = "plugins",
+    get, path = "/v1/plugins/{namespace}/{name}", tag = "plugins", security(("key" = ["plugins:read"])),
     params(
         ("namespace" = String, Path, description = "What stands before the slash"),
         ("name" = String, Path, description = "What stands behind it")
@@ -200,7 +200,7 @@ pub struct PluginBody {
 )]
 pub async fn show(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadPlugins>,
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let name = plugin_name(&namespace, &name)?;

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::{documents, keys, pages, pipelines, plugins, probes, runs, tenant};
+use crate::{documents, keys, me, pages, pipelines, plugins, probes, runs, sessions, tenant, users};
 
 fn all() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(head())
@@ -39,7 +39,12 @@ fn all() -> OpenApiRouter<ApiState> {
         // Who may.
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
-        .routes(routes!(keys::me))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::change, users::remove))
+        .routes(routes!(sessions::list, sessions::create))
+        .routes(routes!(sessions::revoke))
+        .routes(routes!(me::show, me::change))
         .routes(routes!(tenant::show, tenant::change))
         // For operators, and for people who look around. No key is needed.
         .routes(routes!(probes::healthz))
@@ -64,7 +69,7 @@ static DESCRIBED: LazyLock<OpenApi> = LazyLock::new(|| {
     let (_, mut described) = all().split_for_parts();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An API key: dm_…"))
+        .description(Some("An API key (dm_…) or a session (dms_…)"))
         .build();
     described
         .components
@@ -80,7 +85,10 @@ static DESCRIBED: LazyLock<OpenApi> = LazyLock::new(|| {
                 &mut item.delete,
             ];
             for operation in operations.into_iter().flatten() {
-                operation.security = Some(vec![SecurityRequirement::new::<_, _, String>("key", [])]);
+                // Those that stand already name a scope.
+                operation
+                    .security
+                    .get_or_insert_with(|| vec![SecurityRequirement::new::<_, _, String>("key", [])]);
             }
         }
     }

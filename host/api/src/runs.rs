@@ -14,7 +14,7 @@ use docmill_store::run::RunFilter;
 use serde::Serialize;
 
 use crate::answer::{file, id_of, json, limit};
-use crate::caller::Caller;
+use crate::permission::{InvokeRuns, May, ReadRuns};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::state::ApiState;
@@ -30,7 +30,7 @@ pub use view::{RunBody, SummaryBody};
 /// run is durable. A run that failed is answered as a problem; unless the pipeline says `retain: none`, it is kept, too, and the
 /// problem has its id.
 #[utoipa::path(
-    post, path = "/v1/pipelines/{name}/runs", tag = "runs",
+    post, path = "/v1/pipelines/{name}/runs", tag = "runs", security(("key" = ["runs:invoke"])),
     params(
         ("name" = String, Path, description = "The pipeline's name"),
         ("role" = Option<String>, Query, description = "Which input a raw body is; may be left out if there is one only"),
@@ -48,7 +48,7 @@ pub use view::{RunBody, SummaryBody};
 )]
 pub async fn invoke(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<InvokeRuns>,
     Path(name): Path<String>,
     query: Query,
     request: Request,
@@ -94,7 +94,7 @@ pub struct RunList {
 
 /// Find runs.
 #[utoipa::path(
-    get, path = "/v1/runs", tag = "runs",
+    get, path = "/v1/runs", tag = "runs", security(("key" = ["runs:read"])),
     params(
         ("lookup.*" = Option<String>, Query, description = "By a look-up: `?lookup.fio=Иванов+Иван`. Order of words, case and ё/е do not matter"),
         ("pipeline" = Option<String>, Query, description = "Of this pipeline"),
@@ -111,7 +111,7 @@ pub struct RunList {
 )]
 pub async fn list(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadRuns>,
     mut query: Query,
 ) -> Result<Response, Problem> {
     let time = |query: &mut Query, name: &str| {
@@ -155,13 +155,13 @@ pub async fn list(
 
 /// One run with everything that is kept of it.
 #[utoipa::path(
-    get, path = "/v1/runs/{id}", tag = "runs",
+    get, path = "/v1/runs/{id}", tag = "runs", security(("key" = ["runs:read"])),
     params(("id" = String, Path, description = "run_…")),
     responses((status = 200, body = RunBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub async fn show(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadRuns>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: RunId = id_of(&id)?;
@@ -176,7 +176,7 @@ pub async fn show(
 
 /// A file that a run produced.
 #[utoipa::path(
-    get, path = "/v1/runs/{id}/artifacts/{artifact}", tag = "runs",
+    get, path = "/v1/runs/{id}/artifacts/{artifact}", tag = "runs", security(("key" = ["runs:read"])),
     params(("id" = String, Path, description = "run_…"), ("artifact" = String, Path, description = "art_…")),
     responses(
         (status = 200, description = "The file", content_type = "application/octet-stream"),
@@ -185,7 +185,7 @@ pub async fn show(
 )]
 pub async fn artifact(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadRuns>,
     Path((id, artifact)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let (run, artifact): (RunId, ArtifactId) = (id_of(&id)?, id_of(&artifact)?);

@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 
 use crate::answer::json as body_of;
 use crate::body::Reader;
-use crate::caller::Caller;
 use crate::language::Language;
+use crate::permission::{May, ReadTenant, WriteTenant};
 use crate::pipelines::{expected_version, tagged};
 use crate::problem::{Problem, ProblemBody};
 use crate::state::ApiState;
@@ -60,10 +60,10 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
 
 /// The tenant of this key.
 #[utoipa::path(
-    get, path = "/v1/tenant", tag = "tenant",
+    get, path = "/v1/tenant", tag = "tenant", security(("key" = ["tenant:read"])),
     responses((status = 200, body = TenantBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub async fn show(State(state): State<ApiState>, caller: Caller) -> Result<Response, Problem> {
+pub async fn show(State(state): State<ApiState>, caller: May<ReadTenant>) -> Result<Response, Problem> {
     let row = state
         .store()
         .get_tenant(caller.tenant())
@@ -77,13 +77,13 @@ pub async fn show(State(state): State<ApiState>, caller: Caller) -> Result<Respo
 /// The body is merged (RFC 7396). `If-Match: "3"` changes only version 3. Pipelines whose steps leave `locale` to the tenant
 /// run in the new one at once on this host, within a second on others; problems follow within 5 s.
 #[utoipa::path(
-    patch, path = "/v1/tenant", tag = "tenant",
+    patch, path = "/v1/tenant", tag = "tenant", security(("key" = ["tenant:write"])),
     request_body(description = "What is to change", content((TenantPatch = "application/merge-patch+json"), (TenantPatch = "application/json"))),
     responses((status = 200, body = TenantBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub async fn change(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<WriteTenant>,
     request: Request,
 ) -> Result<Response, Problem> {
     let expected = expected_version(request.headers())?;

@@ -39,6 +39,8 @@ codes! {
     // Requests.
     /// No credentials, or not valid ones.
     Unauthenticated = "unauthenticated", 401;
+    /// The key or session is valid, but not for this.
+    Forbidden = "forbidden", 403;
     /// Not there, or not for the caller.
     NotFound = "not-found", 404;
     /// The path is there, the method is not.
@@ -57,6 +59,8 @@ codes! {
     SlowBody = "slow-body", 408;
     /// The same thing exists with other content.
     Conflict = "conflict", 409;
+    /// Nobody would be left who can let others in.
+    LastOwner = "last-owner", 409;
     /// The thing is not the version that the client names.
     PreconditionFailed = "precondition-failed", 412;
     /// Too many requests at once.

@@ -101,6 +101,10 @@ ids! {
     TenantId = "ten";
     /// An API key.
     KeyId = "key";
+    /// A person in an organisation.
+    UserId = "usr";
+    /// A person who is signed in.
+    SessionId = "ses";
     /// What the tenant keeps.
     DocumentId = "doc";
     /// Bytes that came in: one version of a document.

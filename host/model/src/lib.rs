@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, expect(clippy::panic, reason = "a test that cannot go on panics"))]
 
+pub mod access;
 pub mod digest;
 pub mod duration;
 pub mod failure;

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use docmill_model::access::{Clearance, Role, Scope, UnknownWord};
 use docmill_model::plugin::Kind;
 
 use crate::exit;
@@ -81,9 +83,12 @@ pub enum Command {
     /// Look at runs that are kept.
     #[command(subcommand)]
     Runs(Runs),
-    /// Make API keys.
+    /// Make, list, rotate and revoke API keys.
     #[command(subcommand)]
     Key(Key),
+    /// Add, list, change and remove people.
+    #[command(subcommand)]
+    User(User),
     /// See and change the organisation's time zone and locale.
     #[command(subcommand)]
     Tenant(Tenant),
@@ -260,6 +265,81 @@ pub enum Key {
     Create {
         /// What it is for.
         name: String,
+        /// What it may: owner, developer, invoker or viewer; left out: what the key that makes it may.
+        #[arg(long, value_parser = parse_word::<Role>)]
+        role: Option<Role>,
+        /// Only this of what the role may, as in `runs:invoke`; may stand more than once.
+        #[arg(long = "scope", value_name = "SCOPE", value_parser = parse_word::<Scope>)]
+        scopes: Vec<Scope>,
+        /// What it may see: S, A, B, C or D.
+        #[arg(long, value_parser = parse_word::<Clearance>)]
+        clearance: Option<Clearance>,
+        /// Whose it is; left out: a service's.
+        #[arg(long, value_name = "USR_…")]
+        user: Option<String>,
+        /// When it stops working: a date, or a time with an offset.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+    },
+    /// Keys, newest first, without their secrets.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a key that takes the place of another one; it is printed once.
+    Rotate {
+        /// `key_…`
+        id: String,
+        /// Seconds that the old one goes on working.
+        #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
+        overlap: u32,
+    },
+    /// End a key, at once on this host and within seconds on others.
+    Revoke {
+        /// `key_…`
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add somebody. They come in with a key of theirs: `docmill key create NAME --user USR_…`.
+    Add {
+        /// Where they are written to.
+        email: String,
+        /// For people; left out: the address.
+        #[arg(long)]
+        name: Option<String>,
+        /// What they may: owner, developer, invoker or viewer.
+        #[arg(long, value_parser = parse_word::<Role>, default_value = "viewer")]
+        role: Role,
+        /// What they may see: S, A, B, C or D.
+        #[arg(long, value_parser = parse_word::<Clearance>, default_value = "D")]
+        clearance: Clearance,
+    },
+    /// People, newest first.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change what somebody may and sees, or let them in no more for now.
+    Set {
+        /// `usr_…`
+        id: String,
+        #[arg(long, value_parser = parse_word::<Role>)]
+        role: Option<Role>,
+        #[arg(long, value_parser = parse_word::<Clearance>)]
+        clearance: Option<Clearance>,
+        /// `active` or `suspended`
+        #[arg(long)]
+        status: Option<String>,
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Remove somebody for good, with their keys and sessions.
+    Remove {
+        /// `usr_…`
+        id: String,
     },
 }
 
@@ -288,6 +368,10 @@ pub enum Config {
         #[arg(long)]
         json: bool,
     },
+}
+
+fn parse_word<T: FromStr<Err = UnknownWord>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: UnknownWord| error.to_string())
 }
 
 fn parse_kind(text: &str) -> Result<Kind, String> {

@@ -100,6 +100,11 @@ impl Client {
         self.send(self.http.post(self.full(path)).json(body)).await
     }
 
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        self.send(self.http.delete(self.full(path))).await.map(drop)
+    }
+
     /// PUT, POST or PATCH of bytes.
     pub async fn bytes(
         &self,

@@ -12,6 +12,7 @@ mod run;
 mod runs;
 pub mod serve;
 mod tenant;
+mod user;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             Command::Run(options) => run::run(&arguments, options).await,
             Command::Runs(command) => runs::runs(&arguments, command).await,
             Command::Key(command) => key::key(&arguments, command).await,
+            Command::User(command) => user::user(&arguments, command).await,
             Command::Tenant(command) => tenant::tenant(&arguments, command).await,
             Command::Config(command) => config::config(&arguments, command),
         }

@@ -22,6 +22,7 @@ use docmill_model::id::TenantId;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
 use docmill_store::Store;
+use docmill_store::who::NewKey;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -313,7 +314,7 @@ async fn open_tenant(
         return Ok((made.tenant, Some(secret.clone()), Some(secret)));
     }
     if let Some(secret) = data.key()?
-        && let Some(caller) = store.authenticate(&secret).await?
+        && let Some(caller) = store.authenticate(&secret).await?.valid()
     {
         return Ok((caller.tenant, Some(secret), None));
     }
@@ -327,7 +328,9 @@ async fn open_tenant(
         return Ok((tenant, None, None));
     }
     // The data directory is new or the key was revoked: whoever may start the platform on its database may have a key.
-    let (_, secret) = store.create_key(tenant, "local command line").await?;
+    let (_, secret) = store
+        .create_key(tenant, &NewKey::of_owner("local command line"))
+        .await?;
     data.keep_key(secret.expose())?;
     Ok((tenant, Some(secret.expose().to_owned()), None))
 }

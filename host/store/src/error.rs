@@ -29,6 +29,9 @@ pub enum StoreError {
         /// What exists, for a person.
         what: String,
     },
+    /// Nobody would be left who can let others in.
+    #[error("then no owner would be left who can sign in or has a key of their own")]
+    LastOwner,
     /// The tenant has no such thing.
     #[error("{what} does not exist")]
     NotFound {
@@ -54,6 +57,7 @@ impl StoreError {
                 Code::StoreUnavailable
             }
             Self::Conflict { .. } => Code::Conflict,
+            Self::LastOwner => Code::LastOwner,
             Self::NotFound { .. } => Code::NotFound,
             Self::Invalid { .. } => Code::MalformedRequest,
             Self::Internal(_) => Code::Internal,
@@ -68,6 +72,7 @@ impl StoreError {
             }
             Self::Internal(_) => "a fault of docmill; the log tells more under the request's id".to_owned(),
             Self::Conflict { what } | Self::Invalid { what } => what.clone(),
+            Self::LastOwner => format!("{self}; make another owner first, or a key with the role owner"),
             Self::NotFound { what } => format!("{what} does not exist"),
         };
         let mut failure = Failure::new(code, message);

@@ -1,22 +1,28 @@
-//! Tenants, keys and the audit log.
+//! Tenants, users, their sessions, keys, and the audit log.
 
+mod keys;
+mod sessions;
 mod settings;
+mod users;
 
 use std::fmt;
 use std::net::IpAddr;
 
+use docmill_model::access::{Clearance, Role, Scope, Scopes};
 use docmill_model::digest::Digest;
-use docmill_model::id::{AuditId, KeyId, RequestId, TenantId};
+use docmill_model::id::{AuditId, KeyId, RequestId, SessionId, TenantId, UserId};
 use docmill_model::run::Millis;
-use serde::Serialize;
 
-use crate::Page;
 use crate::clean::{json, text};
 use crate::connect::{Store, again_if_cut};
+use crate::convert::word;
 use crate::error::StoreError;
-use crate::run::page_size;
+use crate::tenant::TenantTx;
 
+pub use keys::{KeyRow, NewKey};
+pub use sessions::{NewSession, SessionRow};
 pub use settings::{TenantChange, TenantRow};
+pub use users::{NewUser, Status, UserChange, UserRow};
 
 /// A key's secret part. Shown once; the database has its SHA-256 only.
 #[derive(Clone, PartialEq, Eq)]
@@ -57,25 +63,56 @@ pub struct Caller {
     pub timezone: String,
     /// BCP 47; its language is that of messages for which nobody asks in another.
     pub locale: String,
-    /// Which key.
-    pub key: KeyId,
-    /// The key's name.
+    /// Which key was sent; none: a session was.
+    pub key: Option<KeyId>,
+    /// Which session was sent; none: a key was.
+    pub session: Option<SessionId>,
+    /// The key's name, or that of who signed in.
     pub name: String,
+    /// Whose key or session it is; none: a service's.
+    pub user: Option<(UserId, String)>,
+    /// The credential's role; what it may is in `scopes`.
+    pub role: Role,
+    /// What the credential and its user both may.
+    pub scopes: Scopes,
+    /// What the credential and its user both may see.
+    pub clearance: Clearance,
+    /// When it stops working by itself.
+    pub expires_at: Option<Millis>,
+    /// When a key was used last, to within a minute.
+    pub last_used_at: Option<Millis>,
 }
 
-/// A key as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct KeyRow {
-    /// Its id.
-    pub id: KeyId,
-    /// For people.
-    pub name: String,
-    /// The first characters of its text.
-    pub prefix: String,
-    /// When it was made.
-    pub created_at: Millis,
-    /// When it stopped working.
-    pub revoked_at: Option<Millis>,
+/// What a secret is found to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// It works.
+    Valid(Box<Caller>),
+    /// It did once.
+    Ended(Ended),
+    /// Nobody's.
+    Unknown,
+}
+
+/// Why a credential works no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody ended it.
+    Revoked,
+    /// Its time is over.
+    Expired,
+    /// Its user is suspended or removed.
+    UserSuspended,
+}
+
+impl Credential {
+    /// Who acts with it, if it works.
+    pub fn valid(self) -> Option<Caller> {
+        match self {
+            Self::Valid(caller) => Some(*caller),
+            Self::Ended(_) | Self::Unknown => None,
+        }
+    }
 }
 
 /// A line of the audit log. Names things and digests, never values.
@@ -96,16 +133,18 @@ pub struct AuditEntry<'a> {
 }
 
 /// What the text of every key begins with, so that scanners for leaked secrets know it.
-const SECRET_PREFIX: &str = "dm_";
+const KEY_PREFIX: &str = "dm_";
+/// The same of sessions.
+const SESSION_PREFIX: &str = "dms_";
 
 /// A new secret of 256 random bits, its prefix for people and its hash for the database.
-fn new_secret() -> Result<(Secret, String, Digest), StoreError> {
+fn new_secret(kind: &str) -> Result<(Secret, String, Digest), StoreError> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| StoreError::Unavailable {
         reason: format!("the system gives no random bytes: {error}"),
     })?;
-    let text = format!("{SECRET_PREFIX}{}", hex::encode(random));
-    let prefix = text.chars().take(SECRET_PREFIX.len() + 8).collect();
+    let text = format!("{kind}{}", hex::encode(random));
+    let prefix = text.chars().take(kind.len() + 8).collect();
     let hash = Digest::of(text.as_bytes());
     Ok((Secret(text), prefix, hash))
 }
@@ -117,7 +156,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn bootstrap(&self, name: &str) -> Result<Option<Bootstrap>, StoreError> {
         let (tenant, key) = (TenantId::new(), KeyId::new());
-        let (secret, prefix, hash) = new_secret()?;
+        let (secret, prefix, hash) = new_secret(KEY_PREFIX)?;
         let made = sqlx::query_scalar!(
             r#"select docmill.bootstrap($1, $2, $3, 'bootstrap', $4, $5) as "made!""#,
             tenant.uuid(),
@@ -131,110 +170,64 @@ impl Store {
         Ok(made.then_some(Bootstrap { tenant, key, secret }))
     }
 
-    /// Whose secret this is; none if it is nobody's or was revoked.
+    /// Whose secret this is, a key or a session.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn authenticate(&self, secret: &str) -> Result<Option<Caller>, StoreError> {
-        if !secret.starts_with(SECRET_PREFIX) {
-            return Ok(None);
+    pub async fn authenticate(&self, secret: &str) -> Result<Credential, StoreError> {
+        if !secret.starts_with(KEY_PREFIX) && !secret.starts_with(SESSION_PREFIX) {
+            return Ok(Credential::Unknown);
         }
         // Compared by hash: how long it takes tells nothing of the secret.
         let hash = Digest::of(secret.as_bytes());
         let ask = || async {
             sqlx::query!(
-                r#"select tenant_id as "tenant_id!", tenant_name as "tenant_name!", timezone as "timezone!",
-                      locale as "locale!", key_id as "key_id!", key_name as "key_name!"
-               from docmill.authenticate($1)"#,
+                r#"select tenant_id as "tenant_id!", tenant_name as "tenant_name!", timezone as "timezone!", locale as "locale!",
+                      key_id, session_id, name as "name!", role as "role!", scopes, clearance as "clearance!",
+                      user_id, user_name, user_role, user_clearance,
+                      docmill.millis(expires_at) as expires_at, docmill.millis(last_used_at) as last_used_at, state as "state!"
+               from docmill.principal($1)"#,
                 hash.as_bytes().as_slice(),
             )
             .fetch_optional(&mut self.line().await?)
             .await
         };
-        let row = again_if_cut(ask).await?;
-        Ok(row.map(|row| Caller {
+        let Some(row) = again_if_cut(ask).await? else {
+            return Ok(Credential::Unknown);
+        };
+        match row.state.as_str() {
+            "active" => {}
+            "revoked" => return Ok(Credential::Ended(Ended::Revoked)),
+            "expired" => return Ok(Credential::Ended(Ended::Expired)),
+            _ => return Ok(Credential::Ended(Ended::UserSuspended)),
+        }
+        let role: Role = word(&row.role)?;
+        let mut scopes = role.scopes();
+        if let Some(narrowed) = &row.scopes {
+            // A scope that this release does not know gives nothing.
+            let known: Vec<Scope> = narrowed.iter().filter_map(|scope| scope.parse().ok()).collect();
+            scopes = scopes & Scopes::of(&known);
+        }
+        let mut clearance: Clearance = word(&row.clearance)?;
+        if let (Some(role), Some(cleared)) = (&row.user_role, &row.user_clearance) {
+            scopes = scopes & word::<Role>(role)?.scopes();
+            clearance = clearance.max(word(cleared)?);
+        }
+        Ok(Credential::Valid(Box::new(Caller {
             tenant: row.tenant_id.into(),
             tenant_name: row.tenant_name,
             timezone: row.timezone,
             locale: row.locale,
-            key: row.key_id.into(),
-            name: row.key_name,
-        }))
-    }
-
-    /// Makes a key for the tenant. The secret cannot be had again.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn create_key(&self, tenant: TenantId, name: &str) -> Result<(KeyId, Secret), StoreError> {
-        let key = KeyId::new();
-        let (secret, prefix, hash) = new_secret()?;
-        let name = checked_name(name)?;
-        let mut tx = self.tenant(tenant).await?;
-        sqlx::query!(
-            "insert into docmill.api_key (tenant_id, id, name, prefix, secret_hash) values ($1, $2, $3, $4, $5)",
-            tenant.uuid(),
-            key.uuid(),
-            name,
-            prefix,
-            hash.as_bytes().as_slice(),
-        )
-        .execute(tx.connection())
-        .await?;
-        tx.commit().await?;
-        Ok((key, secret))
-    }
-
-    /// The tenant's keys, newest first. `cursor` is the last key seen. 0 means 50 at once, more than 200 means 200.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn list_keys(
-        &self,
-        tenant: TenantId,
-        cursor: Option<KeyId>,
-        limit: u32,
-    ) -> Result<Page<KeyRow, KeyId>, StoreError> {
-        let limit = page_size(limit);
-        let mut tx = self.tenant(tenant).await?;
-        let rows = sqlx::query!(
-            r#"select id, name, prefix, docmill.millis(created_at) as "created_at!", docmill.millis(revoked_at) as revoked_at
-               from docmill.api_key where tenant_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3"#,
-            tenant.uuid(),
-            cursor.map(KeyId::uuid),
-            i64::from(limit) + 1,
-        )
-        .fetch_all(tx.connection())
-        .await?;
-        tx.end().await?;
-        let key = rows.into_iter().map(|row| KeyRow {
-            id: row.id.into(),
+            key: row.key_id.map(KeyId::from),
+            session: row.session_id.map(SessionId::from),
             name: row.name,
-            prefix: row.prefix,
-            created_at: row.created_at,
-            revoked_at: row.revoked_at,
-        });
-        Ok(Page::of(key.collect(), limit, |key| key.id))
-    }
-
-    /// Ends a key. It stays listed; ending it again changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`]; when the database does not answer.
-    pub async fn revoke_key(&self, tenant: TenantId, key: KeyId) -> Result<(), StoreError> {
-        let mut tx = self.tenant(tenant).await?;
-        let done = sqlx::query!(
-            "update docmill.api_key set revoked_at = coalesce(revoked_at, now()) where tenant_id = $1 and id = $2",
-            tenant.uuid(),
-            key.uuid(),
-        )
-        .execute(tx.connection())
-        .await?;
-        tx.commit().await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::not_found(format!("the key {key}")));
-        }
-        Ok(())
+            user: row.user_id.map(UserId::from).zip(row.user_name),
+            role,
+            scopes,
+            clearance,
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+        })))
     }
 
     /// The tenants' ids and names: for the command line on the same machine, which acts without a key.
@@ -283,4 +276,27 @@ fn checked_name(name: &str) -> Result<&str, StoreError> {
         ));
     }
     Ok(name)
+}
+
+/// Lets changes of who may what in one tenant happen one after the other: two owners who remove each other at the same moment
+/// would both find that one is left.
+async fn one_at_a_time(tx: &mut TenantTx, tenant: TenantId) -> Result<(), StoreError> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('docmill principals ' || $1::uuid::text, 0))",
+        tenant.uuid(),
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Somebody must remain who can let others in.
+async fn some_owner_remains(tx: &mut TenantTx) -> Result<(), StoreError> {
+    let owners = sqlx::query_scalar!(r#"select docmill.owners() as "owners!""#)
+        .fetch_one(tx.connection())
+        .await?;
+    if owners > 0 {
+        return Ok(());
+    }
+    Err(StoreError::LastOwner)
 }

@@ -15,6 +15,11 @@ pub(super) const fn words(code: Code) -> Words {
             "The request has no API key, or the key is unknown, revoked or expired.",
             "Send the header `Authorization: Bearer dm_…` with a valid key. A key holder makes another with POST /v1/keys.",
         ),
+        Code::Forbidden => say(
+            "Not for this key",
+            "The key or session is valid, but its role or its scopes do not include this operation; `detail` names what is missing.",
+            "Use a key that has the scope. An owner makes one with POST /v1/keys, or changes the user’s role.",
+        ),
         Code::NotFound => say(
             "Not found",
             "There is nothing under this path or id, or it belongs to somebody else.",
@@ -59,6 +64,11 @@ pub(super) const fn words(code: Code) -> Words {
             "Conflict",
             "The same thing exists with other content, or somebody changed it at the same time.",
             "Read the present state, decide, and send the request again.",
+        ),
+        Code::LastOwner => say(
+            "The last owner",
+            "After this change nobody would be left who can let others in: no owner who can sign in, and no key with the role owner.",
+            "Make another owner (POST /v1/users with a key of theirs) or another key with the role owner first.",
         ),
         Code::PreconditionFailed => say(
             "It has changed meanwhile",

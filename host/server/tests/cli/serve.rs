@@ -22,6 +22,60 @@ fn another_key_is_printed_once_and_works() {
 }
 
 #[test]
+fn people_and_their_keys_are_added_narrowed_rotated_and_removed() {
+    let home = home();
+    let server = home.start(&mut home.docmill(&["serve"]));
+    let ask = |line: &[&str]| server.ask(&home, line);
+    let added = ask(&["user", "add", "anna@example.org", "--role", "developer"]).ended(0);
+    let user = added.out.trim();
+    assert!(user.starts_with("usr_"), "{added:#?}");
+    let line = [
+        "key",
+        "create",
+        "laptop",
+        "--user",
+        user,
+        "--role",
+        "invoker",
+        "--scope",
+        "runs:read",
+    ];
+    let narrow = ask(&line).ended(0);
+    let with = |key: &str, line: &[&str]| {
+        let mut command = server.client(&home, line);
+        command.env("DOCMILL_KEY", key.trim());
+        with_input(command, b"")
+    };
+    with(&narrow.out, &["runs", "list"]).ended(0);
+    let refused = with(&narrow.out, &["key", "list"]).ended(1);
+    assert!(refused.err.contains("keys:read"), "{refused:#?}");
+
+    let keys = ask(&["key", "list", "--json"]).ended(0).json();
+    let key = keys["items"][0]["id"].as_str().unwrap();
+    let rotated = ask(&["key", "rotate", key, "--overlap", "60"]).ended(0);
+    for key in [&narrow.out, &rotated.out] {
+        with(key, &["runs", "list"]).ended(0);
+    }
+    ask(&["key", "revoke", key]).ended(0);
+    with(&narrow.out, &["runs", "list"]).ended(1);
+    let table = ask(&["key", "list"]).ended(0);
+    assert!(table.out.contains("revoked"), "{table:#?}");
+
+    let shown = ask(&["user", "set", user, "--role", "viewer"]).ended(0);
+    assert!(shown.out.contains("viewer"), "{shown:#?}");
+    ask(&["user", "set", user]).ended(1);
+    ask(&["user", "set", user, "--role", "root"]).ended(2);
+    ask(&["user", "remove", user]).ended(0);
+    with(&rotated.out, &["runs", "list"]).ended(1);
+    let table = ask(&["user", "list"]).ended(0);
+    assert!(
+        table.out.contains("anna@example.org") && table.out.contains("removed"),
+        "{table:#?}"
+    );
+    assert_eq!(server.terminate().0, 0);
+}
+
+#[test]
 fn a_tenants_settings_are_changed_and_shown() {
     let home = home();
     let server = home.start(&mut home.docmill(&["serve"]));

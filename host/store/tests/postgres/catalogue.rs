@@ -109,7 +109,7 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
         and has_any_column_privilege('docmill_app', c.oid, 'update') order by relname";
     assert_eq!(
         rows(&mut owner, updates).await,
-        ["api_key", "pipeline", "run", "tenant"]
+        ["api_key", "pipeline", "run", "session", "tenant", "user"]
     );
 
     let open = "select p.oid::regprocedure::text from pg_proc p where pronamespace = 'docmill'::regnamespace
@@ -130,6 +130,7 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
             "bootstrap",
             "mark_lost_runs",
             "pages_with",
+            "principal",
             "runs_with",
             "tenants"
         ]
@@ -165,6 +166,20 @@ async fn another_tenant_and_no_tenant_see_nothing() -> anyhow::Result<()> {
     // With this, a run has rows in every table.
     sample.head.retain = docmill_model::definition::Retain::Debug;
     db.store.commit_run(db.tenant, &sample.commit()).await?;
+    let new = docmill_store::who::NewUser {
+        email: "anna@example.org",
+        name: "Anna",
+        role: docmill_model::access::Role::Viewer,
+        clearance: docmill_model::access::Clearance::D,
+    };
+    let user = db.store.create_user(db.tenant, &new).await?.id;
+    let new = docmill_store::who::NewSession {
+        user,
+        client_ip: None,
+        user_agent: None,
+        lasts: std::time::Duration::from_secs(60),
+    };
+    db.store.create_session(db.tenant, &new).await?;
 
     let mut owner = PgConnection::connect(&db.url).await?;
     let parents = tables(&mut owner, true).await;

@@ -1,20 +1,29 @@
 //! Tenants and keys.
 
+use std::time::Duration;
+
 use docmill_harness::database;
+use docmill_model::access::{Clearance, Role, Scope, Scopes};
 use docmill_model::id::{KeyId, RequestId, TenantId};
 use docmill_store::StoreError;
-use docmill_store::who::{AuditEntry, TenantChange};
+use docmill_store::who::{
+    AuditEntry, Credential, Ended, NewKey, NewSession, NewUser, Status, TenantChange, UserChange,
+};
 
 #[tokio::test]
 async fn the_first_start_makes_a_tenant_and_a_key_once() -> anyhow::Result<()> {
     let db = database().await?;
     assert!(db.store.bootstrap("again").await?.is_none());
-    let caller = db.store.authenticate(db.secret.expose()).await?.unwrap();
+    let caller = db.store.authenticate(db.secret.expose()).await?.valid().unwrap();
     assert_eq!((caller.tenant, caller.tenant_name.as_str()), (db.tenant, "main"));
     assert_eq!((caller.timezone.as_str(), caller.locale.as_str()), ("UTC", "en"));
     assert_eq!(db.store.tenants().await?, [(db.tenant, "main".to_owned())]);
     for wrong in ["", "dm_", "Bearer", "dm_00000000", &"x".repeat(100_000), "dm_\0"] {
-        assert!(db.store.authenticate(wrong).await?.is_none(), "{wrong}");
+        assert_eq!(
+            db.store.authenticate(wrong).await?,
+            Credential::Unknown,
+            "{wrong}"
+        );
     }
     assert_eq!(format!("{:?}", db.secret), "Secret(…)");
     Ok(())
@@ -23,9 +32,9 @@ async fn the_first_start_makes_a_tenant_and_a_key_once() -> anyhow::Result<()> {
 #[tokio::test]
 async fn keys_are_made_listed_and_revoked() -> anyhow::Result<()> {
     let db = database().await?;
-    let (key, secret) = db.store.create_key(db.tenant, "робот").await?;
-    let caller = db.store.authenticate(secret.expose()).await?.unwrap();
-    assert_eq!((caller.key, caller.name.as_str()), (key, "робот"));
+    let (key, secret) = db.store.create_key(db.tenant, &NewKey::of_owner("робот")).await?;
+    let caller = db.store.authenticate(secret.expose()).await?.valid().unwrap();
+    assert_eq!((caller.key, caller.name.as_str()), (Some(key), "робот"));
     let list = async |cursor, limit| db.store.list_keys(db.tenant, cursor, limit).await;
     let keys = list(None, 0).await?.items;
     assert_eq!(
@@ -38,13 +47,14 @@ async fn keys_are_made_listed_and_revoked() -> anyhow::Result<()> {
     assert_eq!((&last.items[..], last.next), (&keys[1..], None));
     assert!(secret.expose().starts_with(&keys[0].prefix) && keys[0].prefix.len() < 16);
     db.store.revoke_key(db.tenant, key).await?;
-    assert!(db.store.authenticate(secret.expose()).await?.is_none());
+    let revoked = db.store.authenticate(secret.expose()).await?;
+    assert_eq!(revoked, Credential::Ended(Ended::Revoked));
     assert!(list(None, 0).await?.items[0].revoked_at.is_some());
     let unknown = db.store.revoke_key(db.tenant, KeyId::new()).await;
     assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
     let foreign = db.store.revoke_key(TenantId::new(), key).await;
     assert!(matches!(foreign, Err(StoreError::NotFound { .. })), "{foreign:?}");
-    let bad = db.store.create_key(db.tenant, "").await;
+    let bad = db.store.create_key(db.tenant, &NewKey::of_owner("")).await;
     assert!(matches!(bad, Err(StoreError::Invalid { .. })), "{bad:?}");
     Ok(())
 }
@@ -84,7 +94,7 @@ async fn settings_of_a_tenant_change_by_version() -> anyhow::Result<()> {
         db.store.revision(db.tenant).await? > revision,
         "plans are made again"
     );
-    let caller = db.store.authenticate(db.secret.expose()).await?.unwrap();
+    let caller = db.store.authenticate(db.secret.expose()).await?.valid().unwrap();
     assert_eq!(
         (caller.timezone.as_str(), caller.locale.as_str()),
         ("Asia/Almaty", "kk-KZ")
@@ -115,4 +125,117 @@ async fn the_audit_log_takes_lines() -> anyhow::Result<()> {
         .await?;
     assert_eq!(line, ("invoice\u{fffd}".to_owned(), "192.0.2.1".to_owned()));
     Ok(())
+}
+
+#[tokio::test]
+async fn users_change_by_version_and_end_with_their_keys_and_sessions() -> anyhow::Result<()> {
+    let db = database().await?;
+    let new = NewUser {
+        email: "anna@example.org",
+        name: "Анна",
+        role: Role::Developer,
+        clearance: Clearance::B,
+    };
+    let user = db.store.create_user(db.tenant, &new).await?;
+    assert_eq!((user.status, user.version), (Status::Active, 1));
+    let again = db.store.create_user(db.tenant, &new).await;
+    assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
+    let preferences = serde_json::json!({"page": 20, "nul": "\0"});
+    let change = UserChange {
+        preferences: Some(&preferences),
+        expected_version: Some(1),
+        ..UserChange::default()
+    };
+    let changed = db.store.change_user(db.tenant, user.id, &change).await?;
+    assert_eq!((changed.version, &changed.preferences["page"]), (2, &20.into()));
+    assert_eq!(changed.preferences["nul"], "\u{fffd}");
+    let late = db.store.change_user(db.tenant, user.id, &change).await;
+    assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+
+    let key = NewKey {
+        user: Some(user.id),
+        scopes: Some(Scopes::of(&[Scope::RunsRead, Scope::KeysWrite])),
+        ..NewKey::of_owner("laptop")
+    };
+    let (_, secret) = db.store.create_key(db.tenant, &key).await?;
+    let session = NewSession {
+        user: user.id,
+        client_ip: Some("192.0.2.1".parse()?),
+        user_agent: Some("\0browser"),
+        lasts: Duration::from_secs(1_000_000),
+    };
+    let (_, signed_in, expires_at) = db.store.create_session(db.tenant, &session).await?;
+    let caller = db.store.authenticate(secret.expose()).await?.valid().unwrap();
+    // The key's role has both scopes, its user's has one of them.
+    assert_eq!(caller.scopes, Scopes::of(&[Scope::RunsRead]));
+    assert_eq!(caller.clearance, Clearance::B);
+    let caller = db.store.authenticate(signed_in.expose()).await?.valid().unwrap();
+    assert_eq!(
+        (caller.scopes, caller.expires_at),
+        (Role::Developer.scopes(), Some(expires_at))
+    );
+    assert!(expires_at <= millis_now() + 86_400_000, "a day at most");
+
+    let remove = UserChange {
+        status: Some(Status::Removed),
+        ..UserChange::default()
+    };
+    db.store.change_user(db.tenant, user.id, &remove).await?;
+    for secret in [&secret, &signed_in] {
+        let found = db.store.authenticate(secret.expose()).await?;
+        assert_eq!(found, Credential::Ended(Ended::Revoked));
+    }
+    let gone = db.store.create_session(db.tenant, &session).await;
+    assert!(matches!(gone, Err(StoreError::NotFound { .. })), "{gone:?}");
+    let gone = db.store.create_key(db.tenant, &key).await;
+    assert!(matches!(gone, Err(StoreError::NotFound { .. })), "{gone:?}");
+    let page = db.store.list_sessions(db.tenant, Some(user.id), None, 0).await?;
+    assert_eq!(page.items[0].client_ip.as_deref(), Some("192.0.2.1"));
+    assert!(page.items[0].revoked_at.is_some());
+    // Another tenant's are nowhere.
+    let other = TenantId::new();
+    assert!(db.store.get_user(other, user.id).await.is_err());
+    assert!(db.store.list_users(other, None, 0).await?.items.is_empty());
+    assert!(
+        db.store
+            .list_sessions(other, None, None, 0)
+            .await?
+            .items
+            .is_empty()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_sessions_at_once() -> anyhow::Result<()> {
+    let db = database().await?;
+    let new = NewUser {
+        email: "a@b",
+        name: "A",
+        role: Role::Viewer,
+        clearance: Clearance::D,
+    };
+    let user = db.store.create_user(db.tenant, &new).await?.id;
+    let session = NewSession {
+        user,
+        client_ip: None,
+        user_agent: None,
+        lasts: Duration::from_secs(60),
+    };
+    let mut secrets = Vec::new();
+    for _ in 0..22 {
+        secrets.push(db.store.create_session(db.tenant, &session).await?.1);
+    }
+    let mut valid = Vec::new();
+    for secret in &secrets {
+        valid.push(db.store.authenticate(secret.expose()).await?.valid().is_some());
+    }
+    assert_eq!(valid.iter().filter(|valid| **valid).count(), 20);
+    assert_eq!(&valid[..2], &[false, false], "the oldest end");
+    Ok(())
+}
+
+fn millis_now() -> i64 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    i64::try_from(since.as_millis()).unwrap()
 }

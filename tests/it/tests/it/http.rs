@@ -14,6 +14,7 @@ mod outage;
 mod overload;
 mod pages;
 mod parallel;
+mod principals;
 mod samples;
 mod silence;
 mod storage;
