@@ -36,6 +36,23 @@ pub struct Database {
 }
 
 impl Database {
+    /// Another tenant with a key: a first start makes one only.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn another_tenant(&self, name: &str) -> Result<(TenantId, Secret)> {
+        let tenant = TenantId::new();
+        let mut owner = PgConnection::connect(&self.url).await?;
+        sqlx::query("insert into docmill.tenant (tenant_id, name) values ($1, $2)")
+            .bind(tenant.uuid())
+            .bind(name)
+            .execute(&mut owner)
+            .await?;
+        owner.close().await?;
+        let (_, secret) = self.store.create_key(tenant, "first").await?;
+        Ok((tenant, secret))
+    }
+
     /// What the audit log tells of this action, oldest first, as JSON.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod catalogue;
 mod documents;
 mod embedded;
+mod isolation;
 mod outage;
 mod plans;
 mod plugins_and_pipelines;

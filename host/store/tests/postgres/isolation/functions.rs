@@ -1,0 +1,201 @@
+//! Functions that a host may call, and which of them act as the owner, for whom the policies are open.
+
+use docmill_model::digest::Digest;
+
+use super::world::{World, act_for, names, run, texts};
+
+/// Every function that acts as the owner, with why it may reach beyond a tenant. A new one gets its line here and a call in
+/// [`no_function_gives_another_tenants_rows`].
+const DEFINERS: &[(&str, &str)] = &[
+    (
+        "add_partitions(integer)",
+        "moves rows of all tenants between partitions of one table; gives the number of partitions made",
+    ),
+    (
+        "authenticate(bytea)",
+        "asked before a tenant is known; gives one key's tenant to whoever has the whole key",
+    ),
+    (
+        "bootstrap(uuid,text,uuid,text,text,bytea)",
+        "makes the first tenant; with any tenant there it does nothing and says so, whatever it is given",
+    ),
+    (
+        "mark_lost_runs(timestamp with time zone,json)",
+        "fails the runs of hosts that are gone, of all tenants; gives their number",
+    ),
+    (
+        "pages_with(tsquery)",
+        "searches by an index that a policy would keep from being used; names the tenant itself",
+    ),
+    (
+        "runs_with(text,text[])",
+        "searches by an index that a policy would keep from being used; names the tenant itself",
+    ),
+    (
+        "tenants()",
+        "ids and names of all tenants, for the command line on the machine itself, which acts without a key",
+    ),
+];
+
+/// What hosts may call beside those: nothing in them is more than what the caller may do.
+const INVOKERS: &[&str] = &[
+    "commit_runs",
+    "commit_runs_with_outputs",
+    "current_tenant",
+    "millis",
+    "time_at",
+    "words_of",
+];
+
+#[tokio::test]
+async fn functions_that_a_host_may_call_are_known() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let mut owner = world.owner().await;
+    run(&mut owner, "set search_path = docmill").await?;
+    let callable = |definer: bool| {
+        format!(
+            "select {} from pg_proc p where pronamespace = 'docmill'::regnamespace and prosecdef = {definer}
+             and has_function_privilege('docmill_app', p.oid, 'execute') order by 1",
+            if definer {
+                "p.oid::regprocedure::text"
+            } else {
+                "proname::text"
+            }
+        )
+    };
+    let known: Vec<&str> = DEFINERS.iter().map(|(signature, _)| *signature).collect();
+    assert_eq!(
+        names(&mut owner, &callable(true)).await,
+        known,
+        "a function that acts as the owner needs a reason in isolation/functions.rs"
+    );
+    assert_eq!(names(&mut owner, &callable(false)).await, INVOKERS);
+    // Nobody else made one that acts as somebody with more power.
+    let elsewhere = "select p.oid::regprocedure::text from pg_proc p where prosecdef and pronamespace <> 'docmill'::regnamespace";
+    assert_eq!(texts(&mut owner, elsewhere).await?, [] as [String; 0]);
+    // Nor one that PostgreSQL may ask about rows before the policy has.
+    let leakproof =
+        "select proname::text from pg_proc where pronamespace = 'docmill'::regnamespace and proleakproof";
+    assert_eq!(texts(&mut owner, leakproof).await?, [] as [String; 0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let before = world.everything_of(&world.victim).await;
+    let victim = &world.victim;
+    let hash = |secret: &str| hex(Digest::of(secret.as_bytes()).as_bytes());
+    let key = victim.secret.expose();
+    let (tenant, run_id) = (victim.id.uuid(), victim.sample.head.id.uuid());
+    let mark = victim.mark;
+    // Calls with everything that is known of the victim but its key.
+    let calls = [
+        format!("select r::text from docmill.runs_with('animal', '{{{mark}}}') r"),
+        "select r::text from docmill.runs_with('animal', '{}') r".to_owned(),
+        format!("select p::text from docmill.pages_with('{mark}'::tsquery) p"),
+        format!("select p::text from docmill.pages_with('!nothing | {mark}:*'::tsquery) p"),
+        format!(
+            "select a::text from docmill.authenticate('\\x{}') a",
+            hash(&key[..11])
+        ),
+        format!(
+            "select a::text from docmill.authenticate('\\x{}') a",
+            hash(&victim.key.to_string())
+        ),
+        format!("select a::text from docmill.authenticate('\\x{}') a", hash("")),
+        "select a::text from docmill.authenticate(null) a".to_owned(),
+        format!(
+            "select docmill.bootstrap('{tenant}', 'x', '{}', 'x', 'x', '\\x{}')::text",
+            victim.key.uuid(),
+            hash("x")
+        ),
+        "select docmill.mark_lost_runs('-infinity', '{\"code\": \"interrupted\"}')::text".to_owned(),
+        "select docmill.add_partitions(0)::text".to_owned(),
+        "select docmill.current_tenant()::text".to_owned(),
+    ];
+    let mut host = world.host().await;
+    for acting in [None, Some(world.stranger), Some(world.other.id)] {
+        act_for(&mut host, acting).await;
+        for call in &calls {
+            let rows = texts(&mut host, call)
+                .await
+                .unwrap_or_else(|error| panic!("{call}: {error}"));
+            let rows = rows.join(" ");
+            assert!(
+                !victim.owns(&rows) && !rows.contains(&run_id.to_string()),
+                "{call}: {rows}"
+            );
+        }
+    }
+    assert_eq!(world.everything_of(victim).await, before);
+
+    // The same questions find the victim's rows when the victim asks.
+    act_for(&mut host, Some(victim.id)).await;
+    for call in [&calls[0], &calls[1], &calls[2], &calls[3]] {
+        assert_ne!(texts(&mut host, call).await?, [] as [String; 0], "{call}");
+    }
+    act_for(&mut host, None).await;
+    let with_the_key = format!(
+        "select tenant_id::text from docmill.authenticate('\\x{}')",
+        hash(key)
+    );
+    assert_eq!(texts(&mut host, &with_the_key).await?, [tenant.to_string()]);
+
+    // Of other tenants, the list has ids and names, and no more.
+    let shape = "select pg_get_function_result('docmill.tenants'::regproc)";
+    assert_eq!(
+        texts(&mut host, shape).await?,
+        ["TABLE(tenant_id uuid, name text)"]
+    );
+    Ok(())
+}
+
+/// The ids of another tenant's documents, sources and readings in a run of one's own lead nowhere.
+#[tokio::test]
+async fn a_run_that_names_another_tenants_documents_gets_nothing_of_them() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let (store, other) = (&world.db.store, world.other.id);
+    let before = world.everything_of(&world.victim).await;
+    let theirs = &world.victim.sample;
+
+    // The same bytes: not taken for a copy of what somebody else has.
+    let mut same = crate::sample::run("text");
+    same.documents[0].digest = theirs.documents[0].digest;
+    same.outcome.readings[0].recipe = theirs.outcome.readings[0].recipe;
+    let committed = store.commit_run(other, &same.commit()).await?;
+    assert!(
+        !format!("{committed:?}").contains(&theirs.documents[0].document.to_string()),
+        "{committed:?}"
+    );
+    let kept = store
+        .get_document(other, same.documents[0].document)
+        .await?
+        .unwrap();
+    assert!(kept.sources[0].duplicate_of.is_none());
+
+    // The same ids: a run of one's own, beside the victim's.
+    store.commit_run(other, &theirs.commit()).await?;
+    let mine = store.get_run(other, theirs.head.id).await?.unwrap();
+    assert_eq!(mine.head.id, theirs.head.id);
+
+    // A reading of a source that one does not have is refused like one of a source that nobody has.
+    let mut said = Vec::new();
+    for source in [
+        world.victim.sample.documents[0].source,
+        docmill_model::id::SourceId::new(),
+    ] {
+        let mut run = crate::sample::run("reading of nothing");
+        run.documents.clear();
+        run.outcome.readings[0].source = source;
+        let refused = store.commit_run(world.stranger, &run.commit()).await.unwrap_err();
+        said.push(format!("{:?}", refused.failure()).replace(&run.head.id.to_string(), "…"));
+    }
+    assert_eq!(said[0], said[1]);
+    assert_eq!(world.everything_of(&world.victim).await, before);
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
