@@ -1,5 +1,6 @@
 //! The HTTP side, through a socket.
 
+mod authorisation;
 mod components;
 mod connections;
 mod corpus;

@@ -91,6 +91,13 @@ impl Call {
         self.header("Authorization", format!("Bearer {key}"))
     }
 
+    /// With more in the query.
+    pub fn query(mut self, more: &str) -> Self {
+        let joint = if self.path.contains('?') { '&' } else { '?' };
+        self.path = format!("{}{joint}{more}", self.path);
+        self
+    }
+
     pub fn body(mut self, content_type: &str, body: impl AsRef<[u8]>) -> Self {
         self.body = body.as_ref().to_vec();
         self.header("Content-Type", content_type)

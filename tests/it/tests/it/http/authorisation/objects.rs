@@ -1,0 +1,116 @@
+//! Real objects of a tenant, and requests that act on them.
+
+use crate::http::{NOTE, TEXT};
+use crate::support::client::Call;
+use crate::support::{Host, component};
+
+/// One of each kind, of the host's first tenant.
+#[derive(Clone)]
+pub struct Objects {
+    pub run: String,
+    pub artifact: String,
+    pub document: String,
+    pub key: String,
+    pub pipeline: String,
+    pub plugin: (String, String),
+    pub version: String,
+    pub definition: String,
+}
+
+impl Objects {
+    pub async fn new(host: &Host) -> Self {
+        let definition = NOTE.replace("name: note", "name: letter").replace(
+            "output:",
+            "  - { id: letter, use: docmill/template@0.1, with: { template: \"{{ fields.number.value }}\", name: letter.md } }\noutput:",
+        );
+        host.save(&definition).await;
+        let run = host.run("letter").body("text/plain", TEXT).send().await.ok(200);
+        let (key, _) = host
+            .database
+            .store
+            .create_key(host.database.tenant, "one")
+            .await
+            .unwrap();
+        let plugin = host.get("/v1/plugins/docmill/patterns").send().await.ok(200);
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        Self {
+            run: text(&run["id"]),
+            artifact: text(&run["artifacts"][0]["id"]),
+            document: text(&run["documents"][0]["id"]),
+            key: key.to_string(),
+            pipeline: "letter".into(),
+            plugin: ("docmill".into(), "patterns".into()),
+            version: text(&plugin["versions"][0]["version"]),
+            definition,
+        }
+    }
+
+    /// Their ids: nobody else has objects that are called so.
+    pub fn ids_alone(&self) -> Vec<String> {
+        [&self.run, &self.artifact, &self.document, &self.key]
+            .map(Clone::clone)
+            .into()
+    }
+
+    /// How these objects may be called in an answer.
+    pub fn ids(&self) -> Vec<String> {
+        let (namespace, name) = &self.plugin;
+        let mut ids = self.ids_alone();
+        ids.extend([self.pipeline.clone(), format!("{namespace}/{name}")]);
+        ids
+    }
+
+    /// A request that the owner may send, for this operation on these objects; without credentials.
+    pub fn call(&self, host: &Host, method: &str, path: &str) -> Call {
+        let operation = format!("{method} {path}");
+        let call = host.anonymous(method, &self.path(path));
+        match operation.as_str() {
+            "POST /v1/pipelines/{name}/runs" => call.body("text/plain", TEXT),
+            "PUT /v1/pipelines/{name}" | "POST /v1/pipelines:validate" => {
+                call.body("application/yaml", &self.definition)
+            }
+            "PUT /v1/plugins/{namespace}/{name}/versions/{version}" | "POST /v1/plugins:check" => {
+                call.body("application/wasm", component("patterns"))
+            }
+            "POST /v1/keys" => call.body("application/json", r#"{"name": "another"}"#),
+            "PATCH /v1/tenant" => call.body("application/merge-patch+json", r#"{"timezone": "UTC"}"#),
+            _ if method == "GET" || method == "DELETE" => call,
+            _ => panic!("{operation} is new: say here what body its owner sends"),
+        }
+    }
+
+    /// The path with these objects in the place of its parameters.
+    fn path(&self, template: &str) -> String {
+        let id = match template.split('/').nth(2) {
+            Some("runs") => &self.run,
+            Some("documents") => &self.document,
+            Some("keys") => &self.key,
+            _ => "",
+        };
+        let name = match template.split('/').nth(2) {
+            Some("pipelines") => &self.pipeline,
+            Some("plugins") => &self.plugin.1,
+            _ => "",
+        };
+        let mut path = template.to_owned();
+        for (parameter, value) in [
+            ("{id}", id),
+            ("{name}", name),
+            ("{artifact}", &self.artifact),
+            ("{namespace}", &self.plugin.0),
+            ("{version}", &self.version),
+            ("{code}", "not-found"),
+        ] {
+            assert!(
+                !path.contains(parameter) || !value.is_empty(),
+                "{template} is new: say here what {parameter} is"
+            );
+            path = path.replace(parameter, value);
+        }
+        assert!(
+            !path.contains('{'),
+            "{template} is new: say here what its parameters are"
+        );
+        path
+    }
+}
