@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, Result};
 use docmill_model::id::TenantId;
 use docmill_store::embedded::PrivateServer;
-use docmill_store::who::Secret;
+use docmill_store::who::{NewKey, Secret};
 use docmill_store::{Settings, Store, migrate};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::sync::OnceCell;
@@ -49,7 +49,7 @@ impl Database {
             .execute(&mut owner)
             .await?;
         owner.close().await?;
-        let (_, secret) = self.store.create_key(tenant, "first").await?;
+        let (_, secret) = self.store.create_key(tenant, &NewKey::of_owner("first")).await?;
         Ok((tenant, secret))
     }
 

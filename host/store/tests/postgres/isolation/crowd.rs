@@ -10,6 +10,7 @@ use docmill_harness::database_with;
 use docmill_model::definition::{Definition, Durability};
 use docmill_model::id::{KeyId, RunId, TenantId};
 use docmill_store::run::RunFilter;
+use docmill_store::who::NewKey;
 use docmill_store::{Settings, Store, StoreError};
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::timeout;
@@ -106,7 +107,7 @@ impl Client {
                 self.wrote_run(id, matches!(told, Ok(Ok(_))));
             }
             3 => {
-                let told = timeout(patience, store.create_key(tenant, &self.name)).await;
+                let told = timeout(patience, store.create_key(tenant, &NewKey::of_owner(&self.name))).await;
                 match told {
                     Ok(Ok(_)) => self.written.keys += 1,
                     _ => self.written.doubtful_keys += 1,
@@ -268,7 +269,7 @@ async fn fifty_tenants_on_eight_connections_never_meet() -> anyhow::Result<()> {
             .bind(&name)
             .execute(&mut owner)
             .await?;
-        let (key, _) = db.store.create_key(tenant, &name).await?;
+        let (key, _) = db.store.create_key(tenant, &NewKey::of_owner(&name)).await?;
         tenants.push((tenant, name, key));
     }
     let mut clients = Vec::new();

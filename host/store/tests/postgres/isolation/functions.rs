@@ -28,6 +28,10 @@ const DEFINERS: &[(&str, &str)] = &[
         "searches by an index that a policy would keep from being used; names the tenant itself",
     ),
     (
+        "principal(bytea)",
+        "asked before a tenant is known; gives one key's or session's tenant to whoever has the whole secret",
+    ),
+    (
         "runs_with(text,text[])",
         "searches by an index that a policy would keep from being used; names the tenant itself",
     ),
@@ -43,6 +47,7 @@ const INVOKERS: &[&str] = &[
     "commit_runs_with_outputs",
     "current_tenant",
     "millis",
+    "owners",
     "time_at",
     "words_of",
 ];
@@ -106,6 +111,13 @@ async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
         format!("select a::text from docmill.authenticate('\\x{}') a", hash("")),
         "select a::text from docmill.authenticate(null) a".to_owned(),
         format!(
+            "select p::text from docmill.principal('\\x{}') p",
+            hash(&victim.session.expose()[..12])
+        ),
+        format!("select p::text from docmill.principal('\\x{}') p", hash("")),
+        "select p::text from docmill.principal(null) p".to_owned(),
+        "select docmill.owners()::text".to_owned(),
+        format!(
             "select docmill.bootstrap('{tenant}', 'x', '{}', 'x', 'x', '\\x{}')::text",
             victim.key.uuid(),
             hash("x")
@@ -141,6 +153,13 @@ async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
         hash(key)
     );
     assert_eq!(texts(&mut host, &with_the_key).await?, [tenant.to_string()]);
+    for secret in [key, victim.session.expose()] {
+        let with_the_secret = format!(
+            "select tenant_id::text from docmill.principal('\\x{}')",
+            hash(secret)
+        );
+        assert_eq!(texts(&mut host, &with_the_secret).await?, [tenant.to_string()]);
+    }
 
     // Of other tenants, the list has ids and names, and no more.
     let shape = "select pg_get_function_result('docmill.tenants'::regproc)";

@@ -3,7 +3,7 @@
 use docmill_model::digest::Digest;
 use docmill_model::id::RequestId;
 use docmill_store::run::RunFilter;
-use docmill_store::who::{AuditEntry, TenantChange};
+use docmill_store::who::{AuditEntry, Credential, NewKey, TenantChange};
 
 use super::world::World;
 use crate::sample;
@@ -62,11 +62,15 @@ async fn a_text_that_reads_like_a_statement_is_a_text() -> anyhow::Result<()> {
             "{attack}"
         );
         assert!(store.get_pipeline(other, attack).await?.is_none(), "{attack}");
-        assert!(store.authenticate(&format!("dm_{attack}")).await?.is_none());
+        let nobody = store.authenticate(&format!("dm_{attack}")).await?;
+        assert_eq!(nobody, Credential::Unknown);
 
         // What is written comes back as it was.
         let (key, _) = store
-            .create_key(other, &attack.chars().take(200).collect::<String>())
+            .create_key(
+                other,
+                &NewKey::of_owner(&attack.chars().take(200).collect::<String>()),
+            )
             .await?;
         assert_eq!(store.list_keys(other, None, 1).await?.items[0].name, *attack);
         store.revoke_key(other, key).await?;

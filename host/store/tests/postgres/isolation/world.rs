@@ -1,12 +1,15 @@
 //! Two tenants that have everything, and a host's user to look at it.
 
+use std::time::Duration;
+
 use docmill_harness::{Database, database};
+use docmill_model::access::{Clearance, Role};
 use docmill_model::definition::{Definition, Retain};
 use docmill_model::digest::Digest;
 use docmill_model::id::{KeyId, RunId, TenantId};
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_store::plugin::NewVersion;
-use docmill_store::who::{AuditEntry, Secret};
+use docmill_store::who::{AuditEntry, NewKey, NewSession, NewUser, Secret};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -16,6 +19,8 @@ use crate::sample::{self, Sample};
 pub struct Tenant {
     pub id: TenantId,
     pub secret: Secret,
+    /// Of a user of its own.
+    pub session: Secret,
     pub key: KeyId,
     /// A word in its texts that no other tenant has.
     pub mark: &'static str,
@@ -171,8 +176,23 @@ pub fn refusal<T: std::fmt::Debug>(result: Result<T, sqlx::Error>) -> (String, S
 
 /// Gives a tenant rows in every table and partition, through the store alone.
 async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static str) -> anyhow::Result<Tenant> {
-    let key = db.store.authenticate(secret.expose()).await?.unwrap().key;
-    db.store.create_key(tenant, mark).await?;
+    let key = db.store.authenticate(secret.expose()).await?.valid().unwrap();
+    let key = key.key.unwrap();
+    db.store.create_key(tenant, &NewKey::of_owner(mark)).await?;
+    let user = NewUser {
+        email: &format!("{mark}@example.org"),
+        name: mark,
+        role: Role::Owner,
+        clearance: Clearance::S,
+    };
+    let user = db.store.create_user(tenant, &user).await?.id;
+    let session = NewSession {
+        user,
+        client_ip: None,
+        user_agent: Some(mark),
+        lasts: Duration::from_secs(3_600),
+    };
+    let (_, session, _) = db.store.create_session(tenant, &session).await?;
     let definition = Definition::parse(&format!(
         "name: {mark}\ndescription: {mark}\nsteps: [{{ id: a, use: docmill/text@1 }}]\n"
     ));
@@ -236,6 +256,7 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
     Ok(Tenant {
         id: tenant,
         secret,
+        session,
         key,
         mark,
         sample,

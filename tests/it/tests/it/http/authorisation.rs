@@ -1,15 +1,16 @@
 //! Who may do what: every operation of the OpenAPI document with every kind of credentials, against `authorisation.tsv`.
 //!
 //! A line of that file is an operation, whose credentials, the status and the code of the answer (`-`: no problem). To write it
-//! anew, run these tests with `DOCMILL_GOLDEN=write`, and look at what changed. A role becomes another [`Credentials`].
+//! anew, run these tests with `DOCMILL_GOLDEN=write`, and look at what changed. What a key narrowed by scopes may: principals.rs.
 
 mod objects;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use docmill_model::id::{ArtifactId, DocumentId, KeyId, RunId};
-use docmill_store::who::Secret;
+use docmill_model::access::Role;
+use docmill_model::id::{ArtifactId, DocumentId, KeyId, RunId, SessionId, UserId};
+use docmill_store::who::{NewKey, Secret};
 use serde_json::Value as Json;
 
 use crate::support::Host;
@@ -33,10 +34,16 @@ enum Credentials {
     /// Two headers, the first of them good.
     Doubled,
     Revoked,
+    /// Its time is over.
+    Expired,
     /// Another tenant's key, which is good for that tenant.
     Foreign,
-    /// The key of the tenant whose objects they are.
-    Valid,
+    /// Keys of the tenant whose objects they are, with this role.
+    Viewer,
+    Invoker,
+    Developer,
+    /// The same; may do everything.
+    Owner,
 }
 
 impl Credentials {
@@ -49,13 +56,22 @@ impl Credentials {
         (Self::InQuery, "in-query"),
         (Self::Doubled, "doubled"),
         (Self::Revoked, "revoked"),
+        (Self::Expired, "expired"),
         (Self::Foreign, "foreign"),
-        (Self::Valid, "valid"),
+        (Self::Viewer, "viewer"),
+        (Self::Invoker, "invoker"),
+        (Self::Developer, "developer"),
+        (Self::Owner, "owner"),
     ];
 
     /// Whether they name somebody.
     fn known(self) -> bool {
-        matches!(self, Self::Foreign | Self::Valid)
+        self == Self::Foreign || self.own()
+    }
+
+    /// Whether they name somebody of the tenant whose objects they are.
+    fn own(self) -> bool {
+        matches!(self, Self::Viewer | Self::Invoker | Self::Developer | Self::Owner)
     }
 }
 
@@ -90,23 +106,34 @@ fn operations() -> Vec<Operation> {
 struct Keys {
     valid: String,
     revoked: String,
+    expired: String,
+    viewer: String,
+    invoker: String,
+    developer: String,
 }
 
 impl Keys {
     async fn new(host: &Host) -> Self {
-        let store = &host.database.store;
-        let (id, revoked) = store.create_key(host.database.tenant, "revoked").await.unwrap();
+        let (id, revoked) = make(host, &NewKey::of_owner("revoked")).await;
         // The host has seen it work, and remembers it.
-        host.anonymous("GET", "/v1/me")
-            .key(revoked.expose())
-            .send()
-            .await
-            .ok(200);
+        host.anonymous("GET", "/v1/me").key(&revoked).send().await.ok(200);
         let ended = host.call("DELETE", &format!("/v1/keys/{id}")).send().await;
         assert_eq!(ended.status, 204, "{}", ended.text());
         Self {
             valid: host.key.clone(),
-            revoked: revoked.expose().to_owned(),
+            revoked,
+            expired: make(
+                host,
+                &NewKey {
+                    expires_at: Some(1),
+                    ..NewKey::of_owner("expired")
+                },
+            )
+            .await
+            .1,
+            viewer: of_role(host, Role::Viewer).await,
+            invoker: of_role(host, Role::Invoker).await,
+            developer: of_role(host, Role::Developer).await,
         }
     }
 
@@ -122,9 +149,27 @@ impl Keys {
             Credentials::Doubled => call.key(valid).key(valid),
             Credentials::Revoked => call.key(&self.revoked),
             Credentials::Foreign => call.key(stranger(host).await.expose()),
-            Credentials::Valid => call.key(valid),
+            Credentials::Expired => call.key(&self.expired),
+            Credentials::Viewer => call.key(&self.viewer),
+            Credentials::Invoker => call.key(&self.invoker),
+            Credentials::Developer => call.key(&self.developer),
+            Credentials::Owner => call.key(valid),
         }
     }
+}
+
+async fn make(host: &Host, new: &NewKey<'_>) -> (KeyId, String) {
+    let made = host.database.store.create_key(host.database.tenant, new).await;
+    let (id, secret) = made.unwrap();
+    (id, secret.expose().to_owned())
+}
+
+async fn of_role(host: &Host, role: Role) -> String {
+    let new = NewKey {
+        role,
+        ..NewKey::of_owner(role.as_str())
+    };
+    make(host, &new).await.1
 }
 
 /// The key of a tenant that has nothing: a new one for every request, so that none finds what another left.
@@ -194,7 +239,7 @@ async fn every_operation_answers_every_caller_as_the_table_says() {
             // Nor does anybody but the owner get to see what is the owner's.
             let shown = objects.ids_alone().iter().any(|id| reply.text().contains(id));
             assert!(
-                *credentials == Credentials::Valid || reply.status >= 300 || !shown,
+                credentials.own() || reply.status >= 300 || !shown,
                 "{name} {word}: {}",
                 reply.text()
             );
@@ -259,6 +304,8 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         artifact: ArtifactId::new().to_string(),
         document: DocumentId::new().to_string(),
         key: KeyId::new().to_string(),
+        user: UserId::new().to_string(),
+        session: SessionId::new().to_string(),
         // As long as the real ones.
         pipeline: "absent".into(),
         plugin: ("docmill".into(), "nothings".into()),
@@ -273,7 +320,12 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         ("GET", "/v1/pipelines/{name}/versions"),
         ("POST", "/v1/pipelines/{name}/runs"),
         ("GET", "/v1/plugins/{namespace}/{name}"),
+        ("POST", "/v1/keys/{id}/rotate"),
         ("DELETE", "/v1/keys/{id}"),
+        ("GET", "/v1/users/{id}"),
+        ("PATCH", "/v1/users/{id}"),
+        ("DELETE", "/v1/sessions/{id}"),
+        ("DELETE", "/v1/users/{id}"),
     ];
     for (method, path) in compared {
         let (key, ids) = (stranger(&host).await, [objects.ids(), nothing.ids()].concat());

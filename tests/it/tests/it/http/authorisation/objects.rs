@@ -1,5 +1,11 @@
 //! Real objects of a tenant, and requests that act on them.
 
+use std::time::Duration;
+
+use docmill_model::id::UserId;
+use docmill_store::who::{NewKey, NewSession};
+use serde_json::json;
+
 use crate::http::{NOTE, TEXT};
 use crate::support::client::Call;
 use crate::support::{Host, component};
@@ -11,6 +17,8 @@ pub struct Objects {
     pub artifact: String,
     pub document: String,
     pub key: String,
+    pub user: String,
+    pub session: String,
     pub pipeline: String,
     pub plugin: (String, String),
     pub version: String,
@@ -28,9 +36,25 @@ impl Objects {
         let (key, _) = host
             .database
             .store
-            .create_key(host.database.tenant, "one")
+            .create_key(host.database.tenant, &NewKey::of_owner("one"))
             .await
             .unwrap();
+        let body = json!({ "email": format!("{key}@example.org"), "name": "Anna", "role": "developer" });
+        let post = host.call("POST", "/v1/users");
+        let user = post
+            .body("application/json", body.to_string())
+            .send()
+            .await
+            .ok(201);
+        let user: UserId = user["id"].as_str().unwrap().parse().unwrap();
+        let new = NewSession {
+            user,
+            client_ip: None,
+            user_agent: None,
+            lasts: Duration::from_secs(3_600),
+        };
+        let store = &host.database.store;
+        let (session, ..) = store.create_session(host.database.tenant, &new).await.unwrap();
         let plugin = host.get("/v1/plugins/docmill/patterns").send().await.ok(200);
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         Self {
@@ -38,6 +62,8 @@ impl Objects {
             artifact: text(&run["artifacts"][0]["id"]),
             document: text(&run["documents"][0]["id"]),
             key: key.to_string(),
+            user: user.to_string(),
+            session: session.to_string(),
             pipeline: "letter".into(),
             plugin: ("docmill".into(), "patterns".into()),
             version: text(&plugin["versions"][0]["version"]),
@@ -47,9 +73,16 @@ impl Objects {
 
     /// Their ids: nobody else has objects that are called so.
     pub fn ids_alone(&self) -> Vec<String> {
-        [&self.run, &self.artifact, &self.document, &self.key]
-            .map(Clone::clone)
-            .into()
+        [
+            &self.run,
+            &self.artifact,
+            &self.document,
+            &self.key,
+            &self.user,
+            &self.session,
+        ]
+        .map(Clone::clone)
+        .into()
     }
 
     /// How these objects may be called in an answer.
@@ -74,6 +107,14 @@ impl Objects {
             }
             "POST /v1/keys" => call.body("application/json", r#"{"name": "another"}"#),
             "PATCH /v1/tenant" => call.body("application/merge-patch+json", r#"{"timezone": "UTC"}"#),
+            "POST /v1/users" => call.body(
+                "application/json",
+                r#"{"email": "new@example.org", "name": "New", "role": "viewer"}"#,
+            ),
+            "PATCH /v1/users/{id}" => call.body("application/json", r#"{"role": "viewer"}"#),
+            "PATCH /v1/me" => call.body("application/json", r#"{"name": "Me"}"#),
+            "POST /v1/keys/{id}/rotate" => call.body("application/json", "{}"),
+            "POST /v1/sessions" => call,
             _ if method == "GET" || method == "DELETE" => call,
             _ => panic!("{operation} is new: say here what body its owner sends"),
         }
@@ -85,6 +126,8 @@ impl Objects {
             Some("runs") => &self.run,
             Some("documents") => &self.document,
             Some("keys") => &self.key,
+            Some("users") => &self.user,
+            Some("sessions") => &self.session,
             _ => "",
         };
         let name = match template.split('/').nth(2) {
