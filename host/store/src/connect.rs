@@ -6,6 +6,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 
+use crate::audit::Sealing;
 use crate::error::StoreError;
 use crate::health::Health;
 use crate::line::{Line, Lines, Watch};
@@ -64,6 +65,7 @@ pub const MIN_VERSION: u32 = 15;
 pub struct Store {
     lines: Lines,
     pub(crate) committer: Committer,
+    pub(crate) sealing: Sealing,
 }
 
 impl Store {
@@ -102,6 +104,7 @@ impl Store {
         Ok(Self {
             committer: Committer::new(lines.clone(), settings.commit_runs),
             lines,
+            sealing: Sealing::default(),
         })
     }
 

@@ -4,7 +4,8 @@
 //! security. Every method that touches a tenant's rows takes the tenant first and works inside a `TenantTx`;
 //! the few that work across tenants call a function of the database that was written for that one purpose.
 //!
-//! Methods are grouped by what they are about: [`who`], [`plugin`], [`pipeline`], [`document`], [`run`].
+//! Methods are grouped by what they are about: [`who`], [`plugin`], [`pipeline`], [`document`], [`run`],
+//! [`audit`].
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
 pub mod connect;
@@ -16,6 +17,7 @@ mod convert;
 mod line;
 mod tenant;
 
+pub mod audit;
 pub mod document;
 pub mod pipeline;
 pub mod plugin;

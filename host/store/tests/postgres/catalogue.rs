@@ -112,6 +112,11 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
         ["api_key", "pipeline", "run", "session", "tenant", "user"]
     );
 
+    // Where an entry of the audit log stands is the sealer's to say.
+    let inserts = "select attname::text from pg_attribute where attrelid = 'docmill.audit_entry'::regclass and attnum > 0
+        and not has_column_privilege('docmill_app', attrelid, attnum, 'insert') order by attname";
+    assert_eq!(rows(&mut owner, inserts).await, ["hash", "seq"]);
+
     let open = "select p.oid::regprocedure::text from pg_proc p where pronamespace = 'docmill'::regnamespace
         and exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) where grantee = 0)";
     assert_eq!(rows(&mut owner, open).await, [] as [String; 0], "PUBLIC may call");
@@ -119,6 +124,25 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
     let careless = "select proname::text from pg_proc where pronamespace = 'docmill'::regnamespace and prosecdef
         and not coalesce(proowner = 'docmill_owner'::regrole and 'search_path=pg_catalog, pg_temp' = any (proconfig), false)";
     assert_eq!(rows(&mut owner, careless).await, [] as [String; 0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_column_of_the_audit_log_is_hashed() -> anyhow::Result<()> {
+    let db = database().await?;
+    let mut owner = PgConnection::connect(&db.url).await?;
+    let hashed = rows(
+        &mut owner,
+        "select unnest(proargnames) from pg_proc where oid = 'docmill.audit_bytes'::regproc order by 1",
+    )
+    .await;
+    let columns = "select attname::text from pg_attribute where attrelid = 'docmill.audit_entry'::regclass
+        and attnum > 0 and not attisdropped and attname <> 'hash' order by attname";
+    assert_eq!(
+        rows(&mut owner, columns).await,
+        hashed,
+        "see migrations/README.md"
+    );
     Ok(())
 }
 

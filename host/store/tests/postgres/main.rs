@@ -1,6 +1,7 @@
 //! The store over a real PostgreSQL.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod audit;
 mod catalogue;
 mod documents;
 mod embedded;
