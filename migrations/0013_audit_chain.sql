@@ -95,6 +95,7 @@ declare
     ids uuid[] := '{}';
     seqs bigint[] := '{}';
     hashes bytea[] := '{}';
+    changed bigint;
 begin
     if pg_try_advisory_xact_lock(hashtext('docmill audit')) then
         for entry in
@@ -122,12 +123,16 @@ begin
             hashes := array_append(hashes, last_hash);
         end loop;
 
+        sealed := cardinality(ids);
+    end if;
+
+    if sealed > 0 then
         update docmill.audit_entry e
         set seq = n.seq, hash = n.hash
         from unnest(tenants, ids, seqs, hashes) n(tenant_id, id, seq, hash)
         where e.tenant_id = n.tenant_id and e.id = n.id and e.seq is null;
-        get diagnostics sealed = row_count;
-        if sealed <> cardinality(ids) then
+        get diagnostics changed = row_count;
+        if changed <> sealed then
             raise exception 'entries of the audit log changed while they were sealed';
         end if;
 

@@ -6,6 +6,7 @@
 //! - [`body`], [`upload`], [`sniff`]: bytes in, bounded in size, time and memory; what they are is found from them.
 //! - [`params`], [`weighed`]: JSON and texts of clients, typed and bounded in what they take once they are built.
 //! - [`problem`], [`codes`]: errors as RFC 9457 problems, with a page for every code in three languages.
+//! - [`audit`]: the audit log, and how reads get into it.
 //! - [`serve`]: connections, their time-outs and the orderly end.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
@@ -14,6 +15,7 @@ pub mod routes;
 pub mod serve;
 pub mod state;
 
+pub mod audit;
 pub mod body;
 pub mod caller;
 pub mod codes;

@@ -17,6 +17,7 @@ use docmill_model::value::Verdict;
 use docmill_runs::{Answer, Snapshot};
 use futures_util::FutureExt as _;
 
+use crate::audit::Reading;
 use crate::language::Language;
 use crate::metrics::{Metrics, RequestKey};
 use crate::probes::Answered;
@@ -71,6 +72,11 @@ impl Context {
         if let Some(key) = key {
             let _ = self.0.key.set(key);
         }
+    }
+
+    /// Who asks, if it is known.
+    pub fn caller(&self) -> Option<(TenantId, KeyId)> {
+        Some((*self.0.tenant.get()?, *self.0.key.get()?))
     }
 
     /// The language of problems unless the client asks for another.
@@ -202,10 +208,15 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         answered: false,
     };
     request.extensions_mut().insert(context.clone());
+    let reading = Reading::of(&mut request, &open.route).await;
 
     let response = match refused {
         Some(said) => Problem::malformed(said).into_response(),
         None => caught(open.state.metrics(), next.run(request)).await,
+    };
+    let response = match reading {
+        Some(reading) => reading.written(&open.state, &context, response).await,
+        None => response,
     };
 
     let problem = problem_of(&response);

@@ -108,6 +108,7 @@ pub async fn metrics(State(state): State<ApiState>) -> Response {
     engine(&mut text, &state);
     cache(&mut text, &state);
     pool(&mut text, &state);
+    audit(&mut text, &state);
     let ready = u8::from(state.readiness().ready());
     single(
         &mut text,
@@ -213,6 +214,59 @@ fn cache(text: &mut String, state: &ApiState) {
             "gauge",
             "Values that the cache holds in memory.",
             figures.local_values,
+        ),
+    ] {
+        single(text, name, kind, help, value);
+    }
+}
+
+/// Whether the audit log keeps up.
+fn audit(text: &mut String, state: &ApiState) {
+    let lag = state.store().audit_lag();
+    let journal = state.journal().figures();
+    let waiting = u64::try_from(journal.waiting).unwrap_or(u64::MAX);
+    for (name, kind, help, value) in [
+        (
+            "docmill_audit_unsealed",
+            "gauge",
+            "Entries of the audit log that are not sealed yet, of all tenants.",
+            lag.waiting,
+        ),
+        (
+            "docmill_audit_unsealed_seconds",
+            "gauge",
+            "Age of the oldest of them; over 60 is an alarm.",
+            lag.oldest.as_secs(),
+        ),
+        (
+            "docmill_audit_seal_failures_total",
+            "counter",
+            "Times that sealing failed.",
+            lag.failures,
+        ),
+        (
+            "docmill_audit_reads_waiting",
+            "gauge",
+            "Reads that wait to be written into the audit log.",
+            waiting,
+        ),
+        (
+            "docmill_audit_reads_total",
+            "counter",
+            "Reads that were written into the audit log.",
+            journal.written,
+        ),
+        (
+            "docmill_audit_reads_refused_total",
+            "counter",
+            "Reads that were refused because the audit log could not take them.",
+            journal.refused,
+        ),
+        (
+            "docmill_audit_reads_lost_total",
+            "counter",
+            "Reads that could not be written into the audit log and are in the host's log instead.",
+            journal.lost,
         ),
     ] {
         single(text, name, kind, help, value);

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::{documents, keys, me, pages, pipelines, plugins, probes, runs, sessions, tenant, users};
+use crate::{audit, documents, keys, me, pages, pipelines, plugins, probes, runs, sessions, tenant, users};
 
 fn all() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(head())
@@ -46,6 +46,9 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::revoke))
         .routes(routes!(me::show, me::change))
         .routes(routes!(tenant::show, tenant::change))
+        // Who did what.
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::verify))
         // For operators, and for people who look around. No key is needed.
         .routes(routes!(probes::healthz))
         .routes(routes!(probes::readyz))
@@ -166,6 +169,7 @@ mod tests {
             "/v1/keys",
             "/v1/runs",
             "/v1/documents",
+            "/v1/audit",
         ] {
             let list = &document["paths"][path]["get"]["parameters"];
             let names = list.as_array().into_iter().flatten().map(|p| &p["name"]);

@@ -13,6 +13,7 @@ use docmill_runs::remembered::Remembered;
 use docmill_store::Store;
 use docmill_store::who;
 
+use crate::audit::Journal;
 use crate::body::Memory;
 use crate::metrics::Metrics;
 
@@ -74,12 +75,14 @@ struct Parts {
     body_memory: Memory,
     metrics: Metrics,
     readiness: Readiness,
+    journal: Journal,
 }
 
 impl ApiState {
-    /// The HTTP side over what the server wired; not ready yet.
+    /// The HTTP side over what the server wired; not ready yet. Must be called inside a Tokio runtime.
     pub fn new(store: Store, blobs: Blobs, registry: Registry, runs: Runs, settings: Settings) -> Self {
         Self(Arc::new(Parts {
+            journal: Journal::new(store.clone()),
             store,
             blobs,
             registry,
@@ -125,6 +128,11 @@ impl ApiState {
     /// Whether this host wants requests.
     pub fn readiness(&self) -> &Readiness {
         &self.0.readiness
+    }
+
+    /// Reads on their way into the audit log.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
     }
 
     pub(crate) fn callers(&self) -> &Remembered<Digest, Arc<who::Caller>> {

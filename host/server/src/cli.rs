@@ -92,6 +92,9 @@ pub enum Command {
     /// See and change the organisation's time zone and locale.
     #[command(subcommand)]
     Tenant(Tenant),
+    /// See who did what, and whether the audit log is still what was written.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Look at settings.
     #[command(subcommand)]
     Config(Config),
@@ -358,6 +361,42 @@ pub enum Tenant {
         /// The language of messages for which nobody asks in another: `en`, `ru` or `kk`, or with a region, as in `kk-KZ`.
         #[arg(long, value_name = "TAG")]
         locale: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Newest first.
+    List {
+        /// What was done: `key.create`, `document.read`, `run.finish`.
+        #[arg(long)]
+        action: Option<String>,
+        /// To what: an id, or the name of a pipeline or plugin.
+        #[arg(long)]
+        subject: Option<String>,
+        /// By this key (`key_…`).
+        #[arg(long = "by", value_name = "KEY")]
+        by: Option<String>,
+        /// At this time or later, as in `2026-11-21` or `2026-11-21T10:00:00Z`.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Before this time.
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compute the hash of every entry again; prints the head of the log, and fails at the first entry that was changed, removed
+    /// or moved.
+    Verify {
+        /// A head that was printed earlier and kept elsewhere: tells whether the log was cut off or written anew since.
+        #[arg(long, value_name = "SEQ:HASH")]
+        head: Option<String>,
+        #[arg(long)]
+        json: bool,
     },
 }
 

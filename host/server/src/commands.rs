@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod audit;
 mod config;
 mod demo;
 mod dev;
@@ -42,6 +43,7 @@ pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             Command::Key(command) => key::key(&arguments, command).await,
             Command::User(command) => user::user(&arguments, command).await,
             Command::Tenant(command) => tenant::tenant(&arguments, command).await,
+            Command::Audit(command) => audit::audit(&arguments, command).await,
             Command::Config(command) => config::config(&arguments, command),
         }
     })?;

@@ -24,7 +24,7 @@ pub const CONFIG: u8 = 78;
 pub const HELP: &str = "\
 Exit codes:
   0   done (for `run`: verdict pass, or none asked for)
-  1   failed; the message says why and what to do
+  1   failed; the message says why and what to do (for `audit verify`: the log is broken)
   2   the command line is wrong
   3   `run`: the verdict is fail
   4   `run`: the verdict is undecided, a person has to look

@@ -3,6 +3,7 @@
 
 mod database;
 mod files;
+mod sealer;
 mod upkeep;
 
 use std::collections::HashSet;
@@ -71,7 +72,7 @@ pub struct Platform {
     database: Database,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<std::io::Result<()>>,
-    upkeep: JoinHandle<()>,
+    upkeep: [JoinHandle<()>; 2],
 }
 
 /// Whose definition is saved.
@@ -98,6 +99,8 @@ pub fn told(what: &str) {
 
 /// How long runs whose guests were interrupted may take to be kept and answered.
 const AFTER_INTERRUPTION: Duration = Duration::from_secs(3);
+/// How long reads may take to get into the audit log at the end.
+const LAST_READS: Duration = Duration::from_secs(3);
 /// The organisation that the first start makes.
 const FIRST_TENANT: &str = "main";
 
@@ -151,7 +154,10 @@ impl Platform {
             async { stopped.await.unwrap_or(()) },
             config.drain_timeout,
         ));
-        let upkeep = tokio::spawn(upkeep::run(store.clone(), runs.clone()));
+        let upkeep = [
+            tokio::spawn(upkeep::run(store.clone(), runs.clone())),
+            tokio::spawn(sealer::run(store.clone())),
+        ];
         let platform = Self {
             store,
             registry,
@@ -261,10 +267,13 @@ impl Platform {
         &self.key_file
     }
 
-    /// Ends in order: not ready → no new connections → running work may end → guests are interrupted → the database.
+    /// Ends in order: not ready → no new connections → running work may end → guests are interrupted → the last reads
+    /// are in the audit log → the database.
     pub async fn stop(mut self) {
         self.state.readiness().set_ready(false);
-        self.upkeep.abort();
+        for upkeep in &self.upkeep {
+            upkeep.abort();
+        }
         if let Some(stop) = self.stop.take() {
             stop.send(()).ok();
         }
@@ -272,6 +281,7 @@ impl Platform {
             .await
             .ok();
         self.interrupt().await;
+        self.state.journal().close(LAST_READS).await;
         self.store.close().await;
         self.database.stop().await;
         info!("stopped");

@@ -1,5 +1,6 @@
 //! The HTTP side, through a socket.
 
+mod audit;
 mod authorisation;
 mod components;
 mod connections;
