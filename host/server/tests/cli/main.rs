@@ -5,6 +5,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod audit;
 mod demo;
 mod dev;
 mod examples;

@@ -2,9 +2,10 @@
 
 use docmill_harness::database;
 use docmill_model::failure::Code;
-use docmill_model::id::PipelineId;
+use docmill_model::id::{AuditId, KeyId, PipelineId};
 use docmill_model::run::Status;
 use docmill_model::value::Verdict;
+use docmill_store::audit::{AuditFilter, NewEntry};
 use docmill_store::run::RunFilter;
 use docmill_store::{Settings, Store};
 use sqlx::{Connection as _, PgConnection};
@@ -161,5 +162,80 @@ async fn runs_and_documents_are_found_through_indexes() -> anyhow::Result<()> {
             "{index} was not used"
         );
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_audit_log_is_searched_through_indexes() -> anyhow::Result<()> {
+    let db = database().await?;
+    let rare = KeyId::new();
+    let entry = |n: i64| NewEntry {
+        id: AuditId::new(),
+        at: 1_795_000_000_000 + n * 1_000,
+        action: if n == 7 { "key.create" } else { "document.read" },
+        subject: format!("subject {n}"),
+        key: Some(if n == 8 { rare } else { KeyId::new() }),
+        client_ip: None,
+        request: None,
+        detail: None,
+    };
+    for first in (0..10_000).step_by(500) {
+        let entries: Vec<NewEntry> = (first..first + 500).map(entry).collect();
+        db.store.audit_all(db.tenant, &entries).await?;
+    }
+    while db.store.seal_audit().await?.more {}
+    let mut owner = PgConnection::connect(&db.url).await?;
+    sqlx::raw_sql("vacuum analyze").execute(&mut owner).await?;
+    let store = Store::connect(&Settings {
+        pool: 1,
+        ..Settings::new(&db.url)
+    })?;
+    let by = AuditFilter::default;
+    let filters = [
+        (
+            "(tenant_id, action, seq)",
+            AuditFilter {
+                action: Some("key.create".into()),
+                ..by()
+            },
+        ),
+        (
+            "(tenant_id, subject, seq)",
+            AuditFilter {
+                subject: Some("subject 9".into()),
+                ..by()
+            },
+        ),
+        (
+            "(tenant_id, key_id, seq)",
+            AuditFilter {
+                key: Some(rare),
+                ..by()
+            },
+        ),
+        (
+            "(tenant_id, at)",
+            AuditFilter {
+                since: Some(1_795_000_010_000),
+                until: Some(1_795_000_011_000),
+                ..by()
+            },
+        ),
+    ];
+    for (index, filter) in filters {
+        let before = scans(&db.url, index).await;
+        assert_eq!(
+            store.list_audit(db.tenant, &filter).await?.items.len(),
+            1,
+            "{index}"
+        );
+        assert!(
+            used_since(&store, &db.url, index, before).await,
+            "{index} was not used"
+        );
+    }
+    let before = scans(&db.url, "(tenant_id, seq)").await;
+    assert_eq!(store.list_audit(db.tenant, &by()).await?.items.len(), 50);
+    assert!(used_since(&store, &db.url, "(tenant_id, seq)", before).await);
     Ok(())
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use docmill_harness::database;
+use docmill_model::id::{AuditId, DocumentId, KeyId, RequestId};
+use docmill_store::audit::{Head, NewEntry};
 use sqlx::postgres::PgPoolOptions;
 
 use crate::sample::{self, Sample};
@@ -164,5 +166,41 @@ async fn beside_a_plain_insert() -> anyhow::Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// What sealing and verifying cost for each entry.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by hand"]
+async fn of_sealing_and_verifying() -> anyhow::Result<()> {
+    let db = database().await?;
+    let entries: Vec<NewEntry> = (0..50_000)
+        .map(|_| NewEntry {
+            id: AuditId::new(),
+            at: 1_795_000_000_123,
+            action: "document.read",
+            subject: DocumentId::new().to_string(),
+            key: Some(KeyId::new()),
+            client_ip: Some([192, 0, 2, 1].into()),
+            request: Some(RequestId::new()),
+            detail: None,
+        })
+        .collect();
+    let each = |begun: Instant| begun.elapsed().as_secs_f64() * 1e6 / 50_000.0;
+    let begun = Instant::now();
+    for some in entries.chunks(512) {
+        db.store.audit_all(db.tenant, some).await?;
+    }
+    let written = each(begun);
+    let begun = Instant::now();
+    while db.store.seal_audit().await?.more {}
+    let sealed = each(begun);
+    let begun = Instant::now();
+    let verified = db.store.verify_audit(db.tenant, Head::START, None).await?;
+    assert_eq!((verified.checked, verified.broken), (50_000, None));
+    println!(
+        "µs for each entry: written {written:.1}, sealed {sealed:.1}, verified {:.1}",
+        each(begun)
+    );
     Ok(())
 }
