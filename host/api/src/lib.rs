@@ -42,6 +42,7 @@ mod runs;
 mod sessions;
 mod tenant;
 mod time;
+mod usage;
 mod users;
 
 pub use routes::{openapi, router};

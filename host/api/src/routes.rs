@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::{audit, documents, keys, me, pages, pipelines, plugins, probes, runs, sessions, tenant, users};
+use crate::{audit, documents, keys, me, pages, pipelines, plugins, probes, runs, sessions, tenant, usage, users};
 
 fn all() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(head())
@@ -49,6 +49,8 @@ fn all() -> OpenApiRouter<ApiState> {
         // Who did what.
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))
+        // What it came to.
+        .routes(routes!(usage::show))
         // For operators, and for people who look around. No key is needed.
         .routes(routes!(probes::healthz))
         .routes(routes!(probes::readyz))
@@ -149,6 +151,7 @@ mod tests {
             ("PUT", "/v1/plugins/{namespace}/{name}/versions/{version}"),
             ("DELETE", "/v1/keys/{id}"),
             ("PATCH", "/v1/tenant"),
+            ("GET", "/v1/usage"),
             ("GET", "/healthz"),
         ] {
             assert!(

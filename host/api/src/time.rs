@@ -2,7 +2,7 @@
 
 use docmill_model::run::Millis;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::problem::Problem;
@@ -35,6 +35,37 @@ pub fn parse(name: &str, text: &str, timezone: &str) -> Result<Millis, Problem> 
             "'{name}' is a time such as 2026-11-21T10:00:00Z, or a date, which is taken in the tenant's time zone"
         ))
     })
+}
+
+/// The days of a time in that zone, the first of which has `since` in it: date and beginning.
+pub fn days(since: Millis, until: Millis, timezone: &str) -> Vec<(String, Millis)> {
+    let zone = zone(timezone).unwrap_or(TimeZone::UTC);
+    let mut days = Vec::new();
+    let mut next = Timestamp::from_millisecond(since)
+        .ok()
+        .map(|at| at.to_zoned(zone.clone()).date());
+    while let Some(date) = next {
+        let Some(begins) = midnight(date, &zone).filter(|begins| *begins < until) else {
+            break;
+        };
+        days.push((date.to_string(), begins));
+        next = date.tomorrow().ok();
+    }
+    days
+}
+
+/// When the month began in which `at` is in that zone; `at` itself at the edge of all time.
+pub fn month_start(at: Millis, timezone: &str) -> Millis {
+    let zone = zone(timezone).unwrap_or(TimeZone::UTC);
+    let date = Timestamp::from_millisecond(at).map(|at| at.to_zoned(zone.clone()).date());
+    let begins = date.ok().and_then(|date| midnight(date.first_of_month(), &zone));
+    begins.unwrap_or(at)
+}
+
+/// When a day begins; where clocks are put forward at midnight, that is when they are.
+fn midnight(date: Date, zone: &TimeZone) -> Option<Millis> {
+    let begins = zone.to_timestamp(date.to_datetime(Time::midnight())).ok()?;
+    Some(begins.as_millisecond())
 }
 
 #[cfg(test)]
@@ -71,6 +102,41 @@ mod tests {
             "2026-03-29T01:30:00.000Z"
         );
         assert_eq!(rfc("2026-11-21", "Middle/Earth"), "2026-11-21T00:00:00.000Z");
+    }
+
+    #[test]
+    fn days_begin_at_the_zones_midnight() {
+        let at = |text| parse("since", text, "UTC").unwrap();
+        let told = |since, until, zone| {
+            let days = days(at(since), at(until), zone);
+            let told = days.into_iter().map(|(date, begins)| (date, rfc3339(begins)));
+            told.collect::<Vec<_>>()
+        };
+        let day = |date: &str, begins: &str| (date.to_owned(), format!("{begins}:00.000Z"));
+        assert_eq!(
+            told("2026-11-20T18:59", "2026-11-20T19:01", "Asia/Almaty"),
+            [
+                day("2026-11-20", "2026-11-19T19:00"),
+                day("2026-11-21", "2026-11-20T19:00")
+            ]
+        );
+        // Clocks were put back in the night after the 24th, and there is no midnight before the 8th.
+        assert_eq!(
+            told("2026-10-25T00:00", "2026-10-26T00:00", "Europe/Berlin"),
+            [
+                day("2026-10-25", "2026-10-24T22:00"),
+                day("2026-10-26", "2026-10-25T23:00")
+            ]
+        );
+        assert_eq!(
+            told("2019-09-08T04:00", "2019-09-08T05:00", "America/Santiago"),
+            [day("2019-09-08", "2019-09-08T04:00")]
+        );
+        assert!(days(i64::MIN, i64::MAX, "UTC").is_empty());
+        let month = |text| rfc3339(month_start(at(text), "Asia/Almaty"));
+        assert_eq!(month("2026-10-31T19:00"), "2026-10-31T19:00:00.000Z");
+        assert_eq!(month("2026-10-31T18:59"), "2026-09-30T19:00:00.000Z");
+        assert_eq!(month_start(i64::MAX, "UTC"), i64::MAX);
     }
 
     #[test]

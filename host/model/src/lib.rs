@@ -25,3 +25,4 @@ pub mod definition;
 pub mod plan;
 pub mod plugin;
 pub mod run;
+pub mod usage;

@@ -131,6 +131,9 @@ impl Runs {
             // It could not be kept: it is refused before any work is done.
             return Err(away().into());
         }
+        if definition.retain == Retain::None {
+            parts.unwritten.check(acting.tenant)?;
+        }
         let stated = definition.limits.timeout.unwrap_or(parts.settings.timeout);
         let deadline = admission.since + stated.min(parts.settings.longest).0;
         let created_at = now();
@@ -244,6 +247,7 @@ impl Run {
                 Failure::new(Code::Internal, "the run could not be kept; the log tells more")
             })??
         } else {
+            parts.unwritten.add(self.tenant, &self.head, &outcome);
             let artifacts = artifacts.into_iter().map(|(record, bytes)| (record.id, bytes));
             Answer::new(self.head, outcome, artifacts.collect())
         };

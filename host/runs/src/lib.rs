@@ -8,6 +8,7 @@
 //! - [`plans`]: pipelines with every plugin pinned, looked at again every second.
 //! - [`admit`]: how many runs may be in flight (more are shed) and at work (more queue).
 //! - [`invoke`]: the walk of one run.
+//! - `usage`: what runs used of which nothing else is kept.
 //!
 //! What must hold: an answer leaves only after the run is durable; a run is never kept in halves; a pipeline with
 //! `retain: none` needs neither PostgreSQL nor blobs once its plan is in memory.
@@ -20,6 +21,7 @@ pub mod plans;
 pub mod remembered;
 
 mod documents;
+mod usage;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -95,6 +97,7 @@ pub(crate) struct Parts {
     pub(crate) plans: plans::Plans,
     pub(crate) gate: admit::Gate,
     pub(crate) health: Health,
+    pub(crate) unwritten: Arc<usage::Unwritten>,
     /// When it was put together.
     started: Millis,
 }
@@ -111,6 +114,7 @@ impl Runs {
         let health = store.health().clone();
         let plans = plans::Plans::new(store.clone(), settings.plan_age, settings.grace, health.clone());
         let gate = admit::Gate::new(&settings);
+        let unwritten = usage::Unwritten::new(store.clone());
         Self(Arc::new(Parts {
             store,
             blobs,
@@ -118,6 +122,7 @@ impl Runs {
             settings,
             plans,
             health,
+            unwritten,
             gate,
             started: now(),
         }))
@@ -141,6 +146,11 @@ impl Runs {
     /// This host published a plugin or saved a pipeline of `tenant`: plans made before are looked at again.
     pub fn changed(&self, tenant: TenantId) {
         self.0.plans.changed(tenant);
+    }
+
+    /// Writes what runs used that are not kept, as far as it waits to be written; when the host ends, and nothing runs any more.
+    pub async fn settle_usage(&self, within: Duration) {
+        self.0.unwritten.settle(within).await;
     }
 
     /// Fails accepted runs that a host left unfinished: their time, and a minute, is over. Never one that is at work, on this

@@ -95,6 +95,8 @@ pub enum Command {
     /// See who did what, and whether the audit log is still what was written.
     #[command(subcommand)]
     Audit(Audit),
+    /// Show what was used: runs, calls of plugins, CPU time, bytes, pages.
+    Usage(Usage),
     /// Look at settings.
     #[command(subcommand)]
     Config(Config),
@@ -362,6 +364,32 @@ pub enum Tenant {
         #[arg(long, value_name = "TAG")]
         locale: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Usage {
+    /// Runs admitted at this time or later, as in `2026-11-01`, which is midnight in the organisation's time zone [default: the
+    /// first of the month].
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Runs admitted before this time [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// What is told apart: day, pipeline, plugin, key, or several with commas in between.
+    #[arg(long, value_name = "WORDS", default_value = "day")]
+    pub by: String,
+    /// Only of this pipeline.
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Option<String>,
+    /// Only calls of this plugin: `namespace/name`, or `namespace/name@version`.
+    #[arg(long, value_name = "NAME")]
+    pub plugin: Option<String>,
+    /// Only of this key, by its id: `key_…`.
+    #[arg(long, value_name = "ID")]
+    pub of_key: Option<String>,
+    /// The whole answer as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,6 +13,7 @@ mod run;
 mod runs;
 pub mod serve;
 mod tenant;
+mod usage;
 mod user;
 
 use std::process::ExitCode;
@@ -44,6 +45,7 @@ pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             Command::User(command) => user::user(&arguments, command).await,
             Command::Tenant(command) => tenant::tenant(&arguments, command).await,
             Command::Audit(command) => audit::audit(&arguments, command).await,
+            Command::Usage(options) => usage::usage(&arguments, options).await,
             Command::Config(command) => config::config(&arguments, command),
         }
     })?;

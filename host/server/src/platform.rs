@@ -101,6 +101,8 @@ pub fn told(what: &str) {
 const AFTER_INTERRUPTION: Duration = Duration::from_secs(3);
 /// How long reads may take to get into the audit log at the end.
 const LAST_READS: Duration = Duration::from_secs(3);
+/// How long it may take to write down what runs used that are not kept.
+const SETTLING: Duration = Duration::from_secs(3);
 /// The organisation that the first start makes.
 const FIRST_TENANT: &str = "main";
 
@@ -282,6 +284,7 @@ impl Platform {
             .ok();
         self.interrupt().await;
         self.state.journal().close(LAST_READS).await;
+        self.runs.settle_usage(SETTLING).await;
         self.store.close().await;
         self.database.stop().await;
         info!("stopped");

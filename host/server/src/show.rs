@@ -33,6 +33,12 @@ impl Style {
         }
     }
 
+    /// For whoever reads it without a terminal.
+    #[cfg(test)]
+    pub fn plain() -> Self {
+        Self { colour: false }
+    }
+
     fn paint(self, code: &str, text: &str) -> String {
         if self.colour {
             format!("\x1b[{code}m{text}\x1b[0m")
@@ -180,11 +186,17 @@ fn steps(out: &mut String, answer: &Json, style: Style) {
 }
 
 /// Rows under a heading, columns as wide as they need.
-pub fn table<const N: usize>(out: &mut String, heading: [&str; N], rows: &[[String; N]], style: Style) {
+pub fn table<'a, R: AsRef<[String]>>(
+    out: &mut String,
+    heading: impl AsRef<[&'a str]>,
+    rows: &[R],
+    style: Style,
+) {
+    let heading = heading.as_ref();
     let width = |column: usize| {
         let cells = rows
             .iter()
-            .filter_map(|row| row.get(column))
+            .filter_map(|row| row.as_ref().get(column))
             .map(|cell| cell.chars().count());
         cells
             .chain(heading.get(column).map(|h| h.chars().count()))
@@ -193,7 +205,7 @@ pub fn table<const N: usize>(out: &mut String, heading: [&str; N], rows: &[[Stri
     };
     let line = |cells: &[&str]| {
         let padded = cells.iter().enumerate().map(|(column, cell)| {
-            let pad = if column + 1 == N {
+            let pad = if column + 1 == heading.len() {
                 0
             } else {
                 width(column).saturating_sub(cell.chars().count())
@@ -202,9 +214,9 @@ pub fn table<const N: usize>(out: &mut String, heading: [&str; N], rows: &[[Stri
         });
         padded.collect::<Vec<_>>().join("  ")
     };
-    writeln!(out, "  {}", style.dim(line(&heading).trim_end())).ok();
+    writeln!(out, "  {}", style.dim(line(heading).trim_end())).ok();
     for row in rows {
-        let cells: Vec<&str> = row.iter().map(String::as_str).collect();
+        let cells: Vec<&str> = row.as_ref().iter().map(String::as_str).collect();
         writeln!(out, "  {}", line(&cells).trim_end()).ok();
     }
 }

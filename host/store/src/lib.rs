@@ -5,7 +5,7 @@
 //! the few that work across tenants call a function of the database that was written for that one purpose.
 //!
 //! Methods are grouped by what they are about: [`who`], [`plugin`], [`pipeline`], [`document`], [`run`],
-//! [`audit`].
+//! [`audit`], [`usage`].
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
 pub mod connect;
@@ -22,6 +22,7 @@ pub mod document;
 pub mod pipeline;
 pub mod plugin;
 pub mod run;
+pub mod usage;
 pub mod who;
 
 pub mod embedded;

@@ -99,6 +99,48 @@ fn a_tenants_settings_are_changed_and_shown() {
     assert_eq!(server.terminate().0, 0);
 }
 
+const FLEETING: &str = "\
+name: fleeting
+retain: none
+steps: [ { id: parse, use: docmill/text@* } ]
+";
+
+#[test]
+fn what_was_used_is_shown_and_survives_the_end_of_the_process() {
+    let home = home();
+    let file = home.data.with_file_name("fleeting.yaml");
+    std::fs::write(&file, FLEETING).unwrap();
+    home.run(&["pipeline", "apply", text(&file)]).ended(0);
+    let runs = |pipeline: &str| {
+        let done = home.run(&["usage", "--pipeline", pipeline, "--by", "key", "--json"]);
+        let usage = done.ended(0).json();
+        usage["total"]["runs"].as_u64().unwrap()
+    };
+    let before = (runs("read"), runs("fleeting"));
+    home.run(&["run", text(&sample("letter.txt"))]).ended(0);
+    // It is written each second, and at the end.
+    home.run(&["run", text(&sample("letter.txt")), "-p", "fleeting"])
+        .ended(0);
+    assert_eq!((runs("read"), runs("fleeting")), (before.0 + 1, before.1 + 1));
+
+    let server = home.start(&mut home.docmill(&["serve"]));
+    let done = server.ask(&home, &["usage", "--by", "plugin,day"]).ended(0);
+    for part in [
+        "docmill/text@",
+        "(the runs themselves)",
+        "total",
+        "CPU ms",
+        "days in UTC",
+    ] {
+        assert!(done.out.contains(part), "{part}: {done:#?}");
+    }
+    let none = ["usage", "--since", "2026-01-01", "--until", "2026-01-02"];
+    assert!(server.ask(&home, &none).ended(0).out.contains("0.000"));
+    server.ask(&home, &["usage", "--by", "month"]).ended(1);
+    server.ask(&home, &["usage", "--until", "yesterday"]).ended(1);
+    assert_eq!(server.terminate().0, 0);
+}
+
 /// A `docmill run` that was there first ends, and takes its PostgreSQL with it: the server starts it again.
 #[test]
 fn a_server_outlives_the_command_that_started_the_database() {

@@ -2,14 +2,14 @@
 
 use docmill_model::definition::{Durability, Retain};
 use docmill_model::reading::{Page, TextOrigin};
-use docmill_model::run::{AttemptRecord, InputContent, ReadingRecord, RunHead, RunOutcome, StepRecord};
+use docmill_model::run::{AttemptRecord, InputContent, ReadingRecord, RunHead, StepRecord};
 use docmill_model::value::{Check, Citation, Field, MatchClass, Outcome, Severity};
 use uuid::Uuid;
 
 use super::RunCommit;
 use super::rows::{
     NewArtifact, NewAttempt, NewCheck, NewCitation, NewField, NewInput, NewLookup, NewOutput, NewPage,
-    NewReading, NewRun, NewSource, NewStep, NewUsage, Rows,
+    NewReading, NewRun, NewSource, NewStep, Rows,
 };
 use crate::clean::{json_text, text, texts};
 use crate::convert::{count_out, size_out};
@@ -53,7 +53,7 @@ pub(crate) fn finished(commit: &RunCommit<'_>) -> Result<Rows, StoreError> {
         reading_rows(&mut rows, id, head, reading)?;
     }
     for (ordinal, step) in outcome.steps.iter().enumerate() {
-        step_rows(&mut rows, head, outcome, count_out(ordinal)?, step)?;
+        step_rows(&mut rows, head, count_out(ordinal)?, step)?;
     }
     let fields = outcome
         .fields
@@ -236,13 +236,7 @@ fn page_row(reading: Uuid, number: i32, page: &Page) -> Result<NewPage, StoreErr
     })
 }
 
-fn step_rows(
-    rows: &mut Rows,
-    head: &RunHead,
-    outcome: &RunOutcome,
-    ordinal: i32,
-    step: &StepRecord,
-) -> Result<(), StoreError> {
+fn step_rows(rows: &mut Rows, head: &RunHead, ordinal: i32, step: &StepRecord) -> Result<(), StoreError> {
     rows.steps.push(NewStep {
         run_id: head.id.uuid(),
         ordinal,
@@ -262,8 +256,6 @@ fn step_rows(
         });
     }
     for (number, attempt) in step.attempts.iter().enumerate() {
-        let cpu_us = size_out(attempt.usage.cpu_us)?;
-        usage(rows, head, outcome, Some(attempt.id.uuid()), "cpu_us", cpu_us)?;
         rows.attempts
             .push(attempt_row(head, ordinal, count_out(number)?, attempt)?);
     }
@@ -298,26 +290,6 @@ fn attempt_row(
         log: log.map(|l| text(l).into_owned()),
         reused: attempt.reused,
     })
-}
-
-fn usage(
-    rows: &mut Rows,
-    head: &RunHead,
-    outcome: &RunOutcome,
-    attempt: Option<Uuid>,
-    meter: &str,
-    quantity: i64,
-) -> Result<(), StoreError> {
-    rows.usage.push(NewUsage {
-        run_id: head.id.uuid(),
-        ordinal: count_out(rows.usage.len())?,
-        attempt_id: attempt,
-        key_id: head.key.map(|k| k.uuid()),
-        meter: meter.to_owned(),
-        quantity,
-        at_ms: outcome.finished_at,
-    });
-    Ok(())
 }
 
 fn field_rows(rows: &mut Rows, run: Uuid, ordinal: i32, field: &Field, lost: bool) -> Result<(), StoreError> {

@@ -225,9 +225,11 @@ async fn write(
     }
 }
 
-const WITHOUT: &str = "select given, instead from docmill.commit_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+// After artifacts came the entries of the ledger: they are made there, from the rest.
+const WITHOUT: &str = "select given, instead from docmill.commit_runs(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, '{}')";
 const WITH_OUTPUTS: &str = "select given, instead from docmill.commit_runs_with_outputs(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, '{}', $15)";
 
 async fn send(
     line: &mut Line,
@@ -251,8 +253,7 @@ async fn send(
         .bind(runs.iter().flat_map(|r| &r.fields).bind_iter())
         .bind(runs.iter().flat_map(|r| &r.checks).bind_iter())
         .bind(runs.iter().flat_map(|r| &r.citations).bind_iter())
-        .bind(runs.iter().flat_map(|r| &r.artifacts).bind_iter())
-        .bind(runs.iter().flat_map(|r| &r.usage).bind_iter());
+        .bind(runs.iter().flat_map(|r| &r.artifacts).bind_iter());
     if outputs {
         query = query.bind(runs.iter().flat_map(|r| &r.outputs).bind_iter());
     }

@@ -18,7 +18,6 @@ pub(crate) struct Rows {
     pub(crate) checks: Vec<NewCheck>,
     pub(crate) citations: Vec<NewCitation>,
     pub(crate) artifacts: Vec<NewArtifact>,
-    pub(crate) usage: Vec<NewUsage>,
     pub(crate) outputs: Vec<NewOutput>,
 }
 
@@ -238,18 +237,6 @@ pub(crate) struct NewArtifact {
     pub(crate) media_type: String,
     pub(crate) size: i64,
     pub(crate) digest: Vec<u8>,
-}
-
-#[derive(Debug, Clone, sqlx::Type)]
-#[sqlx(type_name = "docmill.new_usage")]
-pub(crate) struct NewUsage {
-    pub(crate) run_id: Uuid,
-    pub(crate) ordinal: i32,
-    pub(crate) attempt_id: Option<Uuid>,
-    pub(crate) key_id: Option<Uuid>,
-    pub(crate) meter: String,
-    pub(crate) quantity: i64,
-    pub(crate) at_ms: i64,
 }
 
 #[derive(Debug, Clone, sqlx::Type)]

@@ -12,4 +12,5 @@ mod plugins_and_pipelines;
 mod runs;
 mod sample;
 mod speed;
+mod usage;
 mod who;

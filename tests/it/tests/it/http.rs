@@ -22,6 +22,7 @@ mod silence;
 mod storage;
 mod tenant;
 mod truth;
+mod usage;
 mod walk;
 mod wild;
 

@@ -75,7 +75,7 @@ async fn a_run_whose_host_is_gone_is_found_when_its_time_is_over() {
     let mut left = async |seconds: u64| {
         let sql = format!(
             "update docmill.run set status = 'running', verdict = null, started_at = null, finished_at = null,
-             created_at = now() - interval '{seconds} seconds'; delete from docmill.audit_entry where action = 'run.finish'"
+             created_at = now() - interval '{seconds} seconds'; delete from docmill.audit_entry where action = 'run.finish'; delete from docmill.usage_entry"
         );
         sqlx::raw_sql(AssertSqlSafe(sql))
             .execute(&mut owner)
@@ -103,7 +103,7 @@ async fn a_host_that_is_alone_takes_what_was_there_before_it_for_lost() {
     let mut owner = PgConnection::connect(&host.database.url).await.unwrap();
     let left =
         "update docmill.run set status = 'running', verdict = null, started_at = null, finished_at = null;
-        delete from docmill.audit_entry where action = 'run.finish'";
+        delete from docmill.audit_entry where action = 'run.finish'; delete from docmill.usage_entry";
     sqlx::raw_sql(left).execute(&mut owner).await.unwrap();
     let runs = host.state.runs();
     assert_eq!(runs.mark_lost(true).await.unwrap(), 0, "it is this host's own");

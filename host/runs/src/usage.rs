@@ -1,0 +1,205 @@
+//! What runs used that are not kept (`retain: none`). It is added up in memory, by tenant, key, pipeline, plugin and minute,
+//! and written to the ledger a second later; while the database is away it waits. A host that crashes loses what waits.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use docmill_model::failure::{Code, Failure};
+use docmill_model::id::{KeyId, RunId, TenantId};
+use docmill_model::run::{Millis, RunHead, RunOutcome};
+use docmill_model::usage::{Amounts, of_run};
+use docmill_store::usage::UsageEntry;
+use docmill_store::{Store, StoreError};
+use tokio::time::{sleep, timeout};
+
+/// How long it is added up before it is written: what a crash may lose.
+const EVERY: Duration = Duration::from_secs(1);
+/// What may wait of one tenant, in entries of about 200 bytes; then its runs are refused. Ten minutes without a database, which
+/// is as long as runs go on, bring so many only if a thousand pipelines, keys and plugins meet in every one of them.
+const MAX_WAITING: usize = 10_000;
+const MINUTE: Millis = 60_000;
+
+/// What waits to be written.
+pub(crate) struct Unwritten {
+    store: Store,
+    state: Mutex<State>,
+    /// One writes for all.
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    tenants: HashMap<TenantId, Waiting>,
+    /// Somebody will write it.
+    scheduled: bool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    open: HashMap<Place, Amounts>,
+    /// Given to the database, which did not say that it wrote it: it is given the same again until it does.
+    batch: Option<Arc<Batch>>,
+}
+
+/// What is added up together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Place {
+    key: Option<KeyId>,
+    minute: Millis,
+    pipeline: String,
+    plugin: Option<String>,
+}
+
+struct Batch {
+    id: RunId,
+    entries: Vec<UsageEntry>,
+}
+
+impl Unwritten {
+    pub(crate) fn new(store: Store) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            state: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Whether the tenant's next run may begin: what it uses could be written down.
+    ///
+    /// # Errors
+    /// [`Code::StoreUnavailable`] when too much waits.
+    pub(crate) fn check(&self, tenant: TenantId) -> Result<(), Failure> {
+        let waiting = self.state().tenants.get(&tenant).map_or(0, Waiting::len);
+        if waiting < MAX_WAITING {
+            return Ok(());
+        }
+        let said = "what earlier runs used could not be written for long, and no more of it can be remembered; try again soon";
+        let mut failure = Failure::new(Code::StoreUnavailable, said);
+        failure.retry_after_ms = Some(1_000);
+        Err(failure)
+    }
+
+    /// Adds what a run used.
+    pub(crate) fn add(self: &Arc<Self>, tenant: TenantId, head: &RunHead, outcome: &RunOutcome) {
+        let (own, plugins) = of_run(head, outcome);
+        let place = |plugin: Option<&str>| Place {
+            key: head.key,
+            minute: head.created_at - head.created_at.rem_euclid(MINUTE),
+            pipeline: head.pipeline_name.clone(),
+            plugin: plugin.map(str::to_owned),
+        };
+        let mut state = self.state();
+        let waiting = state.tenants.entry(tenant).or_default();
+        waiting.open.entry(place(None)).or_default().add(&own);
+        for (plugin, amounts) in plugins {
+            waiting.open.entry(place(Some(plugin))).or_default().add(&amounts);
+        }
+        if !state.scheduled {
+            state.scheduled = true;
+            tokio::spawn(self.clone().work_off());
+        }
+    }
+
+    /// Writes until nothing waits.
+    async fn work_off(self: Arc<Self>) {
+        let mut failing = false;
+        loop {
+            sleep(EVERY).await;
+            let written = self.write().await;
+            if let (Err(error), false) = (&written, failing) {
+                tracing::warn!(%error, "what runs used waits to be written; a crash would lose it");
+            }
+            failing = written.is_err();
+            let mut state = self.state();
+            if state.tenants.is_empty() {
+                state.scheduled = false;
+                return;
+            }
+        }
+    }
+
+    /// Writes what waits now.
+    async fn write(&self) -> Result<(), StoreError> {
+        let _alone = self.writing.lock().await;
+        let mut refused = Ok(());
+        for (tenant, batch) in self.batches() {
+            match self.store.record_usage(tenant, batch.id, &batch.entries).await {
+                Ok(()) => self.written(tenant),
+                // The others' would find out the same.
+                Err(error @ (StoreError::Unavailable { .. } | StoreError::Unanswered { .. })) => {
+                    return Err(error);
+                }
+                Err(error) => refused = Err(error),
+            }
+        }
+        refused
+    }
+
+    /// Of every tenant what is to be written now.
+    fn batches(&self) -> Vec<(TenantId, Arc<Batch>)> {
+        let mut state = self.state();
+        let tenants = state.tenants.iter_mut();
+        tenants
+            .map(|(tenant, waiting)| (*tenant, waiting.batch()))
+            .collect()
+    }
+
+    fn written(&self, tenant: TenantId) {
+        let mut state = self.state();
+        if let Some(waiting) = state.tenants.get_mut(&tenant) {
+            waiting.batch = None;
+            if waiting.open.is_empty() {
+                state.tenants.remove(&tenant);
+            }
+        }
+    }
+
+    /// Writes what waits, before the host ends; says so if it cannot.
+    pub(crate) async fn settle(&self, within: Duration) {
+        let settled = timeout(within, async {
+            while !self.state().tenants.is_empty() {
+                if self.write().await.is_err() {
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        });
+        if settled.await.is_err() {
+            let lost: usize = self.state().tenants.values().map(Waiting::len).sum();
+            tracing::error!(
+                usage.entries = lost,
+                "what runs used that are not kept could not be written before the end, and is lost"
+            );
+        }
+    }
+
+    /// Nothing panics while it holds the lock; if it did, every sum would still be one.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn len(&self) -> usize {
+        self.open.len() + self.batch.as_ref().map_or(0, |batch| batch.entries.len())
+    }
+
+    fn batch(&mut self) -> Arc<Batch> {
+        if let Some(batch) = &self.batch {
+            return batch.clone();
+        }
+        let open = std::mem::take(&mut self.open).into_iter();
+        let entries = open.map(|(place, amounts)| UsageEntry {
+            key: place.key,
+            at: place.minute,
+            pipeline: place.pipeline,
+            plugin: place.plugin,
+            amounts,
+        });
+        let entries = entries.collect();
+        let id = RunId::new();
+        let batch = Arc::new(Batch { id, entries });
+        self.batch = Some(batch.clone());
+        batch
+    }
+}
