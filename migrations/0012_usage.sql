@@ -28,21 +28,26 @@ create function docmill.keep_usage(
     language plpgsql
     as $$
 #variable_conflict use_column
+declare
+    given docmill.new_input[] := inputs;
 begin
+    if accepted then
+        -- Its inputs were written before work started.
+        select array_agg(row(i.run_id, i.ordinal, null, null, null, null, null, null, null,
+            coalesce(i.size, octet_length(i.text), octet_length(i.record::text)), null, null, null)::docmill.new_input)
+        into given
+        from unnest(runs) r join docmill.run_input i on i.tenant_id = tenant and i.run_id = r.id;
+    end if;
+
     insert into docmill.usage_entry (tenant_id, run_id, ordinal, key_id, at, pipeline, plugin, runs, runs_failed, calls,
         calls_reused, cpu_us, input_bytes, host_call_bytes, pages)
     select tenant, r.id, 0, r.key_id, docmill.time_at(r.created_ms), r.pipeline_name, null, 1, (r.status = 'failed')::integer,
-        0, 0, 0, coalesce(given.bytes, earlier.bytes, 0), 0, coalesce(made.pages, 0)
+        0, 0, 0, coalesce(sent.bytes, 0), 0, coalesce(made.pages, 0)
     from unnest(runs) r
     left join (
         select i.run_id, sum(coalesce(i.size, octet_length(i.text), octet_length(i.record)))::bigint as bytes
-        from unnest(inputs) i group by i.run_id
-    ) given on given.run_id = r.id
-    -- Of a run that was accepted first, its inputs were written then.
-    left join lateral (
-        select sum(coalesce(i.size, octet_length(i.text), octet_length(i.record::text)))::bigint as bytes
-        from docmill.run_input i where accepted and i.tenant_id = tenant and i.run_id = r.id
-    ) earlier on true
+        from unnest(given) i group by i.run_id
+    ) sent on sent.run_id = r.id
     left join (
         select n.run_id, sum(n.page_count)::bigint as pages from unnest(readings) n group by n.run_id
     ) made on made.run_id = r.id
