@@ -203,3 +203,100 @@ impl Waiting {
         batch
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use docmill_model::definition::{Durability, Retain};
+    use docmill_model::id::{PipelineId, PipelineVersionId, RequestId};
+    use docmill_model::run::Status;
+    use docmill_store::Settings;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn run(pipeline: String, created_at: Millis) -> (RunHead, RunOutcome) {
+        let head = RunHead {
+            id: RunId::new(),
+            pipeline: PipelineId::new(),
+            pipeline_name: pipeline,
+            pipeline_version: PipelineVersionId::new(),
+            version_number: 1,
+            durability: Durability::Result,
+            retain: Retain::None,
+            created_at,
+            key: None,
+            client_ip: None,
+            request: RequestId::new(),
+            params: serde_json::Value::Null,
+            lookups: Vec::new(),
+            inputs: Vec::new(),
+            plugins: Vec::new(),
+        };
+        let outcome = RunOutcome {
+            status: Status::Succeeded,
+            verdict: None,
+            error: None,
+            output: None,
+            fields: Vec::new(),
+            conflicts: Vec::new(),
+            checks: Vec::new(),
+            steps: Vec::new(),
+            artifacts: Vec::new(),
+            readings: Vec::new(),
+            started_at: created_at,
+            finished_at: created_at,
+        };
+        (head, outcome)
+    }
+
+    /// Over a database that is away for good.
+    fn unwritten() -> Arc<Unwritten> {
+        let store = Store::connect(&Settings::new("postgres://nobody@127.0.0.1:1/nothing"));
+        Unwritten::new(store.unwrap())
+    }
+
+    #[tokio::test]
+    async fn runs_of_a_minute_are_one_entry_and_one_tenant_does_not_take_anothers_room() {
+        let unwritten = unwritten();
+        let (greedy, other) = (TenantId::new(), TenantId::new());
+        for second in 0..120 {
+            let (head, outcome) = run("p".into(), second * 1_000);
+            unwritten.add(other, &head, &outcome);
+        }
+        assert_eq!(unwritten.state().tenants.get(&other).unwrap().len(), 2);
+        for n in 0..MAX_WAITING {
+            unwritten.check(greedy).unwrap();
+            let (head, outcome) = run(format!("p{n}"), 0);
+            unwritten.add(greedy, &head, &outcome);
+        }
+        let refused = unwritten.check(greedy).unwrap_err();
+        assert_eq!(refused.code, Code::StoreUnavailable);
+        assert!(refused.retry_after_ms.is_some());
+        unwritten.check(other).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_stays_and_does_not_hold_up_the_end() {
+        let unwritten = unwritten();
+        let tenant = TenantId::new();
+        let (head, outcome) = run("p".into(), 0);
+        unwritten.add(tenant, &head, &outcome);
+        let began = Instant::now();
+        unwritten.settle(Duration::from_millis(300)).await;
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        // Given to the database in vain; it is the same batch the next time, and what comes after it waits for its own.
+        let first = unwritten.batches();
+        unwritten.add(tenant, &head, &outcome);
+        let again = unwritten.batches();
+        assert_eq!((first.len(), again.len()), (1, 1));
+        let (first, again) = (&first.first().unwrap().1, &again.first().unwrap().1);
+        assert!(Arc::ptr_eq(first, again));
+        let runs: Vec<u64> = first.entries.iter().map(|entry| entry.amounts.runs).collect();
+        assert_eq!(runs, [1]);
+        unwritten.written(tenant);
+        let next = unwritten.batches();
+        assert_ne!(next.first().unwrap().1.id, first.id);
+        unwritten.written(tenant);
+        assert!(unwritten.batches().is_empty());
+    }
+}
