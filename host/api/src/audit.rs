@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::answer::{json, limit};
-use crate::caller::Caller;
+use crate::permission::{May, ReadAudit};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::state::ApiState;
@@ -88,7 +88,7 @@ pub struct AuditList {
 /// Reads of documents and results are entries, too, with the names of filters and never their values. An entry is listed once
 /// it is sealed, about a second after it was written, and never moves.
 #[utoipa::path(
-    get, path = "/v1/audit", tag = "audit",
+    get, path = "/v1/audit", tag = "audit", security(("key" = ["audit:read"])),
     params(
         ("action" = Option<String>, Query, description = "`key.create`, `document.read`, …"),
         ("subject" = Option<String>, Query, description = "The id or name of what was acted on; a run's id also finds its end"),
@@ -102,7 +102,7 @@ pub struct AuditList {
 )]
 pub async fn list(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadAudit>,
     mut query: Query,
 ) -> Result<Response, Problem> {
     let zone = &caller.who().timezone;
@@ -186,7 +186,7 @@ impl VerifiedBody {
 /// Looks at 100 000 entries at most; go on with `from` until it is `complete`. A chain that was cut off or written anew by
 /// somebody with every right over the database is told only by a `head` that was kept elsewhere.
 #[utoipa::path(
-    get, path = "/v1/audit:verify", tag = "audit",
+    get, path = "/v1/audit:verify", tag = "audit", security(("key" = ["audit:read"])),
     params(
         ("head" = Option<String>, Query, description = "A head seen earlier, `SEQ:HASH`: the chain has to lead through it"),
         ("from" = Option<String>, Query, description = "Go on after this place, `SEQ:HASH`, which is taken for right; from the first entry if left out"),
@@ -195,7 +195,7 @@ impl VerifiedBody {
 )]
 pub async fn verify(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadAudit>,
     mut query: Query,
 ) -> Result<Response, Problem> {
     let form = "written SEQ:HASH, as an earlier verification gave it";

@@ -59,8 +59,11 @@ impl Caller {
         &self,
         action: &'a str,
         subject: &'a str,
-        detail: serde_json::Value,
+        mut detail: serde_json::Value,
     ) -> who::AuditEntry<'a> {
+        if let Some(detail) = detail.as_object_mut() {
+            name_person(&self.who, detail);
+        }
         who::AuditEntry {
             action,
             subject,
@@ -89,11 +92,21 @@ impl FromRequestParts<ApiState> for Caller {
         if who.expires_at.is_some_and(|end| end <= now()) {
             return Err(ended(Ended::Expired).into());
         }
-        context.set_caller(who.tenant, who.key);
+        context.set_caller(Arc::clone(&who));
         if let Some(language) = Language::of_tag(&who.locale) {
             context.set_language(language);
         }
         Ok(Self { who, context })
+    }
+}
+
+/// Says in an entry of the audit log, beside the key, which person acted.
+pub(crate) fn name_person(who: &who::Caller, detail: &mut serde_json::Map<String, serde_json::Value>) {
+    if let Some((user, _)) = &who.user {
+        detail.insert("by_user".to_owned(), user.to_string().into());
+    }
+    if let Some(session) = who.session {
+        detail.insert("by_session".to_owned(), session.to_string().into());
     }
 }
 

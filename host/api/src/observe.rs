@@ -11,10 +11,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use docmill_model::failure::Code;
-use docmill_model::id::{KeyId, RequestId, RunId, TenantId};
+use docmill_model::id::{RequestId, RunId};
 use docmill_model::run::Status;
 use docmill_model::value::Verdict;
 use docmill_runs::{Answer, Snapshot};
+use docmill_store::who;
 use futures_util::FutureExt as _;
 
 use crate::audit::Reading;
@@ -35,8 +36,7 @@ pub struct Context(Arc<Known>);
 struct Known {
     request: RequestId,
     client_ip: Option<IpAddr>,
-    tenant: OnceLock<TenantId>,
-    key: OnceLock<KeyId>,
+    who: OnceLock<Arc<who::Caller>>,
     run: OnceLock<RunId>,
     ended: OnceLock<Ended>,
     language: OnceLock<Language>,
@@ -67,16 +67,13 @@ impl Context {
     }
 
     /// Who asks.
-    pub fn set_caller(&self, tenant: TenantId, key: Option<KeyId>) {
-        let _ = self.0.tenant.set(tenant);
-        if let Some(key) = key {
-            let _ = self.0.key.set(key);
-        }
+    pub fn set_caller(&self, who: Arc<who::Caller>) {
+        let _ = self.0.who.set(who);
     }
 
     /// Who asks, if it is known.
-    pub fn caller(&self) -> Option<(TenantId, KeyId)> {
-        Some((*self.0.tenant.get()?, *self.0.key.get()?))
+    pub fn caller(&self) -> Option<&who::Caller> {
+        self.0.who.get().map(AsRef::as_ref)
     }
 
     /// The language of problems unless the client asks for another.
@@ -126,7 +123,7 @@ impl Open {
             metrics.problem(code);
         }
         let known = &self.context.0;
-        let run = known.ended.get();
+        let (run, who) = (known.ended.get(), self.context.caller());
         // Fields that are not known stay out of the line.
         tracing::info!(
             target: "docmill::request",
@@ -137,8 +134,10 @@ impl Open {
             http.status = status,
             duration_us = micros(took),
             client.ip = known.client_ip.map(tracing::field::display),
-            tenant.id = known.tenant.get().map(tracing::field::display),
-            key.id = known.key.get().map(tracing::field::display),
+            tenant.id = who.map(|w| tracing::field::display(w.tenant)),
+            key.id = who.and_then(|w| w.key).map(tracing::field::display),
+            session.id = who.and_then(|w| w.session).map(tracing::field::display),
+            user.id = who.and_then(|w| w.user.as_ref()).map(|(id, _)| tracing::field::display(*id)),
             run.id = known.run.get().map(tracing::field::display),
             pipeline.name = run.map(|r| r.snapshot.definition().name.as_str()),
             pipeline.version = run.map(|r| r.snapshot.number),
@@ -186,8 +185,7 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
     let context = Context(Arc::new(Known {
         request: request_id(request.headers()),
         client_ip,
-        tenant: OnceLock::new(),
-        key: OnceLock::new(),
+        who: OnceLock::new(),
         run: OnceLock::new(),
         ended: OnceLock::new(),
         language: OnceLock::new(),

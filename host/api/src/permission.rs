@@ -57,6 +57,10 @@ permissions! {
     ReadTenant = TenantRead;
     /// Change them.
     WriteTenant = TenantWrite;
+    /// See what was used.
+    ReadUsage = UsageRead;
+    /// Read the audit log.
+    ReadAudit = AuditRead;
 }
 
 /// A caller who may do what `P` stands for.

@@ -13,7 +13,9 @@ use utoipa_axum::routes;
 use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::{audit, documents, keys, me, pages, pipelines, plugins, probes, runs, sessions, tenant, usage, users};
+use crate::{
+    audit, documents, keys, me, pages, pipelines, plugins, probes, runs, sessions, tenant, usage, users,
+};
 
 fn all() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(head())

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::answer::json;
-use crate::caller::Caller;
+use crate::permission::{May, ReadUsage};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::state::ApiState;
@@ -85,7 +85,7 @@ pub struct GroupBody {
 /// Every run counts with its admission, failed ones and those of which nothing else is kept (`retain: none`, up to a second
 /// late) too. Figures of calls belong to plugins, all others to runs: grouped by plugin, those stand where `plugin` is null.
 #[utoipa::path(
-    get, path = "/v1/usage", tag = "usage",
+    get, path = "/v1/usage", tag = "usage", security(("key" = ["usage:read"])),
     params(
         ("since" = Option<String>, Query, description = "Admitted at this time or later: RFC 3339; without an offset, or a date alone, in the tenant's time zone. The first of the month if left out"),
         ("until" = Option<String>, Query, description = "Admitted before this time, at most 400 days later. Now if left out"),
@@ -98,7 +98,7 @@ pub struct GroupBody {
 )]
 pub async fn show(
     State(state): State<ApiState>,
-    caller: Caller,
+    caller: May<ReadUsage>,
     mut query: Query,
 ) -> Result<Response, Problem> {
     let timezone = caller.who().timezone.clone();

@@ -12,6 +12,7 @@ use docmill_store::audit::NewEntry;
 use serde_json::{Map, Value as Json, json};
 
 use super::journal::Full;
+use crate::caller::name_person;
 use crate::observe::Context;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -25,6 +26,9 @@ const READS: &[(&str, &str)] = &[
     ("/v1/documents/{id}", "document.read"),
     ("/v1/documents/{id}/source", "source.read"),
     ("/v1/keys", "key.list"),
+    ("/v1/users", "user.list"),
+    ("/v1/users/{id}", "user.read"),
+    ("/v1/sessions", "session.list"),
     ("/v1/audit", "audit.list"),
     ("/v1/audit:verify", "audit.verify"),
 ];
@@ -40,6 +44,7 @@ const UNSEEN: &[&str] = &[
     "/v1/pipelines/{name}/versions",
     "/v1/plugins",
     "/v1/plugins/{namespace}/{name}",
+    "/v1/usage",
     "/v1/openapi.json",
 ];
 
@@ -90,25 +95,26 @@ impl Reading {
     }
 
     /// Hands it to the journal; the answer, or what is answered instead if the journal cannot take it.
-    pub async fn written(self, state: &ApiState, context: &Context, response: Response) -> Response {
-        let Some((tenant, key)) = context.caller() else {
+    pub async fn written(mut self, state: &ApiState, context: &Context, response: Response) -> Response {
+        let Some(who) = context.caller() else {
             return response;
         };
         if !response.status().is_success() {
             return response;
         }
+        name_person(who, &mut self.detail);
         let at = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let entry = NewEntry {
             id: AuditId::new(),
             at: i64::try_from(at.as_millis()).unwrap_or(i64::MAX),
             action: self.action,
             subject: self.subject,
-            key: Some(key),
+            key: who.key,
             client_ip: context.client_ip(),
             request: Some(context.request()),
             detail: Some(Json::Object(self.detail)).filter(|d| d.as_object().is_some_and(|d| !d.is_empty())),
         };
-        match state.journal().take(tenant, entry).await {
+        match state.journal().take(who.tenant, entry).await {
             Ok(()) => response,
             Err(Full) => {
                 let said = "the audit log cannot take the read that this would be; try again soon";

@@ -36,6 +36,10 @@ const DEFINERS: &[(&str, &str)] = &[
         "searches by an index that a policy would keep from being used; names the tenant itself",
     ),
     (
+        "seal_audit(integer)",
+        "gives entries of all tenants their place in their tenant's chain; gives counts and times",
+    ),
+    (
         "tenants()",
         "ids and names of all tenants, for the command line on the machine itself, which acts without a key",
     ),
@@ -46,6 +50,7 @@ const INVOKERS: &[&str] = &[
     "commit_runs",
     "commit_runs_with_outputs",
     "current_tenant",
+    "keep_usage",
     "millis",
     "owners",
     "time_at",
@@ -117,6 +122,7 @@ async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
         format!("select p::text from docmill.principal('\\x{}') p", hash("")),
         "select p::text from docmill.principal(null) p".to_owned(),
         "select docmill.owners()::text".to_owned(),
+        "select docmill.seal_audit(0)::text".to_owned(),
         format!(
             "select docmill.bootstrap('{tenant}', 'x', '{}', 'x', 'x', '\\x{}')::text",
             victim.key.uuid(),

@@ -253,6 +253,7 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
     }
     let sample = of_month(None);
     db.store.commit_run(tenant, &sample.commit()).await?;
+    while db.store.seal_audit().await?.more {}
     Ok(Tenant {
         id: tenant,
         secret,
