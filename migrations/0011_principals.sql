@@ -19,26 +19,6 @@ create unique index user_by_email on docmill.user (tenant_id, email) where statu
 select docmill.protect('docmill.user', 'select, insert, update (name, role, clearance, status, preferences, version)');
 create policy owner on docmill.user to docmill_owner using (true);
 
--- A person who is signed in, for a day at most. Its text is random like a key's.
-create table docmill.session (
-    tenant_id    uuid        not null,
-    id           uuid        not null,
-    user_id      uuid        not null,
-    secret_hash  bytea       not null check (octet_length(secret_hash) = 32),
-    client_ip    inet,                                  -- where they signed in
-    user_agent   text        check (char_length(user_agent) <= 300),
-    created_at   timestamptz not null default now(),
-    expires_at   timestamptz not null,
-    revoked_at   timestamptz,
-    primary key (tenant_id, id),
-    foreign key (tenant_id, user_id) references docmill.user (tenant_id, id),
-    check (expires_at <= created_at + interval '1 day')
-);
-create index session_by_hash on docmill.session (secret_hash);
-create index session_by_user on docmill.session (tenant_id, user_id, id);
-select docmill.protect('docmill.session', 'select, insert, update (revoked_at)');
-create policy owner on docmill.session to docmill_owner using (true);
-
 -- Keys of before could do everything, and go on so until somebody changes them.
 alter table docmill.api_key
     add column user_id      uuid,                       -- whose it is; null: a service's
@@ -52,6 +32,29 @@ alter table docmill.api_key
 create index api_key_by_user on docmill.api_key (tenant_id, user_id) where user_id is not null;
 grant update (revoked_at, expires_at, last_used_at, rotated_to) on docmill.api_key to docmill_app;
 
+-- A person who is signed in, for a day at most, by a key of theirs: it may what the key may, and ends with it. Its text is
+-- random like a key's.
+create table docmill.session (
+    tenant_id    uuid        not null,
+    id           uuid        not null,
+    user_id      uuid        not null,
+    key_id       uuid        not null,
+    secret_hash  bytea       not null check (octet_length(secret_hash) = 32),
+    client_ip    inet,                                  -- where they signed in
+    user_agent   text        check (char_length(user_agent) <= 300),
+    created_at   timestamptz not null default now(),
+    expires_at   timestamptz not null,
+    revoked_at   timestamptz,
+    primary key (tenant_id, id),
+    foreign key (tenant_id, user_id) references docmill.user (tenant_id, id),
+    foreign key (tenant_id, key_id) references docmill.api_key (tenant_id, id),
+    check (expires_at <= created_at + interval '1 day')
+);
+create index session_by_hash on docmill.session (secret_hash);
+create index session_by_user on docmill.session (tenant_id, user_id, id);
+select docmill.protect('docmill.session', 'select, insert, update (revoked_at)');
+create policy owner on docmill.session to docmill_owner using (true);
+
 -- Who has the secret with this hash, a key or a session, and whether it still works. Role, scopes and clearance are those of
 -- the credential; what its user may stands beside it, and the lesser of the two counts.
 create function docmill.principal(hash bytea)
@@ -59,14 +62,14 @@ create function docmill.principal(hash bytea)
         tenant_id uuid, tenant_name text, timezone text, locale text,
         key_id uuid, session_id uuid, name text, role text, scopes text[], clearance text,
         user_id uuid, user_name text, user_role text, user_clearance text,
-        expires_at timestamptz, last_used_at timestamptz, state text
+        expires_at timestamptz, key_expires_at timestamptz, last_used_at timestamptz, state text
     )
     language sql stable security definer set search_path = pg_catalog, pg_temp
     as $$
     select t.tenant_id, t.name, t.timezone, t.locale,
         k.id, null::uuid, k.name, k.role, k.scopes, k.clearance,
         u.id, u.name, u.role, u.clearance,
-        k.expires_at, k.last_used_at,
+        k.expires_at, k.expires_at, k.last_used_at,
         case when k.revoked_at <= now() then 'revoked' when k.expires_at <= now() then 'expired'
             when u.status <> 'active' then u.status else 'active' end
     from docmill.api_key k
@@ -75,14 +78,16 @@ create function docmill.principal(hash bytea)
     where k.secret_hash = hash
     union all
     select t.tenant_id, t.name, t.timezone, t.locale,
-        null, s.id, u.name, u.role, null, u.clearance,
+        null, s.id, u.name, k.role, k.scopes, k.clearance,
         u.id, u.name, u.role, u.clearance,
-        s.expires_at, null,
-        case when s.revoked_at <= now() then 'revoked' when s.expires_at <= now() then 'expired'
+        least(s.expires_at, k.expires_at), k.expires_at, null,
+        case when s.revoked_at <= now() or k.revoked_at <= now() then 'revoked'
+            when least(s.expires_at, k.expires_at) <= now() then 'expired'
             when u.status <> 'active' then u.status else 'active' end
     from docmill.session s
         join docmill.tenant t on t.tenant_id = s.tenant_id
         join docmill.user u on u.tenant_id = s.tenant_id and u.id = s.user_id
+        join docmill.api_key k on k.tenant_id = s.tenant_id and k.id = s.key_id
     where s.secret_hash = hash
     limit 1
 $$;
@@ -100,18 +105,16 @@ create or replace function docmill.authenticate(hash bytea)
         and coalesce(p.user_role, 'owner') = 'owner' and coalesce(p.user_clearance, 'S') = 'S'
 $$;
 
--- How many ways in remain with which somebody can change who may what: owners who can sign in, and owners' keys.
+-- How many ways in remain with which somebody can change everything: keys that last, may do all and see all, of services and of
+-- owners.
 create function docmill.owners() returns bigint
     language sql stable set search_path = pg_catalog, pg_temp
     as $$
-    select (select count(*) from docmill.user u
-            where u.tenant_id = docmill.current_tenant() and u.role = 'owner' and u.status = 'active'
-                and (exists (select from docmill.session s where s.tenant_id = u.tenant_id and s.user_id = u.id
-                        and s.revoked_at is null and s.expires_at > now())
-                    or exists (select from docmill.api_key k where k.tenant_id = u.tenant_id and k.user_id = u.id
-                        and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()))))
-        + (select count(*) from docmill.api_key k
-            where k.tenant_id = docmill.current_tenant() and k.user_id is null and k.role = 'owner' and k.scopes is null
-                and k.revoked_at is null and k.expires_at is null)
+    select count(*)
+    from docmill.api_key k
+        left join docmill.user u on u.tenant_id = k.tenant_id and u.id = k.user_id
+    where k.tenant_id = docmill.current_tenant() and k.role = 'owner' and k.scopes is null and k.clearance = 'S'
+        and k.revoked_at is null and k.expires_at is null
+        and (k.user_id is null or u.role = 'owner' and u.clearance = 'S' and u.status = 'active')
 $$;
 grant execute on function docmill.owners() to docmill_app;

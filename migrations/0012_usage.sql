@@ -2,6 +2,11 @@
 -- (plugin is null), or what all its calls of one plugin used together. Entries add up: whatever they are grouped by, the sums
 -- are the same. Runs that are not kept (`retain: none`) are in it, too, several of them in one entry.
 
+-- In the order in which runs are committed: in another one, a commit and this would wait for each other. Commits wait until
+-- the ledger is made anew, below: on a large database, migrate when little happens.
+lock table docmill.run, docmill.run_input, docmill.reading, docmill.run_reading, docmill.attempt, docmill.usage_entry
+    in access exclusive mode;
+
 alter table docmill.usage_entry
     alter column meter drop not null,                -- these three: nobody's any more, and gone with the next release
     alter column quantity drop not null,

@@ -50,7 +50,7 @@ pub struct NewKey {
     clearance: Option<Clearance>,
     /// Whose it is: `usr_…`. Left out: a service's, which outlives the person who made it.
     user: Option<String>,
-    /// When it stops working: RFC 3339, or a date in the tenant's time zone. Left out: never.
+    /// When it stops working: RFC 3339, or a date in the tenant's time zone. Left out: when the key that makes it does.
     expires_at: Option<String>,
 }
 
@@ -68,7 +68,8 @@ pub struct KeyBody {
 
 /// Make a key.
 ///
-/// Its role and scopes are at most those of the key or session that makes it; so is its clearance.
+/// Its role and scopes are at most those of the key or session that makes it; so is its clearance, and it does not outlive that
+/// key.
 #[utoipa::path(
     post, path = "/v1/keys", tag = "keys", security(("key" = ["keys:write"])), request_body = NewKey,
     responses((status = 201, body = KeyBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
@@ -105,6 +106,17 @@ pub async fn create(
             .transpose()?,
     };
     within(&caller, &wanted)?;
+    let end = caller.who().key_expires_at;
+    if let (Some(end), Some(wanted)) = (end, wanted.expires_at)
+        && wanted > end
+    {
+        let said = format!("the new key would outlive yours, which ends at {}", rfc3339(end));
+        return Err(Problem::new(Code::Forbidden, said));
+    }
+    let wanted = who::NewKey {
+        expires_at: wanted.expires_at.or(end),
+        ..wanted
+    };
     let (id, secret) = state
         .store()
         .create_key(caller.tenant(), &wanted)
@@ -165,6 +177,18 @@ fn within(caller: &Caller, wanted: &who::NewKey<'_>) -> Result<(), Problem> {
         return Err(Problem::new(Code::Forbidden, said));
     }
     Ok(())
+}
+
+/// A key that may as much as this one.
+fn like(old: &KeyRow) -> who::NewKey<'_> {
+    who::NewKey {
+        name: &old.name,
+        user: old.user,
+        role: old.role,
+        scopes: old.known_scopes(),
+        clearance: old.clearance,
+        expires_at: None,
+    }
 }
 
 fn end_of(text: &str, timezone: &str) -> Result<Millis, Problem> {
@@ -242,13 +266,20 @@ pub async fn revoke(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: KeyId = id_of(&id)?;
-    state
+    // Who may less than a key cannot end it, but for their own.
+    if caller.who().key != Some(id) {
+        let old = state.store().get_key(caller.tenant(), id).await;
+        within(&caller, &like(&old.map_err(|e| e.failure())?))?;
+    }
+    let worked = state
         .store()
         .revoke_key(caller.tenant(), id)
         .await
         .map_err(|e| e.failure())?;
-    // Which digest is this key's is not known here: all are asked for again.
-    state.callers().doubt(|_| true);
+    if !worked {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    state.doubt_callers_of(caller.tenant());
     audit(&state, &caller, "key.revoke", &id.to_string(), json!({})).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -263,7 +294,7 @@ pub struct Rotation {
 
 /// Rotate a key.
 ///
-/// Makes a key like it, which lives as long as the old one was to. The old one works until the overlap is over.
+/// Makes a key like it, which lives as long as the old one was to, and no longer than the key that makes it. The old one works until the overlap is over.
 #[utoipa::path(
     post, path = "/v1/keys/{id}/rotate", tag = "keys", security(("key" = ["keys:write"])),
     params(("id" = String, Path, description = "key_…")), request_body = Rotation,
@@ -287,24 +318,14 @@ pub async fn rotate(
     // Like making one: a key that may more than the caller's is not handed out.
     let old = state.store().get_key(caller.tenant(), id).await;
     let old = old.map_err(|e| e.failure())?;
-    within(
-        &caller,
-        &who::NewKey {
-            name: &old.name,
-            user: old.user,
-            role: old.role,
-            scopes: old.known_scopes(),
-            clearance: old.clearance,
-            expires_at: None,
-        },
-    )?;
+    within(&caller, &like(&old))?;
     let overlap = Duration::from_secs(seconds.into());
     let (new, secret) = state
         .store()
-        .rotate_key(caller.tenant(), id, overlap)
+        .rotate_key(caller.tenant(), id, overlap, caller.who().key_expires_at)
         .await
         .map_err(|e| e.failure())?;
-    state.callers().doubt(|_| true);
+    state.doubt_callers_of(caller.tenant());
     let detail = json!({ "new": new, "overlap_seconds": seconds });
     audit(&state, &caller, "key.rotate", &id.to_string(), detail).await;
     json_with(

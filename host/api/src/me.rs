@@ -17,7 +17,7 @@ use crate::pipelines::expected_version;
 use crate::problem::{Problem, ProblemBody};
 use crate::state::ApiState;
 use crate::time::rfc3339;
-use crate::users::{UserBody, preferences_of};
+use crate::users::{UserBody, changed, preferences_of};
 
 /// Who calls.
 #[derive(Serialize, ToSchema)]
@@ -123,8 +123,7 @@ pub async fn change(
         expected_version,
         ..UserChange::default()
     };
-    let row = state.store().change_user(caller.tenant(), id, &change).await;
-    let row = row.map_err(|e| e.failure())?;
+    let row = changed(&state, &caller, id, &change).await?;
     audit(
         &state,
         &caller,

@@ -210,6 +210,13 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
 
     let response = match refused {
         Some(said) => Problem::malformed(said).into_response(),
+        None if changes(request.method(), &open.route) => {
+            let (state, answer) = (open.state.clone(), next.run(request));
+            let done = tokio::spawn(async move { caught(state.metrics(), answer).await });
+            done.await.unwrap_or_else(|_| {
+                Problem::new(Code::Internal, "the host stopped before the change was done").into_response()
+            })
+        }
         None => caught(open.state.metrics(), next.run(request)).await,
     };
     let response = match reading {
@@ -239,6 +246,12 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
     }
     open.close(response.status().as_u16(), code, detail);
     response
+}
+
+/// Whether the request changes something that the audit log tells of: it is then carried out to its end, with its entry, also
+/// when the client goes away. Runs see to that themselves.
+fn changes(method: &Method, route: &str) -> bool {
+    !method.is_safe() && route.starts_with("/v1/") && !route.ends_with("/runs")
 }
 
 /// The answer, also of a handler that panics: one request must not take its connection's others along.

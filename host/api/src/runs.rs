@@ -5,6 +5,7 @@ mod view;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use docmill_model::access::Scope;
 use docmill_model::definition::Retain;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, RunId};
@@ -58,6 +59,10 @@ pub async fn invoke(
     let admission = runs.admit(caller.tenant())?;
     let snapshot = runs.snapshot(caller.tenant(), &name).await?;
     let uploaded = upload::read(&state, snapshot.definition(), query, request).await?;
+    if !uploaded.request.documents.is_empty() {
+        // What is kept is read.
+        caller.must(Scope::DocumentsRead)?;
+    }
     let answer = runs
         .invoke(admission, &snapshot, caller.acting(), uploaded.request)
         .await;

@@ -37,7 +37,8 @@ pub struct SessionBody {
 
 /// Sign in.
 ///
-/// With a key of a user: the session acts as that user for 24 hours, or until it is revoked. A session does not begin another.
+/// With a key of a user: the session may what the key may, for 24 hours, or until it or the key is revoked. A session does not
+/// begin another.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "users",
     responses((status = 201, body = SessionBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
@@ -48,21 +49,14 @@ pub async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let who = caller.who();
-    let Some((user, _)) = who.user.clone().filter(|_| who.key.is_some()) else {
+    let (Some((user, _)), Some(key)) = (who.user.clone(), who.key) else {
         let said = "a session begins with a key that belongs to a user, and neither a service's key nor a session is one";
         return Err(Problem::new(Code::Forbidden, said));
     };
-    // Otherwise the session could do what was kept from the key.
-    let whole = who.scopes == who.role.scopes();
-    let row = state.store().get_user(caller.tenant(), user).await;
-    let row = row.map_err(|e| e.failure())?;
-    if !whole || who.role != row.role || who.clearance != row.clearance {
-        let said = "this key may less than its user, so it cannot sign them in; use a key of theirs with their whole role and clearance";
-        return Err(Problem::new(Code::Forbidden, said));
-    }
     let agent = request.headers().get(header::USER_AGENT);
     let new = NewSession {
         user,
+        key,
         client_ip: caller.context().client_ip(),
         user_agent: agent.and_then(|value| value.to_str().ok()),
         lasts: LASTS,
@@ -161,8 +155,9 @@ pub async fn revoke(
         caller.must(Scope::UsersWrite)?;
     }
     let ended = state.store().revoke_session(caller.tenant(), id, of).await;
-    ended.map_err(|e| e.failure())?;
-    state.callers().doubt(|_| true);
-    audit(&state, &caller, "session.end", &id.to_string(), json!({})).await;
+    if ended.map_err(|e| e.failure())? {
+        state.doubt_callers_of(caller.tenant());
+        audit(&state, &caller, "session.end", &id.to_string(), json!({})).await;
+    }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -6,16 +6,21 @@ use std::time::Duration;
 
 use docmill_blob::Blobs;
 use docmill_model::digest::Digest;
+use docmill_model::id::TenantId;
 use docmill_model::size::ByteSize;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
 use docmill_runs::remembered::Remembered;
 use docmill_store::Store;
 use docmill_store::who;
+use tokio::sync::Semaphore;
 
 use crate::audit::Journal;
 use crate::body::Memory;
 use crate::metrics::Metrics;
+
+/// Questions at once that look at much: sums over the ledger, the whole audit log.
+const HEAVY: usize = 3;
 
 /// Settings of the HTTP side. Behind each stands its name on the page of settings, or why it is fixed.
 #[derive(Debug, Clone)]
@@ -72,6 +77,7 @@ struct Parts {
     runs: Runs,
     settings: Settings,
     callers: Remembered<Digest, Arc<who::Caller>>,
+    heavy: Semaphore,
     body_memory: Memory,
     metrics: Metrics,
     readiness: Readiness,
@@ -88,6 +94,7 @@ impl ApiState {
             registry,
             callers: Remembered::new(settings.caller_age, settings.caller_grace, runs.health().clone()),
             runs,
+            heavy: Semaphore::new(HEAVY),
             body_memory: Memory::new(settings.body_memory),
             settings,
             metrics: Metrics::default(),
@@ -137,6 +144,16 @@ impl ApiState {
 
     pub(crate) fn callers(&self) -> &Remembered<Digest, Arc<who::Caller>> {
         &self.0.callers
+    }
+
+    /// Whoever calls for this tenant is asked for again before the next request.
+    pub(crate) fn doubt_callers_of(&self, tenant: TenantId) {
+        self.0.callers.doubt_answers(|who| who.tenant == tenant);
+    }
+
+    /// Places for questions that look at much: they must not take all connections to the database.
+    pub(crate) fn heavy(&self) -> &Semaphore {
+        &self.0.heavy
     }
 
     pub(crate) fn body_memory(&self) -> &Memory {

@@ -121,7 +121,7 @@ pub async fn change(
         })?;
     if changed {
         // What this host remembers of keys holds the locale, what it remembers of plans was made with it.
-        state.callers().doubt(|_| true);
+        state.doubt_callers_of(caller.tenant());
         state.runs().changed(caller.tenant());
         let named = [("timezone", timezone.is_some()), ("locale", locale.is_some())];
         let named: Vec<&str> = named

@@ -123,12 +123,13 @@ pub async fn create(
 fn within(caller: &Caller, role: Role, clearance: Clearance) -> Result<(), Problem> {
     let who = caller.who();
     if !who.scopes.covers(role.scopes()) {
-        let said = format!("you may not do all that the role {role} may, so you cannot give it");
+        let said =
+            format!("you may not do all that the role {role} may, so you can neither give it nor take it");
         return Err(Problem::new(Code::Forbidden, said));
     }
     if !who.clearance.sees(clearance) {
         let said = format!(
-            "you are cleared for {}, so you cannot clear others for {clearance}",
+            "you are cleared for {}, which is not enough to decide about somebody cleared for {clearance}",
             who.clearance
         );
         return Err(Problem::new(Code::Forbidden, said));
@@ -229,11 +230,14 @@ pub async fn change(
         let said = "a user is removed with DELETE, for good; 'status' is active or suspended";
         return Err(Problem::malformed(said));
     }
-    let who = caller.who();
+    let before = state.store().get_user(caller.tenant(), id).await;
+    let before = before.map_err(|e| e.failure())?;
+    // Neither of somebody who may more, nor into somebody who may more.
+    within(&caller, before.role, before.clearance)?;
     within(
         &caller,
-        patch.role.unwrap_or(Role::Viewer),
-        patch.clearance.unwrap_or(who.clearance),
+        patch.role.unwrap_or(before.role),
+        patch.clearance.unwrap_or(before.clearance),
     )?;
     let change = UserChange {
         name: patch.name.as_deref().map(name_of).transpose()?,
@@ -251,7 +255,7 @@ pub async fn change(
     answer(StatusCode::OK, row)
 }
 
-async fn changed(
+pub(crate) async fn changed(
     state: &ApiState,
     caller: &Caller,
     id: UserId,
@@ -264,8 +268,7 @@ async fn changed(
         }
         other => other.failure().into(),
     })?;
-    // Which keys and sessions are this user's is not known here: all are asked for again.
-    state.callers().doubt(|_| true);
+    state.doubt_callers_of(caller.tenant());
     Ok(row)
 }
 
@@ -283,6 +286,9 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: UserId = id_of(&id)?;
+    let before = state.store().get_user(caller.tenant(), id).await;
+    let before = before.map_err(|e| e.failure())?;
+    within(&caller, before.role, before.clearance)?;
     let change = UserChange {
         status: Some(Status::Removed),
         ..UserChange::default()

@@ -99,8 +99,20 @@ where
 
     /// Makes the answers whose keys fit be asked for again; they still serve while the store is away.
     pub fn doubt(&self, fits: impl Fn(&K) -> bool) {
+        self.doubt_those(|key, _| fits(key));
+    }
+
+    /// The same for answers that fit, and those that are still being asked for.
+    pub fn doubt_answers(&self, fits: impl Fn(&V) -> bool) {
+        self.doubt_those(|_, value| value.is_none_or(&fits));
+    }
+
+    fn doubt_those(&self, fits: impl Fn(&K, Option<&V>) -> bool) {
         for (key, slot) in &self.slots {
-            if fits(&key) {
+            let state = slot.state.read().unwrap_or_else(PoisonError::into_inner);
+            let fit = fits(&key, state.value.as_ref());
+            drop(state);
+            if fit {
                 slot.state.write().unwrap_or_else(PoisonError::into_inner).doubted = true;
             }
         }

@@ -89,7 +89,7 @@ pub enum Command {
     /// Add, list, change and remove people.
     #[command(subcommand)]
     User(User),
-    /// See and change the organisation's time zone and locale.
+    /// Make organisations; see and change the time zone and locale of one.
     #[command(subcommand)]
     Tenant(Tenant),
     /// See who did what, and whether the audit log is still what was written.
@@ -350,6 +350,16 @@ pub enum User {
 
 #[derive(Debug, Subcommand)]
 pub enum Tenant {
+    /// Make another organisation, with plugins and pipelines of its own; its first key is printed once. On the machine itself.
+    Create {
+        /// Its name; no two have the same.
+        name: String,
+    },
+    /// All organisations. On the machine itself.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
     /// Show its name, time zone and locale.
     Show {
         #[arg(long)]

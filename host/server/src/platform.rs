@@ -23,7 +23,7 @@ use docmill_model::id::TenantId;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
 use docmill_store::Store;
-use docmill_store::who::NewKey;
+use docmill_store::who::{AuditEntry, Bootstrap, NewKey};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -182,15 +182,61 @@ impl Platform {
         Ok(platform)
     }
 
-    /// First-party plugins and example pipelines; quick when they are there already.
+    /// What this release brings, for every tenant that does not have it yet; quick when all do.
     async fn install(&self, progress: Progress) -> Result<()> {
+        // The first one gets new example pipelines, too, when no plugin changed.
+        self.install_for(self.tenant, progress).await?;
+        let digests: Vec<Digest> = assets::FIRST_PARTY
+            .iter()
+            .map(|(_, bytes)| Digest::of(bytes))
+            .collect();
+        for tenant in self.store.tenants_without(&digests).await? {
+            // What one organisation did under docmill's names must not keep the others from being served.
+            if let Err(error) = self.install_for(tenant, progress).await {
+                tracing::error!(tenant.id = %tenant, error = format!("{error:#}"), "an organisation does not have this release's plugins");
+            }
+        }
+        self.runs
+            .mark_lost(self.database.is_own())
+            .await
+            .context("cannot look for runs that an earlier host lost")?;
+        Ok(())
+    }
+
+    /// Makes a tenant with a key, which cannot be had again. None if there is one of that name. Its plugins are still to be
+    /// installed, by [`Platform::equip`] or by the next host that starts.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn create_tenant(&self, name: &str) -> Result<Option<Bootstrap>> {
+        Ok(self.store.create_tenant(name).await?)
+    }
+
+    /// Installs first-party plugins and example pipelines for a tenant.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a plugin cannot be installed.
+    pub async fn equip(&self, tenant: TenantId) -> Result<()> {
+        self.install_for(tenant, told).await
+    }
+
+    /// Ids and names of all tenants, oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tenants(&self) -> Result<Vec<(TenantId, String)>> {
+        Ok(self.store.tenants().await?)
+    }
+
+    /// First-party plugins and example pipelines of one tenant.
+    async fn install_for(&self, tenant: TenantId, progress: Progress) -> Result<()> {
         let components: Vec<Bytes> = assets::FIRST_PARTY
             .iter()
             .map(|(_, bytes)| Bytes::from_static(bytes))
             .collect();
         let known: HashSet<Digest> = self
             .store
-            .catalog(self.tenant)
+            .catalog(tenant)
             .await?
             .iter()
             .map(|entry| entry.digest)
@@ -205,12 +251,15 @@ impl Platform {
             ));
         }
         self.registry
-            .install_first_party(self.tenant, &components)
+            .install_first_party(tenant, &components)
             .await
             .context("cannot install the first-party plugins")?;
         for (file, text) in assets::PIPELINES {
             // A pipeline that somebody changed under its name stays as it is.
-            if let Err(problems) = self.keep(std::str::from_utf8(text)?, Author::Docmill).await? {
+            if let Err(problems) = self
+                .keep(tenant, std::str::from_utf8(text)?, Author::Docmill)
+                .await?
+            {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 warn!(
                     file,
@@ -219,10 +268,6 @@ impl Platform {
                 );
             }
         }
-        self.runs
-            .mark_lost(self.database.is_own())
-            .await
-            .context("cannot look for runs that an earlier host lost")?;
         Ok(())
     }
 
@@ -231,25 +276,30 @@ impl Platform {
     /// # Errors
     /// When the database does not answer. What is wrong with the definition is the inner error.
     pub async fn apply(&self, text: &str) -> Result<Result<(String, i32, bool), Vec<Problem>>> {
-        self.keep(text, Author::Somebody).await
+        self.keep(self.tenant, text, Author::Somebody).await
     }
 
-    async fn keep(&self, text: &str, by: Author) -> Result<Result<(String, i32, bool), Vec<Problem>>> {
+    async fn keep(
+        &self,
+        tenant: TenantId,
+        text: &str,
+        by: Author,
+    ) -> Result<Result<(String, i32, bool), Vec<Problem>>> {
         let definition = match Definition::parse(text) {
             Ok(definition) => definition,
             Err(problems) => return Ok(Err(problems)),
         };
-        let catalog = docmill_pipeline::Catalog::of(&self.store, self.tenant, &definition).await?;
+        let catalog = docmill_pipeline::Catalog::of(&self.store, tenant, &definition).await?;
         if let Err(problems) = docmill_pipeline::plan(&definition, &catalog) {
             return Ok(Err(problems));
         }
-        let (store, tenant) = (&self.store, self.tenant);
+        let store = &self.store;
         let saved = match by {
             Author::Somebody => store.save_pipeline(tenant, &definition, text, None).await?,
             Author::Docmill => store.ship_pipeline(tenant, &definition, text).await?,
         };
         if saved.created {
-            self.runs.changed(self.tenant);
+            self.runs.changed(tenant);
         }
         Ok(Ok((definition.name, saved.number, saved.created)))
     }
@@ -341,9 +391,18 @@ async fn open_tenant(
         return Ok((tenant, None, None));
     }
     // The data directory is new or the key was revoked: whoever may start the platform on its database may have a key.
-    let (_, secret) = store
+    let (key, secret) = store
         .create_key(tenant, &NewKey::of_owner("local command line"))
         .await?;
+    let entry = AuditEntry {
+        action: "key.create",
+        subject: &key.to_string(),
+        key: None,
+        client_ip: None,
+        request: None,
+        detail: serde_json::json!({ "for": "the command line on this machine" }),
+    };
+    store.audit(tenant, &entry).await?;
     data.keep_key(secret.expose())?;
     Ok((tenant, Some(secret.expose().to_owned()), None))
 }

@@ -30,7 +30,9 @@ pub enum StoreError {
         what: String,
     },
     /// Nobody would be left who can let others in.
-    #[error("then no owner would be left who can sign in or has a key of their own")]
+    #[error(
+        "then no key would be left that lasts and may do everything: of a service, or of an owner cleared for S"
+    )]
     LastOwner,
     /// The tenant has no such thing.
     #[error("{what} does not exist")]
@@ -72,7 +74,7 @@ impl StoreError {
             }
             Self::Internal(_) => "a fault of docmill; the log tells more under the request's id".to_owned(),
             Self::Conflict { what } | Self::Invalid { what } => what.clone(),
-            Self::LastOwner => format!("{self}; make another owner first, or a key with the role owner"),
+            Self::LastOwner => format!("{self}; make another one first"),
             Self::NotFound { what } => format!("{what} does not exist"),
         };
         let mut failure = Failure::new(code, message);

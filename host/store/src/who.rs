@@ -41,10 +41,10 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What the first start made.
+/// A tenant that was made.
 #[derive(Debug, Clone)]
 pub struct Bootstrap {
-    /// The first tenant.
+    /// Its id.
     pub tenant: TenantId,
     /// Its first key.
     pub key: KeyId,
@@ -79,6 +79,8 @@ pub struct Caller {
     pub clearance: Clearance,
     /// When it stops working by itself.
     pub expires_at: Option<Millis>,
+    /// The same of the key, also of the one that began the session: nothing that it makes lives longer.
+    pub key_expires_at: Option<Millis>,
     /// When a key was used last, to within a minute.
     pub last_used_at: Option<Millis>,
 }
@@ -170,6 +172,53 @@ impl Store {
         Ok(made.then_some(Bootstrap { tenant, key, secret }))
     }
 
+    /// Makes a further tenant called `name` and a key for it. None if there is one of that name.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn create_tenant(&self, name: &str) -> Result<Option<Bootstrap>, StoreError> {
+        let (tenant, key) = (TenantId::new(), KeyId::new());
+        let (secret, prefix, hash) = new_secret(KEY_PREFIX)?;
+        let made = sqlx::query_scalar!(
+            r#"select docmill.create_tenant($1, $2, $3, 'first', $4, $5) as "made!""#,
+            tenant.uuid(),
+            checked_name(name)?,
+            key.uuid(),
+            prefix,
+            hash.as_bytes().as_slice(),
+        )
+        .fetch_one(&mut self.line().await?)
+        .await?;
+        if !made {
+            return Ok(None);
+        }
+        let entry = AuditEntry {
+            action: "tenant.create",
+            subject: &tenant.to_string(),
+            key: None,
+            client_ip: None,
+            request: None,
+            detail: serde_json::json!({ "key": key }),
+        };
+        self.audit(tenant, &entry).await?;
+        Ok(Some(Bootstrap { tenant, key, secret }))
+    }
+
+    /// Tenants that lack some of these components, by their digests.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tenants_without(&self, components: &[Digest]) -> Result<Vec<TenantId>, StoreError> {
+        let digests: Vec<Vec<u8>> = components.iter().map(|d| d.as_bytes().to_vec()).collect();
+        let rows = sqlx::query_scalar!(
+            r#"select tenant_id as "tenant_id!" from docmill.tenants_without($1)"#,
+            &digests,
+        )
+        .fetch_all(&mut self.line().await?)
+        .await?;
+        Ok(rows.into_iter().map(TenantId::from).collect())
+    }
+
     /// Whose secret this is, a key or a session.
     ///
     /// # Errors
@@ -185,7 +234,8 @@ impl Store {
                 r#"select tenant_id as "tenant_id!", tenant_name as "tenant_name!", timezone as "timezone!", locale as "locale!",
                       key_id, session_id, name as "name!", role as "role!", scopes, clearance as "clearance!",
                       user_id, user_name, user_role, user_clearance,
-                      docmill.millis(expires_at) as expires_at, docmill.millis(last_used_at) as last_used_at, state as "state!"
+                      docmill.millis(expires_at) as expires_at,
+                      docmill.millis(key_expires_at) as key_expires_at, docmill.millis(last_used_at) as last_used_at, state as "state!"
                from docmill.principal($1)"#,
                 hash.as_bytes().as_slice(),
             )
@@ -226,6 +276,7 @@ impl Store {
             scopes,
             clearance,
             expires_at: row.expires_at,
+            key_expires_at: row.key_expires_at,
             last_used_at: row.last_used_at,
         })))
     }
@@ -290,12 +341,16 @@ async fn one_at_a_time(tx: &mut TenantTx, tenant: TenantId) -> Result<(), StoreE
     Ok(())
 }
 
-/// Somebody must remain who can let others in.
-async fn some_owner_remains(tx: &mut TenantTx) -> Result<(), StoreError> {
-    let owners = sqlx::query_scalar!(r#"select docmill.owners() as "owners!""#)
+/// How many ways in there are for somebody who may do everything.
+async fn owners(tx: &mut TenantTx) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar!(r#"select docmill.owners() as "owners!""#)
         .fetch_one(tx.connection())
-        .await?;
-    if owners > 0 {
+        .await?)
+}
+
+/// The last of them must not be taken away. Where none is left already, there is nothing to keep.
+async fn some_owner_remains(tx: &mut TenantTx, before: i64) -> Result<(), StoreError> {
+    if before == 0 || owners(tx).await? > 0 {
         return Ok(());
     }
     Err(StoreError::LastOwner)

@@ -188,6 +188,13 @@ impl Writer {
                 Ok(None) | Err(_) => break,
             }
         }
+        // Those who wait for a flush must not make each other's a commit of its own.
+        while batch.reads < BATCH {
+            match self.received.try_recv() {
+                Ok(message) => batch.add(message),
+                Err(_) => break,
+            }
+        }
         Some(batch)
     }
 

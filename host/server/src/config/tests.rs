@@ -256,8 +256,20 @@ fn every_setting_that_the_open_api_document_names_exists() {
         "{} texts",
         texts.len()
     );
-    // Members of items that are described in words only, and a field's path.
-    own.extend(["created_at", "revoked_at", "updated_at", "seller.tax_id"]);
+    // Members of items that are described in words only, a field's path, and actions of the audit log.
+    own.extend([
+        "created_at",
+        "revoked_at",
+        "updated_at",
+        "last_used_at",
+        "rotated_to",
+        "client_ip",
+        "user_agent",
+        "seller.tax_id",
+        "key.create",
+        "document.read",
+        "run.finish",
+    ]);
     for name in texts
         .iter()
         .copied()

@@ -75,6 +75,55 @@ fn people_and_their_keys_are_added_narrowed_rotated_and_removed() {
     assert_eq!(server.terminate().0, 0);
 }
 
+/// Made while a server runs: it serves both, and keeps them apart.
+#[test]
+fn another_organisation_has_everything_but_what_is_the_firsts() {
+    let home = home();
+    let server = home.start(&mut home.docmill(&["serve"]));
+    let made = home.run(&["tenant", "create", "Acme"]).ended(0);
+    let key = made.out.trim();
+    assert!(key.starts_with("dm_") && made.err.contains("ten_"), "{made:#?}");
+    let again = home.run(&["tenant", "create", "ACME"]).ended(1);
+    assert!(again.err.contains("already"), "{again:#?}");
+    let names: Vec<String> = home.run(&["tenant", "list", "--json"]).ended(0).json()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tenant| tenant["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["main", "Acme"]);
+    let remote = server.ask(&home, &["tenant", "create", "Other"]).ended(1);
+    assert!(remote.err.contains("machine itself"), "{remote:#?}");
+
+    let theirs = |line: &[&str]| {
+        let mut command = server.client(&home, line);
+        command.env("DOCMILL_KEY", key);
+        with_input(command, b"")
+    };
+    // The same document and pipeline in both.
+    let letter = sample("letter.txt");
+    let run = ["run", text(&letter), "--json"];
+    let first = server.ask(&home, &run).ended(0).json();
+    let other = theirs(&run).ended(0).json();
+    for (owner, stranger) in [(&first, &other), (&other, &first)] {
+        let ids = |run: &serde_json::Value| run["documents"][0]["id"].clone();
+        assert_ne!(ids(owner), ids(stranger));
+    }
+    let id = |run: &serde_json::Value| run["id"].as_str().unwrap().to_owned();
+    theirs(&["runs", "show", &id(&other)]).ended(0);
+    let refused = theirs(&["runs", "show", &id(&first)]).ended(1);
+    assert!(
+        refused.err.contains("does not exist") || refused.err.contains("no run"),
+        "{refused:#?}"
+    );
+    server.ask(&home, &["runs", "show", &id(&other)]).ended(1);
+    let runs = theirs(&["runs", "list", "--json"]).ended(0).json();
+    assert_eq!(runs["items"].as_array().unwrap().len(), 1);
+    let usage = theirs(&["usage", "--json"]).ended(0).json();
+    assert_eq!(usage["total"]["runs"], 1, "{usage}");
+    assert_eq!(server.terminate().0, 0);
+}
+
 #[test]
 fn a_tenants_settings_are_changed_and_shown() {
     let home = home();

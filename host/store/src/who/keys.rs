@@ -7,7 +7,7 @@ use docmill_model::id::{KeyId, TenantId, UserId};
 use docmill_model::run::Millis;
 use serde::Serialize;
 
-use super::{KEY_PREFIX, Secret, checked_name, new_secret, one_at_a_time, some_owner_remains};
+use super::{KEY_PREFIX, Secret, checked_name, new_secret, one_at_a_time, owners, some_owner_remains};
 use crate::Page;
 use crate::connect::Store;
 use crate::convert::word;
@@ -204,44 +204,53 @@ impl Store {
         row.try_into()
     }
 
-    /// Ends a key. It stays listed; ending it again changes nothing.
+    /// Ends a key; tells whether it worked before. It stays listed.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; [`StoreError::LastOwner`]; when the database does not answer.
-    pub async fn revoke_key(&self, tenant: TenantId, key: KeyId) -> Result<(), StoreError> {
+    pub async fn revoke_key(&self, tenant: TenantId, key: KeyId) -> Result<bool, StoreError> {
         let mut tx = self.tenant(tenant).await?;
         one_at_a_time(&mut tx, tenant).await?;
-        let done = sqlx::query!(
-            "update docmill.api_key set revoked_at = coalesce(revoked_at, now()) where tenant_id = $1 and id = $2",
+        let before = owners(&mut tx).await?;
+        let worked = sqlx::query_scalar!(
+            r#"select revoked_at is null as "worked!" from docmill.api_key where tenant_id = $1 and id = $2"#,
+            tenant.uuid(),
+            key.uuid(),
+        )
+        .fetch_optional(tx.connection())
+        .await?
+        .ok_or_else(|| StoreError::not_found(format!("the key {key}")))?;
+        sqlx::query!(
+            "update docmill.api_key set revoked_at = now() where tenant_id = $1 and id = $2 and revoked_at is null",
             tenant.uuid(),
             key.uuid(),
         )
         .execute(tx.connection())
         .await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::not_found(format!("the key {key}")));
-        }
-        some_owner_remains(&mut tx).await?;
-        tx.commit().await
+        some_owner_remains(&mut tx, before).await?;
+        tx.commit().await?;
+        Ok(worked)
     }
 
     /// Makes a key like another one, which goes on working for `overlap` and no longer. The new one lives as long as the old
-    /// one was to.
+    /// one was to, and not beyond `until`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Conflict`] when the old one works no more or was rotated before; when the
+    /// [`StoreError::NotFound`]; [`StoreError::LastOwner`]; [`StoreError::Conflict`] when the old one works no more or was rotated before; when the
     /// database does not answer.
     pub async fn rotate_key(
         &self,
         tenant: TenantId,
         key: KeyId,
         overlap: Duration,
+        until: Option<Millis>,
     ) -> Result<(KeyId, Secret), StoreError> {
         let new = KeyId::new();
         let (secret, prefix, hash) = new_secret(KEY_PREFIX)?;
         let overlap = i64::try_from(overlap.as_millis()).unwrap_or(i64::MAX);
         let mut tx = self.tenant(tenant).await?;
         one_at_a_time(&mut tx, tenant).await?;
+        let before = owners(&mut tx).await?;
         let old = sqlx::query!(
             r#"select rotated_to, revoked_at is not null or coalesce(expires_at <= now(), false) as "ended!"
                from docmill.api_key where tenant_id = $1 and id = $2 for update"#,
@@ -262,13 +271,15 @@ impl Store {
         sqlx::query!(
             "insert into docmill.api_key
                  (tenant_id, id, name, prefix, secret_hash, user_id, role, scopes, clearance, expires_at)
-             select tenant_id, $3, name, $4, $5, user_id, role, scopes, clearance, now() + (expires_at - created_at)
+             select tenant_id, $3, name, $4, $5, user_id, role, scopes, clearance,
+                 least(now() + (expires_at - created_at), docmill.time_at($6))
              from docmill.api_key where tenant_id = $1 and id = $2",
             tenant.uuid(),
             key.uuid(),
             new.uuid(),
             prefix,
             hash.as_bytes().as_slice(),
+            until,
         )
         .execute(tx.connection())
         .await?;
@@ -283,6 +294,7 @@ impl Store {
         )
         .execute(tx.connection())
         .await?;
+        some_owner_remains(&mut tx, before).await?;
         tx.commit().await?;
         Ok((new, secret))
     }

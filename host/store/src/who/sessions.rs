@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use docmill_model::id::{SessionId, TenantId, UserId};
+use docmill_model::id::{KeyId, SessionId, TenantId, UserId};
 use docmill_model::run::Millis;
 use serde::Serialize;
 
@@ -26,6 +26,8 @@ const USER_AGENT: usize = 300;
 pub struct NewSession<'a> {
     /// Who signs in.
     pub user: UserId,
+    /// With which key of theirs: the session may what it may, and ends with it.
+    pub key: KeyId,
     /// From where.
     pub client_ip: Option<IpAddr>,
     /// With what.
@@ -71,9 +73,13 @@ impl Store {
             .map(|agent| text(agent).chars().take(USER_AGENT).collect());
         let mut tx = self.tenant(tenant).await?;
         let expires_at = sqlx::query_scalar!(
-            r#"insert into docmill.session (tenant_id, id, user_id, secret_hash, client_ip, user_agent, expires_at)
-               select $1, $2, u.id, $4, $5::text::inet, $6, now() + $7::bigint * interval '1 millisecond'
-               from docmill.user u where u.tenant_id = $1 and u.id = $3 and u.status = 'active'
+            r#"insert into docmill.session (tenant_id, id, user_id, key_id, secret_hash, client_ip, user_agent, expires_at)
+               select $1, $2, u.id, k.id, $4, $5::text::inet, $6,
+                   least(now() + $7::bigint * interval '1 millisecond', k.expires_at)
+               from docmill.user u join docmill.api_key k on k.tenant_id = u.tenant_id and k.user_id = u.id
+               where u.tenant_id = $1 and u.id = $3 and u.status = 'active' and k.id = $8 and k.revoked_at is null
+                   and (k.expires_at is null or k.expires_at > now())
+               for share of u, k
                returning docmill.millis(expires_at) as "expires_at!""#,
             tenant.uuid(),
             id.uuid(),
@@ -82,10 +88,11 @@ impl Store {
             new.client_ip.map(|ip| ip.to_string()),
             user_agent,
             lasts,
+            new.key.uuid(),
         )
         .fetch_optional(tx.connection())
         .await?
-        .ok_or_else(|| StoreError::not_found(format!("the active user {}", new.user)))?;
+        .ok_or_else(|| StoreError::not_found(format!("the active user {} with this key", new.user)))?;
         sqlx::query!(
             "update docmill.session set revoked_at = now()
              where tenant_id = $1 and user_id = $2 and revoked_at is null and id in (
@@ -142,7 +149,7 @@ impl Store {
         Ok(Page::of(rows.collect(), limit, |row| row.id))
     }
 
-    /// Ends a session, of `of` alone if that is given. Ending it again changes nothing.
+    /// Ends a session, of `of` alone if that is given; tells whether it went on until now.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; when the database does not answer.
@@ -151,21 +158,26 @@ impl Store {
         tenant: TenantId,
         id: SessionId,
         of: Option<UserId>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut tx = self.tenant(tenant).await?;
-        let done = sqlx::query!(
-            "update docmill.session set revoked_at = coalesce(revoked_at, now())
-             where tenant_id = $1 and id = $2 and ($3::uuid is null or user_id = $3)",
+        let went_on = sqlx::query_scalar!(
+            r#"select revoked_at is null as "went_on!" from docmill.session
+               where tenant_id = $1 and id = $2 and ($3::uuid is null or user_id = $3) for update"#,
             tenant.uuid(),
             id.uuid(),
             of.map(UserId::uuid),
         )
+        .fetch_optional(tx.connection())
+        .await?
+        .ok_or_else(|| StoreError::not_found(format!("the session {id}")))?;
+        sqlx::query!(
+            "update docmill.session set revoked_at = now() where tenant_id = $1 and id = $2 and revoked_at is null",
+            tenant.uuid(),
+            id.uuid(),
+        )
         .execute(tx.connection())
         .await?;
         tx.commit().await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::not_found(format!("the session {id}")));
-        }
-        Ok(())
+        Ok(went_on)
     }
 }

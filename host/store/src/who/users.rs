@@ -6,7 +6,7 @@ use docmill_model::run::Millis;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{checked_name, one_at_a_time, some_owner_remains};
+use super::{checked_name, one_at_a_time, owners, some_owner_remains};
 use crate::Page;
 use crate::clean::json;
 use crate::connect::Store;
@@ -143,7 +143,7 @@ impl Store {
         .execute(tx.connection())
         .await?;
         if made.rows_affected() == 0 {
-            let what = format!("there is a user {} already", new.email);
+            let what = "there is a user with this address already".to_owned();
             return Err(StoreError::Conflict { what });
         }
         let row = user(&mut tx, tenant, id).await?;
@@ -203,7 +203,13 @@ impl Store {
     ) -> Result<UserRow, StoreError> {
         let name = change.name.map(checked_name).transpose()?;
         let mut tx = self.tenant(tenant).await?;
-        one_at_a_time(&mut tx, tenant).await?;
+        // A name and preferences let nobody in or out.
+        let guarded = change.role.is_some() || change.clearance.is_some() || change.status.is_some();
+        let mut owners_before = 0;
+        if guarded {
+            one_at_a_time(&mut tx, tenant).await?;
+            owners_before = owners(&mut tx).await?;
+        }
         let before = user(&mut tx, tenant, id).await?;
         if let Some(expected) = change.expected_version.filter(|v| *v != before.version) {
             let what = format!(
@@ -216,11 +222,11 @@ impl Store {
             let what = format!("the user {id} was removed; add them anew");
             return Err(StoreError::Conflict { what });
         }
-        sqlx::query!(
+        let done = sqlx::query!(
             "update docmill.user
              set name = coalesce($3, name), role = coalesce($4, role), clearance = coalesce($5, clearance),
                  status = coalesce($6, status), preferences = coalesce($7::json, preferences), version = version + 1
-             where tenant_id = $1 and id = $2",
+             where tenant_id = $1 and id = $2 and version = $8",
             tenant.uuid(),
             id.uuid(),
             name,
@@ -228,9 +234,15 @@ impl Store {
             change.clearance.map(Clearance::as_str),
             change.status.map(Status::as_str),
             change.preferences.map(json),
+            before.version,
         )
         .execute(tx.connection())
         .await?;
+        if done.rows_affected() == 0 {
+            let what =
+                format!("somebody changed the user {id} at the same time: read them, then change them again");
+            return Err(StoreError::Conflict { what });
+        }
         if change.status.is_some_and(|status| status != Status::Active) {
             sqlx::query!(
                 "update docmill.session set revoked_at = now() where tenant_id = $1 and user_id = $2 and revoked_at is null",
@@ -249,7 +261,7 @@ impl Store {
             .execute(tx.connection())
             .await?;
         }
-        some_owner_remains(&mut tx).await?;
+        some_owner_remains(&mut tx, owners_before).await?;
         let row = user(&mut tx, tenant, id).await?;
         tx.commit().await?;
         Ok(row)

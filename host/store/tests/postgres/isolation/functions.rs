@@ -20,6 +20,10 @@ const DEFINERS: &[(&str, &str)] = &[
         "makes the first tenant; with any tenant there it does nothing and says so, whatever it is given",
     ),
     (
+        "create_tenant(uuid,text,uuid,text,text,bytea)",
+        "makes a tenant with its first key, for the command line on the machine itself; with a name that is there it does nothing",
+    ),
+    (
         "mark_lost_runs(timestamp with time zone,json)",
         "fails the runs of hosts that are gone, of all tenants; gives their number",
     ),
@@ -42,6 +46,10 @@ const DEFINERS: &[(&str, &str)] = &[
     (
         "tenants()",
         "ids and names of all tenants, for the command line on the machine itself, which acts without a key",
+    ),
+    (
+        "tenants_without(bytea[])",
+        "ids of tenants that lack a component, so that a release reaches them all; whoever has the digest may ask",
     ),
 ];
 
@@ -125,6 +133,11 @@ async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
         "select docmill.seal_audit(0)::text".to_owned(),
         format!(
             "select docmill.bootstrap('{tenant}', 'x', '{}', 'x', 'x', '\\x{}')::text",
+            victim.key.uuid(),
+            hash("x")
+        ),
+        format!(
+            "select docmill.create_tenant('{tenant}', 'capybara', '{}', 'x', 'x', '\\x{}')::text",
             victim.key.uuid(),
             hash("x")
         ),

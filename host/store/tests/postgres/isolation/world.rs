@@ -186,8 +186,14 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         clearance: Clearance::S,
     };
     let user = db.store.create_user(tenant, &user).await?.id;
+    let own = NewKey {
+        user: Some(user),
+        ..NewKey::of_owner(mark)
+    };
+    let (own, _) = db.store.create_key(tenant, &own).await?;
     let session = NewSession {
         user,
+        key: own,
         client_ip: None,
         user_agent: Some(mark),
         lasts: Duration::from_secs(3_600),

@@ -145,11 +145,41 @@ async fn nobody_gives_more_than_they_have() {
             &json!("owner")
         )
     );
+    // Nor do they decide about those who have more.
+    let owner = make_user(&host, "owner@example.org", "owner", "S").await;
+    let path = format!("/v1/users/{owner}");
+    for patch in [json!({ "status": "suspended" }), json!({ "name": "X" })] {
+        send(&host, &clerk, "PATCH", &path, Some(patch))
+            .await
+            .problem(403, "forbidden");
+    }
+    send(&host, &clerk, "DELETE", &path, None)
+        .await
+        .problem(403, "forbidden");
     // Nor does rotating hand out what the caller does not have.
     let (strong, _) = make_key(&host, &host.key, json!({ "name": "strong" })).await;
     let path = format!("/v1/keys/{strong}/rotate");
     let reply = send(&host, &clerk, "POST", &path, Some(json!({}))).await;
     reply.problem(403, "forbidden");
+    let path = format!("/v1/keys/{strong}");
+    send(&host, &clerk, "DELETE", &path, None)
+        .await
+        .problem(403, "forbidden");
+    // Nor do they make what outlives them.
+    let end = "2027-01-01T00:00:00.000Z";
+    let body = json!({ "name": "guest", "expires_at": end });
+    let (guest_id, guest) = make_key(&host, &host.key, body).await;
+    let longer = json!({ "name": "x", "expires_at": "2028-01-01" });
+    send(&host, &guest, "POST", "/v1/keys", Some(longer))
+        .await
+        .problem(403, "forbidden");
+    let (_, heir) = make_key(&host, &guest, json!({ "name": "heir" })).await;
+    let path = format!("/v1/keys/{guest_id}/rotate");
+    let rotated = send(&host, &guest, "POST", &path, Some(json!({}))).await.ok(201);
+    for key in [heir.as_str(), rotated["key"].as_str().unwrap()] {
+        let me = send(&host, key, "GET", "/v1/me", None).await.ok(200);
+        assert!(me["expires_at"].as_str().unwrap() <= end, "{me}");
+    }
 
     for (body, said) in [
         (json!({ "name": "x", "scopes": [] }), "empty"),
@@ -208,18 +238,28 @@ async fn a_user_s_keys_and_sessions_act_for_them_and_end_with_them() {
         (&me["session"], &me["key"], &me["role"]),
         (&begun["id"], &Json::Null, &json!("developer"))
     );
-    // Neither a session nor a service's key nor a narrowed key begins one.
+    // Neither a session nor a service's key begins one.
     send(&host, session, "POST", "/v1/sessions", None)
         .await
         .problem(403, "forbidden");
     send(&host, &host.key, "POST", "/v1/sessions", None)
         .await
         .problem(403, "forbidden");
+    // One that a narrowed key began may what the key may, and ends with it.
     let body = json!({ "name": "narrow", "user": user, "role": "developer", "scopes": ["runs:read"], "clearance": "B" });
-    let (_, narrow) = make_key(&host, &host.key, body).await;
-    send(&host, &narrow, "POST", "/v1/sessions", None)
-        .await
-        .problem(403, "forbidden");
+    let (narrow_id, narrow) = make_key(&host, &host.key, body).await;
+    let begun_by = send(&host, &narrow, "POST", "/v1/sessions", None).await.ok(201);
+    let short = begun_by["session"].as_str().unwrap();
+    let me = send(&host, short, "GET", "/v1/me", None).await.ok(200);
+    assert_eq!(me["scopes"], json!(["runs:read"]));
+    let path = format!("/v1/keys/{narrow_id}");
+    assert_eq!(send(&host, &host.key, "DELETE", &path, None).await.status, 204);
+    let reply = send(&host, short, "GET", "/v1/me", None).await;
+    assert!(
+        reply.problem(401, "unauthenticated")["detail"]
+            .to_string()
+            .contains("revoked")
+    );
 
     // People change what is their own.
     let patch = json!({ "name": "Анна П.", "preferences": { "page": 20 } });
@@ -229,13 +269,16 @@ async fn a_user_s_keys_and_sessions_act_for_them_and_end_with_them() {
         (&json!("Анна П."), &json!(20))
     );
     let list = send(&host, session, "GET", "/v1/sessions", None).await.ok(200);
-    assert_eq!(list["items"][0]["id"], begun["id"]);
+    assert_eq!(
+        (&list["items"][0]["id"], &list["items"][1]["id"]),
+        (&begun_by["id"], &begun["id"])
+    );
 
     // Suspended: nothing of theirs works, at once on this host.
     let path = format!("/v1/users/{user}");
     let patch = json!({ "status": "suspended" });
     send(&host, &host.key, "PATCH", &path, Some(patch)).await.ok(200);
-    for credential in [&strong, &key, &narrow] {
+    for credential in [&strong, &key] {
         let reply = send(&host, credential, "GET", "/v1/me", None).await;
         let detail = reply.problem(401, "unauthenticated")["detail"].to_string();
         assert!(detail.contains("suspended"), "{detail}");
@@ -287,8 +330,12 @@ async fn somebody_always_remains_who_can_let_others_in() {
         .await
         .problem(409, "last-owner");
 
-    // An owner without a way in is none.
+    // An owner without a key that lasts and may everything is none.
     let anna = make_user(&host, "anna@example.org", "owner", "S").await;
+    let weak = json!({ "name": "weak", "user": anna, "role": "viewer" });
+    make_key(&host, &host.key, weak).await;
+    let short = json!({ "name": "short", "user": anna, "expires_at": "2027-01-01" });
+    make_key(&host, &host.key, short).await;
     send(&host, &host.key, "DELETE", &first, None)
         .await
         .problem(409, "last-owner");

@@ -47,8 +47,14 @@ impl Objects {
             .await
             .ok(201);
         let user: UserId = user["id"].as_str().unwrap().parse().unwrap();
+        let own = NewKey {
+            user: Some(user),
+            ..NewKey::of_owner("own")
+        };
+        let own = host.database.store.create_key(host.database.tenant, &own).await;
         let new = NewSession {
             user,
+            key: own.unwrap().0,
             client_ip: None,
             user_agent: None,
             lasts: Duration::from_secs(3_600),
