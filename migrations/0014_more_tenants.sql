@@ -1,8 +1,10 @@
 -- More organisations than the first one. Made on the machine itself, like the first, and not over HTTP: whoever may start docmill
 -- on its database may.
 
--- Makes a tenant with its first key; false if one has that name.
-create function docmill.create_tenant(tenant uuid, name text, key uuid, key_name text, prefix text, hash bytea) returns boolean
+-- Makes a tenant with its first key and the first entry of its audit log; false if one has that name.
+create function docmill.create_tenant(
+    tenant uuid, name text, key uuid, key_name text, prefix text, hash bytea, entry uuid
+) returns boolean
     language plpgsql security definer set search_path = pg_catalog, pg_temp
     as $$
 begin
@@ -12,10 +14,12 @@ begin
     end if;
     insert into docmill.tenant (tenant_id, name) values (tenant, name);
     insert into docmill.api_key (tenant_id, id, name, prefix, secret_hash) values (tenant, key, key_name, prefix, hash);
+    insert into docmill.audit_entry (tenant_id, id, at, action, subject, detail)
+    values (tenant, entry, now(), 'tenant.create', create_tenant.name, jsonb_build_object('key', 'key_' || replace(key::text, '-', '')));
     return true;
 end
 $$;
-grant execute on function docmill.create_tenant(uuid, text, uuid, text, text, bytea) to docmill_app;
+grant execute on function docmill.create_tenant(uuid, text, uuid, text, text, bytea, uuid) to docmill_app;
 
 -- Tenants that lack some of these components: those of a new release.
 create policy owner on docmill.plugin_version to docmill_owner using (true);

@@ -180,28 +180,17 @@ impl Store {
         let (tenant, key) = (TenantId::new(), KeyId::new());
         let (secret, prefix, hash) = new_secret(KEY_PREFIX)?;
         let made = sqlx::query_scalar!(
-            r#"select docmill.create_tenant($1, $2, $3, 'first', $4, $5) as "made!""#,
+            r#"select docmill.create_tenant($1, $2, $3, 'first', $4, $5, $6) as "made!""#,
             tenant.uuid(),
             checked_name(name)?,
             key.uuid(),
             prefix,
             hash.as_bytes().as_slice(),
+            AuditId::new().uuid(),
         )
         .fetch_one(&mut self.line().await?)
         .await?;
-        if !made {
-            return Ok(None);
-        }
-        let entry = AuditEntry {
-            action: "tenant.create",
-            subject: &tenant.to_string(),
-            key: None,
-            client_ip: None,
-            request: None,
-            detail: serde_json::json!({ "key": key }),
-        };
-        self.audit(tenant, &entry).await?;
-        Ok(Some(Bootstrap { tenant, key, secret }))
+        Ok(made.then_some(Bootstrap { tenant, key, secret }))
     }
 
     /// Tenants that lack some of these components, by their digests.

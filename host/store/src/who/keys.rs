@@ -236,8 +236,8 @@ impl Store {
     /// one was to, and not beyond `until`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::LastOwner`]; [`StoreError::Conflict`] when the old one works no more or was rotated before; when the
-    /// database does not answer.
+    /// [`StoreError::NotFound`]; [`StoreError::LastOwner`]; [`StoreError::Conflict`] when the old one works no more or was
+    /// rotated before; when the database does not answer.
     pub async fn rotate_key(
         &self,
         tenant: TenantId,

@@ -20,7 +20,7 @@ const DEFINERS: &[(&str, &str)] = &[
         "makes the first tenant; with any tenant there it does nothing and says so, whatever it is given",
     ),
     (
-        "create_tenant(uuid,text,uuid,text,text,bytea)",
+        "create_tenant(uuid,text,uuid,text,text,bytea,uuid)",
         "makes a tenant with its first key, for the command line on the machine itself; with a name that is there it does nothing",
     ),
     (
@@ -137,9 +137,10 @@ async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
             hash("x")
         ),
         format!(
-            "select docmill.create_tenant('{tenant}', 'capybara', '{}', 'x', 'x', '\\x{}')::text",
+            "select docmill.create_tenant('{tenant}', 'capybara', '{}', 'x', 'x', '\\x{}', '{}')::text",
             victim.key.uuid(),
-            hash("x")
+            hash("x"),
+            victim.key.uuid()
         ),
         "select docmill.mark_lost_runs('-infinity', '{\"code\": \"interrupted\"}')::text".to_owned(),
         "select docmill.add_partitions(0)::text".to_owned(),
