@@ -19,8 +19,7 @@ use crate::permission::{May, ReadAudit};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::state::ApiState;
-use crate::time;
-use crate::time::rfc3339;
+use crate::time::{self, rfc3339};
 
 pub use journal::{Journal, JournalFigures};
 pub(crate) use reads::Reading;
@@ -203,7 +202,7 @@ pub async fn verify(
     let known: Option<Head> = query.parsed("head", form)?;
     let from: Option<Head> = query.parsed("from", form)?;
     query.finish()?;
-    let _place = state.heavy().acquire().await;
+    let _place = state.heavy_place().await?;
     if from.is_none() {
         settle(&state).await;
     }

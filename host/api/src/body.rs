@@ -11,10 +11,9 @@ use docmill_model::digest::{Digest, Hasher};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::size::ByteSize;
 use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
-
-use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -36,12 +35,20 @@ pub async fn object<T: DeserializeOwned>(
     if bytes.is_empty() {
         return Err(Problem::new(Code::EmptyBody, format!("send {form}")));
     }
+    object_of(&bytes, form)
+}
+
+/// The same of bytes that are there.
+///
+/// # Errors
+/// [`Code::MalformedRequest`]
+pub fn object_of<T: DeserializeOwned>(bytes: &[u8], form: &str) -> Result<T, Problem> {
     let said = |why: String| Problem::malformed(format!("the body is not of the form {form}: {why}"));
     // A list would be read as the values of the members in their order.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(said("it is no JSON object".to_owned()));
     }
-    serde_json::from_slice(&bytes).map_err(|error| said(error.to_string()))
+    serde_json::from_slice(bytes).map_err(|error| said(error.to_string()))
 }
 
 /// Memory that is reserved in one go for a body of unknown length.

@@ -54,23 +54,21 @@ impl Caller {
         }
     }
 
-    /// A line for the audit log.
-    pub fn audit<'a>(
-        &self,
-        action: &'a str,
-        subject: &'a str,
-        mut detail: serde_json::Value,
-    ) -> who::AuditEntry<'a> {
+    /// Writes into the audit log what the caller changed. It is done: if it cannot be written, the host's log says so.
+    pub async fn note(&self, state: &ApiState, action: &str, subject: &str, mut detail: serde_json::Value) {
         if let Some(detail) = detail.as_object_mut() {
             name_person(&self.who, detail);
         }
-        who::AuditEntry {
+        let entry = who::AuditEntry {
             action,
             subject,
             key: self.who.key,
             client_ip: self.context.client_ip(),
             request: Some(self.context.request()),
             detail,
+        };
+        if let Err(error) = state.store().audit(self.who.tenant, &entry).await {
+            tracing::error!(%error, action, subject, "a change is not in the audit log");
         }
     }
 }

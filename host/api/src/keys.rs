@@ -126,7 +126,7 @@ pub async fn create(
         "role": wanted.role, "scopes": wanted.scopes.map(|s| s.iter().collect::<Vec<_>>()),
         "clearance": wanted.clearance, "user": wanted.user, "expires_at": wanted.expires_at.map(rfc3339),
     });
-    audit(&state, &caller, "key.create", &id.to_string(), detail).await;
+    caller.note(&state, "key.create", &id.to_string(), detail).await;
     json_with(
         StatusCode::CREATED,
         &KeyBody {
@@ -143,7 +143,7 @@ fn narrowed(caller: &Caller) -> Option<Scopes> {
     (who.scopes != who.role.scopes()).then_some(who.scopes)
 }
 
-/// Nobody makes a key that may more than they do.
+/// Nobody makes, rotates or ends a key that may more than they do.
 fn within(caller: &Caller, wanted: &who::NewKey<'_>) -> Result<(), Problem> {
     let who = caller.who();
     let role = wanted.role.scopes();
@@ -164,14 +164,14 @@ fn within(caller: &Caller, wanted: &who::NewKey<'_>) -> Result<(), Problem> {
     }
     if !who.scopes.covers(scopes) {
         let said = format!(
-            "the new key would have more scopes than yours, which has: {}",
+            "that key has more scopes than yours, which has: {}",
             listed(who.scopes)
         );
         return Err(Problem::new(Code::Forbidden, said));
     }
     if !who.clearance.sees(wanted.clearance) {
         let said = format!(
-            "the new key would be cleared for {}, and yours is cleared for {}",
+            "that key is cleared for {}, and yours for {}",
             wanted.clearance, who.clearance
         );
         return Err(Problem::new(Code::Forbidden, said));
@@ -280,7 +280,9 @@ pub async fn revoke(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     state.doubt_callers_of(caller.tenant());
-    audit(&state, &caller, "key.revoke", &id.to_string(), json!({})).await;
+    caller
+        .note(&state, "key.revoke", &id.to_string(), json!({}))
+        .await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -294,7 +296,8 @@ pub struct Rotation {
 
 /// Rotate a key.
 ///
-/// Makes a key like it, which lives as long as the old one was to, and no longer than the key that makes it. The old one works until the overlap is over.
+/// Makes a key like it, which lives as long as the old one was to, and no longer than the key that makes it. The old one works
+/// until the overlap is over.
 #[utoipa::path(
     post, path = "/v1/keys/{id}/rotate", tag = "keys", security(("key" = ["keys:write"])),
     params(("id" = String, Path, description = "key_…")), request_body = Rotation,
@@ -327,7 +330,7 @@ pub async fn rotate(
         .map_err(|e| e.failure())?;
     state.doubt_callers_of(caller.tenant());
     let detail = json!({ "new": new, "overlap_seconds": seconds });
-    audit(&state, &caller, "key.rotate", &id.to_string(), detail).await;
+    caller.note(&state, "key.rotate", &id.to_string(), detail).await;
     json_with(
         StatusCode::CREATED,
         &KeyBody {
@@ -336,14 +339,6 @@ pub async fn rotate(
             name: None,
         },
     )
-}
-
-/// Writes down who changed who may what.
-pub(crate) async fn audit(state: &ApiState, caller: &Caller, action: &str, subject: &str, detail: Json) {
-    let entry = caller.audit(action, subject, detail);
-    if let Err(error) = state.store().audit(caller.tenant(), &entry).await {
-        tracing::error!(%error, action, "a change of who may what is not in the audit log");
-    }
 }
 
 /// A name of a key or a user.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::answer::json as body_of;
 use crate::body::object;
 use crate::caller::Caller;
-use crate::keys::{audit, name_of};
+use crate::keys::name_of;
 use crate::pipelines::expected_version;
 use crate::problem::{Problem, ProblemBody};
 use crate::state::ApiState;
@@ -123,14 +123,14 @@ pub async fn change(
         expected_version,
         ..UserChange::default()
     };
-    let row = changed(&state, &caller, id, &change).await?;
-    audit(
-        &state,
-        &caller,
-        "user.change",
-        &id.to_string(),
-        json!({ "version": row.version }),
-    )
-    .await;
+    let row = changed(&state, &caller, id, &change, expected_version.is_some()).await?;
+    caller
+        .note(
+            &state,
+            "user.change",
+            &id.to_string(),
+            json!({ "version": row.version }),
+        )
+        .await;
     answer(&caller, Some(row))
 }

@@ -94,10 +94,7 @@ pub async fn save(
     state.runs().changed(caller.tenant());
     if saved.created {
         let detail = json!({ "version": saved.number });
-        let entry = caller.audit("pipeline.save", &name, detail);
-        if let Err(error) = state.store().audit(caller.tenant(), &entry).await {
-            tracing::error!(%error, "a saved pipeline is not in the audit log");
-        }
+        caller.note(&state, "pipeline.save", &name, detail).await;
     }
     let status = if saved.created {
         StatusCode::CREATED

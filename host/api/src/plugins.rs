@@ -80,10 +80,8 @@ pub async fn publish(
     if publication.created {
         state.runs().changed(caller.tenant());
         let subject = plugin.to_string();
-        let entry = caller.audit("plugin.publish", &subject, json!({ "digest": plugin.digest }));
-        if let Err(error) = state.store().audit(caller.tenant(), &entry).await {
-            tracing::error!(%error, "a published plugin is not in the audit log");
-        }
+        let detail = json!({ "digest": plugin.digest });
+        caller.note(&state, "plugin.publish", &subject, detail).await;
     }
     let status = if publication.created {
         StatusCode::CREATED

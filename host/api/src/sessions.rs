@@ -15,7 +15,6 @@ use utoipa::ToSchema;
 
 use crate::answer::{id_of, json as body_of, json_with, limit};
 use crate::caller::Caller;
-use crate::keys::audit;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::state::ApiState;
@@ -63,14 +62,9 @@ pub async fn create(
     };
     let made = state.store().create_session(caller.tenant(), &new).await;
     let (id, secret, expires_at) = made.map_err(|e| e.failure())?;
-    audit(
-        &state,
-        &caller,
-        "session.begin",
-        &id.to_string(),
-        json!({ "user": user }),
-    )
-    .await;
+    caller
+        .note(&state, "session.begin", &id.to_string(), json!({ "user": user }))
+        .await;
     json_with(
         StatusCode::CREATED,
         &SessionBody {
@@ -157,7 +151,9 @@ pub async fn revoke(
     let ended = state.store().revoke_session(caller.tenant(), id, of).await;
     if ended.map_err(|e| e.failure())? {
         state.doubt_callers_of(caller.tenant());
-        audit(&state, &caller, "session.end", &id.to_string(), json!({})).await;
+        caller
+            .note(&state, "session.end", &id.to_string(), json!({}))
+            .await;
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use docmill_blob::Blobs;
 use docmill_model::digest::Digest;
+use docmill_model::failure::{Code, Failure};
 use docmill_model::id::TenantId;
 use docmill_model::size::ByteSize;
 use docmill_registry::Registry;
@@ -13,7 +14,8 @@ use docmill_runs::Runs;
 use docmill_runs::remembered::Remembered;
 use docmill_store::Store;
 use docmill_store::who;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use crate::audit::Journal;
 use crate::body::Memory;
@@ -21,6 +23,8 @@ use crate::metrics::Metrics;
 
 /// Questions at once that look at much: sums over the ledger, the whole audit log.
 const HEAVY: usize = 3;
+/// How long one waits for its turn.
+const HEAVY_QUEUE: Duration = Duration::from_secs(5);
 
 /// Settings of the HTTP side. Behind each stands its name on the page of settings, or why it is fixed.
 #[derive(Debug, Clone)]
@@ -151,9 +155,18 @@ impl ApiState {
         self.0.callers.doubt_answers(|who| who.tenant == tenant);
     }
 
-    /// Places for questions that look at much: they must not take all connections to the database.
-    pub(crate) fn heavy(&self) -> &Semaphore {
-        &self.0.heavy
+    /// A place for a question that looks at much: they must not take all connections to the database.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`] when none came free in time.
+    pub(crate) async fn heavy_place(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        if let Ok(Ok(place)) = timeout(HEAVY_QUEUE, self.0.heavy.acquire()).await {
+            return Ok(place);
+        }
+        let said = "others ask for sums or verify their audit log on this host; try again soon";
+        let mut failure = Failure::new(Code::Overloaded, said);
+        failure.retry_after_ms = Some(2_000);
+        Err(failure)
     }
 
     pub(crate) fn body_memory(&self) -> &Memory {

@@ -3,7 +3,6 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use docmill_model::failure::Code;
-use docmill_model::size::ByteSize;
 use docmill_store::StoreError;
 use docmill_store::who::{TenantChange, TenantRow};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -11,7 +10,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::answer::json as body_of;
-use crate::body::Reader;
+use crate::body::object;
 use crate::language::Language;
 use crate::permission::{May, ReadTenant, WriteTenant};
 use crate::pipelines::{expected_version, tagged};
@@ -23,6 +22,8 @@ use crate::time;
 const DEFAULT_TIMEZONE: &str = "UTC";
 /// The same of the locale.
 const DEFAULT_LOCALE: &str = "en";
+/// How a change is written.
+const FORM: &str = "{\"timezone\": \"Asia/Almaty\", \"locale\": \"kk\"}";
 /// Longest locale, in bytes: RFC 5646 asks for 35.
 const MAX_LOCALE: usize = 35;
 
@@ -88,16 +89,7 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     let expected = expected_version(request.headers())?;
     let (parts, body) = request.into_parts();
-    let (bytes, _) = Reader::new(&state, &parts.headers, body, ByteSize::kib(16))?
-        .whole()
-        .await?;
-    if bytes.is_empty() {
-        return Err(Problem::new(
-            Code::EmptyBody,
-            "send what is to change: {\"timezone\": \"Asia/Almaty\", \"locale\": \"kk\"}",
-        ));
-    }
-    let patch = read(&bytes)?;
+    let patch: TenantPatch = object(&state, &parts.headers, body, FORM).await?;
     let timezone = patch
         .timezone
         .map(|given| timezone_of(given.as_deref().unwrap_or(DEFAULT_TIMEZONE)))
@@ -131,25 +123,9 @@ pub async fn change(
             .collect();
         let subject = row.tenant.to_string();
         let detail = json!({ "version": row.version, "settings": named });
-        let entry = caller.audit("tenant.change", &subject, detail);
-        if let Err(error) = state.store().audit(caller.tenant(), &entry).await {
-            tracing::error!(%error, "a change of the tenant is not in the audit log");
-        }
+        caller.note(&state, "tenant.change", &subject, detail).await;
     }
     answer(row)
-}
-
-fn read(bytes: &[u8]) -> Result<TenantPatch, Problem> {
-    let said = |why: String| {
-        Problem::malformed(format!(
-            "the body is not of the form {{\"timezone\": \"…\", \"locale\": \"…\"}}: {why}"
-        ))
-    };
-    // A list would be read as the values of the members in their order.
-    if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err(said("it is no JSON object".to_owned()));
-    }
-    serde_json::from_slice(bytes).map_err(|error| said(error.to_string()))
 }
 
 fn answer(row: TenantRow) -> Result<Response, Problem> {
@@ -203,6 +179,7 @@ fn locale_of(text: &str) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::object_of;
 
     #[test]
     fn zones_and_locales_are_judged_and_written_as_they_should_be() {
@@ -229,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_not_what_is_null() {
-        let patch = read(br#" {"locale": null}"#).unwrap();
+        let patch: TenantPatch = object_of(br#" {"locale": null}"#, FORM).unwrap();
         assert_eq!((patch.timezone, patch.locale), (None, Some(None)));
         for bad in [
             r#"{"name": "x"}"#,
@@ -237,7 +214,8 @@ mod tests {
             "[]",
             r#"{"locale": "ru", "locale": "kk"}"#,
         ] {
-            assert!(read(bad.as_bytes()).is_err(), "{bad}");
+            let read = object_of::<TenantPatch>(bad.as_bytes(), FORM);
+            assert!(read.is_err(), "{bad}");
         }
     }
 }

@@ -101,7 +101,7 @@ pub async fn show(
     caller: May<ReadUsage>,
     mut query: Query,
 ) -> Result<Response, Problem> {
-    let _place = state.heavy().acquire().await;
+    let _place = state.heavy_place().await?;
     let timezone = caller.who().timezone.clone();
     let (since, until) = span(&mut query, &timezone)?;
     let by = By::parse(query.take("by")?.as_deref())?;

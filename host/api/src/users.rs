@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::answer::{id_of, json as body_of, json_with, limit};
 use crate::body::object;
 use crate::caller::Caller;
-use crate::keys::{audit, name_of};
+use crate::keys::name_of;
 use crate::permission::{May, ReadUsers, WriteUsers};
 use crate::pipelines::{expected_version, tagged};
 use crate::problem::{Problem, ProblemBody};
@@ -115,7 +115,9 @@ pub async fn create(
     let row = state.store().create_user(caller.tenant(), &wanted).await;
     let row = row.map_err(|e| e.failure())?;
     let detail = json!({ "role": row.role, "clearance": row.clearance });
-    audit(&state, &caller, "user.create", &row.id.to_string(), detail).await;
+    caller
+        .note(&state, "user.create", &row.id.to_string(), detail)
+        .await;
     answer(StatusCode::CREATED, row)
 }
 
@@ -245,27 +247,28 @@ pub async fn change(
         clearance: patch.clearance,
         status: patch.status,
         preferences: None,
-        expected_version,
+        // Whom the caller was judged against is who is changed.
+        expected_version: expected_version.or(Some(before.version)),
     };
-    let row = changed(&state, &caller, id, &change).await?;
+    let row = changed(&state, &caller, id, &change, expected_version.is_some()).await?;
     let detail = json!({
         "version": row.version, "role": patch.role, "clearance": patch.clearance, "status": patch.status,
     });
-    audit(&state, &caller, "user.change", &id.to_string(), detail).await;
+    caller.note(&state, "user.change", &id.to_string(), detail).await;
     answer(StatusCode::OK, row)
 }
 
+/// Changes a user; `if_match` tells that the client named the version.
 pub(crate) async fn changed(
     state: &ApiState,
     caller: &Caller,
     id: UserId,
     change: &UserChange<'_>,
+    if_match: bool,
 ) -> Result<UserRow, Problem> {
     let row = state.store().change_user(caller.tenant(), id, change).await;
     let row = row.map_err(|error| match error {
-        StoreError::Conflict { what } if change.expected_version.is_some() => {
-            Problem::new(Code::PreconditionFailed, what)
-        }
+        StoreError::Conflict { what } if if_match => Problem::new(Code::PreconditionFailed, what),
         other => other.failure().into(),
     })?;
     state.doubt_callers_of(caller.tenant());
@@ -291,10 +294,13 @@ pub async fn remove(
     within(&caller, before.role, before.clearance)?;
     let change = UserChange {
         status: Some(Status::Removed),
+        expected_version: Some(before.version),
         ..UserChange::default()
     };
-    changed(&state, &caller, id, &change).await?;
-    audit(&state, &caller, "user.remove", &id.to_string(), json!({})).await;
+    changed(&state, &caller, id, &change, false).await?;
+    caller
+        .note(&state, "user.remove", &id.to_string(), json!({}))
+        .await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

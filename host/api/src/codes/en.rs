@@ -67,8 +67,8 @@ pub(super) const fn words(code: Code) -> Words {
         ),
         Code::LastOwner => say(
             "The last owner",
-            "After this change nobody would be left who can let others in: no owner who can sign in, and no key with the role owner.",
-            "Make another owner (POST /v1/users with a key of theirs) or another key with the role owner first.",
+            "After this change no key would be left that lasts and may do everything: of a service, or of an active owner cleared for S.",
+            "Make such a key first: POST /v1/keys with the role owner, without scopes and without an end.",
         ),
         Code::PreconditionFailed => say(
             "It has changed meanwhile",

@@ -5,8 +5,10 @@ use std::time::Duration;
 use docmill_model::id::{KeyId, SessionId, UserId};
 use serde_json::{Value as Json, json};
 use sqlx::{AssertSqlSafe, Connection as _};
+use tokio::io::AsyncWriteExt as _;
 
-use crate::support::client::Reply;
+use super::{NOTE, TEXT};
+use crate::support::client::{Part, Reply};
 use crate::support::{Host, Setup};
 
 async fn send(host: &Host, key: &str, method: &str, path: &str, body: Option<Json>) -> Reply {
@@ -472,4 +474,74 @@ async fn bad_credentials_are_told_apart_only_to_who_has_the_secret() {
             .await
             .problem(404, "not-found");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_document_is_run_only_by_who_may_read_it() {
+    let host = Host::with(&["text", "patterns"]).await;
+    host.save(NOTE).await;
+    let again = NOTE.replace("name: note\n", "name: again\n").replace(
+        "{ file: { accept: [text/plain, text/markdown, text/csv] } }",
+        "{ paper: { kind: document } }",
+    );
+    host.save(&again).await;
+    let run = host.run("note").body("text/plain", TEXT).send().await.ok(200);
+    let document = run["documents"][0]["id"].as_str().unwrap();
+    let again = async |scopes: Json| {
+        let (_, key) = make_key(&host, &host.key, json!({ "name": "x", "scopes": scopes })).await;
+        let call = host.anonymous("POST", "/v1/pipelines/again/runs").key(&key);
+        call.form(&[Part::param("paper", document)]).send().await
+    };
+    let refused = again(json!(["runs:invoke"])).await;
+    let detail = refused.problem(403, "forbidden")["detail"].to_string();
+    assert!(detail.contains("documents:read"), "{detail}");
+    again(json!(["runs:invoke", "documents:read"])).await.ok(200);
+}
+
+/// Whoever hangs up in the middle must not leave a change without its entry in the audit log, nor stop it half-way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_done_and_written_down_although_the_client_is_gone() {
+    let host = Host::with(&[]).await;
+    let user = make_user(&host, "anna@example.org", "viewer", "D").await;
+    // Holds up every change of who may what.
+    let mut owner = sqlx::PgConnection::connect(&host.database.url).await.unwrap();
+    let lock = "hashtextextended('docmill principals ' || (select tenant_id from docmill.tenant)::text, 0)";
+    let mut sql = async |sql: String| {
+        let found: Option<i64> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut owner)
+            .await
+            .unwrap();
+        found
+    };
+    sql(format!(
+        "select 1::bigint from (select pg_advisory_lock({lock})) l"
+    ))
+    .await;
+    let body = r#"{"role": "invoker"}"#;
+    let call = host.call("PATCH", &format!("/v1/users/{user}"));
+    let mut client = call.begin(&format!("Content-Length: {}\r\n", body.len())).await;
+    client.write_all(body.as_bytes()).await.unwrap();
+    let waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted";
+    while sql(waits.to_owned()).await != Some(1) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(client);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    sql(format!(
+        "select 1::bigint from (select pg_advisory_unlock({lock})) l"
+    ))
+    .await;
+    for _ in 0..200 {
+        if !host.database.audited("user.change").await.unwrap().is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let audited = host.database.audited("user.change").await.unwrap();
+    assert!(
+        audited.len() == 1 && audited[0].contains("invoker"),
+        "{audited:?}"
+    );
+    let path = format!("/v1/users/{user}");
+    assert_eq!(host.get(&path).send().await.ok(200)["role"], "invoker");
 }
