@@ -37,7 +37,8 @@ struct EntryBody {
     action: String,
     /// The id or name of what was acted on.
     subject: String,
-    /// The run whose end this is; its pipeline is the subject.
+    /// The run whose end this is; its pipeline is the subject. Of several that ended together, `detail.runs` has them all, each
+    /// with its request.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<String>,
     /// Which key acted; none: the platform.

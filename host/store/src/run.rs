@@ -13,10 +13,12 @@ mod build;
 mod commit;
 mod list;
 mod rows;
+mod shared;
 mod view;
 
 pub(crate) use commit::Committer;
 pub(crate) use list::page_size;
+pub(crate) use shared::{ENDED_TOGETHER, RUN_FINISH};
 
 use crate::clean::json_text;
 use crate::connect::Store;

@@ -13,7 +13,7 @@ use crate::clean::text;
 use crate::connect::Store;
 use crate::convert::digest;
 use crate::error::StoreError;
-use crate::run::page_size;
+use crate::run::{ENDED_TOGETHER, RUN_FINISH, page_size};
 
 /// Which entries are asked for; what is left out does not matter.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ pub struct AuditRow {
     pub action: String,
     /// To what.
     pub subject: String,
-    /// The run whose end this is.
+    /// The run whose end this is; of several that ended together, `detail` has them.
     pub run: Option<RunId>,
     /// By which key; none: by the platform.
     pub key: Option<KeyId>,
@@ -60,9 +60,6 @@ pub struct AuditRow {
     /// Over all of this and the entry before it.
     pub hash: Digest,
 }
-
-/// What the statement that writes a run calls its end. The entry has the run's id.
-const RUN_FINISH: &str = "run.finish";
 
 impl Store {
     /// Sealed entries of the audit log, newest place first.
@@ -102,6 +99,12 @@ fn statement(tenant: TenantId, filter: &AuditFilter, limit: u32) -> QueryBuilder
             .push_bind(text(subject).into_owned());
         if let Some(run) = run {
             query.push(" or id = ").push_bind(run.uuid());
+            query
+                .push(" or id = (select r.ended_in from docmill.run r where r.tenant_id = ")
+                .push_bind(tenant.uuid())
+                .push(" and r.id = ")
+                .push_bind(run.uuid())
+                .push(")");
         }
         query.push(")");
     }
@@ -134,17 +137,19 @@ fn row(row: &sqlx::postgres::PgRow) -> Result<AuditRow, StoreError> {
     let action: String = row.try_get("action")?;
     let key: Option<Uuid> = row.try_get("key_id")?;
     let request: Option<Uuid> = row.try_get("request_id")?;
+    let detail: Option<Value> = row.try_get("detail")?;
+    let together = detail.as_ref().is_some_and(|d| d.get(ENDED_TOGETHER).is_some());
     Ok(AuditRow {
         seq: row.try_get("seq")?,
         id: id.into(),
         at: row.try_get("at")?,
-        run: (action == RUN_FINISH).then(|| id.into()),
+        run: (action == RUN_FINISH && !together).then(|| id.into()),
         action,
         subject: row.try_get("subject")?,
         key: key.map(Into::into),
         client_ip: row.try_get("client_ip")?,
         request: request.map(Into::into),
-        detail: row.try_get("detail")?,
+        detail,
         hash: digest(row.try_get("hash")?)?,
     })
 }

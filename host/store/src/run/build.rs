@@ -28,13 +28,32 @@ pub(crate) fn accepted(head: &RunHead, documents: &[NewDocument]) -> Result<Rows
 
 /// A finished run with all that belongs to it.
 pub(crate) fn whole(commit: &RunCommit<'_>) -> Result<Rows, StoreError> {
-    let mut rows = finished(commit)?;
+    let mut rows = outcome(commit)?;
     head_rows(&mut rows, commit.head, commit.documents)?;
+    rows.input_bytes = input_bytes(&rows.inputs);
     Ok(rows)
 }
 
 /// What an accepted run came to.
 pub(crate) fn finished(commit: &RunCommit<'_>) -> Result<Rows, StoreError> {
+    let mut rows = outcome(commit)?;
+    // Written when it was accepted; counted now.
+    let mut before = Rows::default();
+    head_rows(&mut before, commit.head, &[])?;
+    rows.input_bytes = input_bytes(&before.inputs);
+    Ok(rows)
+}
+
+/// As they are kept: that is what the ledger has to agree with.
+fn input_bytes(inputs: &[NewInput]) -> i64 {
+    let held = |text: &Option<String>| text.as_ref().and_then(|t| i64::try_from(t.len()).ok());
+    let bytes = inputs
+        .iter()
+        .filter_map(|i| i.size.or_else(|| held(&i.text)).or_else(|| held(&i.record)));
+    bytes.fold(0, i64::saturating_add)
+}
+
+fn outcome(commit: &RunCommit<'_>) -> Result<Rows, StoreError> {
     let (head, outcome) = (commit.head, commit.outcome);
     let id = head.id.uuid();
     let mut rows = Rows::default();

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::Committed;
 use super::rows::Rows;
+use super::shared::Shared;
 use crate::connect::again_if_cut;
 use crate::error::StoreError;
 use crate::line::{Line, Lines};
@@ -200,10 +201,11 @@ async fn write(
     runs: &[&Rows],
     sent: &AtomicU32,
 ) -> Result<Committed, StoreError> {
+    let shared = Shared::of(runs)?;
     let counted = || async {
         let mut line = lines.open().await?;
         sent.fetch_add(1, Ordering::Relaxed);
-        send(&mut line, tenant, accepted, runs).await
+        send(&mut line, tenant, accepted, runs, &shared).await
     };
     let written = again_if_cut(counted).await;
     let sent = sent.load(Ordering::Relaxed);
@@ -225,24 +227,22 @@ async fn write(
     }
 }
 
-// After artifacts came the entries of the ledger: they are made there, from the rest.
-const WITHOUT: &str = "select given, instead from docmill.commit_runs(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, '{}')";
-const WITH_OUTPUTS: &str = "select given, instead from docmill.commit_runs_with_outputs(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, '{}', $15)";
+// Not a checked macro: those take slices and would have every group copied into one.
+const WRITE: &str = "select given, instead from docmill.write_runs(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 
 async fn send(
     line: &mut Line,
     tenant: TenantId,
     accepted: bool,
     runs: &[&Rows],
+    shared: &Shared,
 ) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error> {
-    let outputs = runs.iter().any(|r| !r.outputs.is_empty());
-    // Not a checked macro: those take slices and would have every group copied into one.
-    let mut query = sqlx::query_as(if outputs { WITH_OUTPUTS } else { WITHOUT })
+    sqlx::query_as(WRITE)
         .bind(tenant.uuid())
         .bind(accepted)
         .bind(runs.iter().flat_map(|r| &r.runs).bind_iter())
+        .bind(&shared.ends)
         .bind(runs.iter().flat_map(|r| &r.sources).bind_iter())
         .bind(runs.iter().flat_map(|r| &r.inputs).bind_iter())
         .bind(runs.iter().flat_map(|r| &r.lookups).bind_iter())
@@ -253,11 +253,12 @@ async fn send(
         .bind(runs.iter().flat_map(|r| &r.fields).bind_iter())
         .bind(runs.iter().flat_map(|r| &r.checks).bind_iter())
         .bind(runs.iter().flat_map(|r| &r.citations).bind_iter())
-        .bind(runs.iter().flat_map(|r| &r.artifacts).bind_iter());
-    if outputs {
-        query = query.bind(runs.iter().flat_map(|r| &r.outputs).bind_iter());
-    }
-    query.fetch_all(line).await
+        .bind(runs.iter().flat_map(|r| &r.artifacts).bind_iter())
+        .bind(runs.iter().flat_map(|r| &r.outputs).bind_iter())
+        .bind(shared.usage.iter().bind_iter())
+        .bind(shared.audit.iter().bind_iter())
+        .fetch_all(line)
+        .await
 }
 
 /// Whether a run is refused because one of its id is there; if it was accepted, because it is finished.

@@ -1,5 +1,5 @@
-//! The rows that `docmill.commit_runs` takes: each struct is one composite type of the database, field by field in its
-//! order. See migrations/0005_commit_runs.sql, and 0008_step_outputs.sql for the last.
+//! The rows that `docmill.write_runs` takes: each struct is one composite type of the database, field by field in its order.
+//! See migrations/0005_commit_runs.sql, 0008_step_outputs.sql, and 0015_shared_entries.sql for the last two.
 
 use uuid::Uuid;
 
@@ -19,6 +19,8 @@ pub(crate) struct Rows {
     pub(crate) citations: Vec<NewCitation>,
     pub(crate) artifacts: Vec<NewArtifact>,
     pub(crate) outputs: Vec<NewOutput>,
+    /// What all inputs hold together, also of a run whose inputs were written when it was accepted.
+    pub(crate) input_bytes: i64,
 }
 
 impl Rows {
@@ -245,4 +247,36 @@ pub(crate) struct NewOutput {
     pub(crate) run_id: Uuid,
     pub(crate) step_ordinal: i32,
     pub(crate) output: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "docmill.new_usage_2")]
+pub(crate) struct NewUsage {
+    pub(crate) run_id: Uuid,
+    pub(crate) ordinal: i32,
+    pub(crate) key_id: Option<Uuid>,
+    pub(crate) at_ms: i64,
+    pub(crate) pipeline: String,
+    pub(crate) plugin: Option<String>,
+    pub(crate) runs: i64,
+    pub(crate) runs_failed: i64,
+    pub(crate) calls: i64,
+    pub(crate) calls_reused: i64,
+    pub(crate) cpu_us: i64,
+    pub(crate) input_bytes: i64,
+    pub(crate) host_call_bytes: i64,
+    pub(crate) pages: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "docmill.new_audit")]
+pub(crate) struct NewAudit {
+    pub(crate) id: Uuid,
+    pub(crate) at_ms: i64,
+    pub(crate) action: String,
+    pub(crate) subject: String,
+    pub(crate) key_id: Option<Uuid>,
+    pub(crate) client_ip: Option<String>,
+    pub(crate) request_id: Option<Uuid>,
+    pub(crate) detail: Option<String>,
 }

@@ -614,3 +614,48 @@ async fn entries_are_found_by_what_is_known_of_them() -> anyhow::Result<()> {
     assert_ne!(all[0].hash, Digest::from_bytes([0; 32]));
     Ok(())
 }
+
+#[tokio::test]
+async fn each_of_many_runs_that_end_at_once_is_found_in_the_log() -> anyhow::Result<()> {
+    let db = database().await?;
+    let samples: Vec<_> = (0..40).map(|n| sample::run(&format!("text {n}"))).collect();
+    // The first opens the way, the others wait for it and are written together.
+    let kept = samples.iter().map(|sample| {
+        let (store, tenant, sample) = (db.store.clone(), db.tenant, sample.clone());
+        tokio::spawn(async move { store.commit_run(tenant, &sample.commit()).await.unwrap() })
+    });
+    for kept in kept.collect::<Vec<_>>() {
+        kept.await?;
+    }
+    let entries = seal(&db).await;
+    assert!(entries < 40, "none had an entry together");
+    assert_eq!(verify(&db, None).await.broken, None);
+    for sample in &samples {
+        let (id, request) = (sample.head.id.to_string(), sample.head.request.to_string());
+        let filter = AuditFilter {
+            subject: Some(id.clone()),
+            ..AuditFilter::default()
+        };
+        let found = db.store.list_audit(db.tenant, &filter).await?.items;
+        let [end] = &found[..] else {
+            panic!("{id}: {found:?}")
+        };
+        assert_eq!((end.action.as_str(), end.key), ("run.finish", sample.head.key));
+        match &end.detail {
+            None => assert_eq!(
+                (end.run, end.request),
+                (Some(sample.head.id), Some(sample.head.request))
+            ),
+            Some(detail) => {
+                assert_eq!((end.run, end.request), (None, None));
+                assert_eq!(detail["runs"][&id], request);
+            }
+        }
+    }
+    let foreign = AuditFilter {
+        subject: Some(samples[39].head.id.to_string()),
+        ..AuditFilter::default()
+    };
+    assert_eq!(db.store.list_audit(TenantId::new(), &foreign).await?.items, []);
+    Ok(())
+}

@@ -115,7 +115,7 @@ async fn a_server_that_dies_in_the_middle_leaves_nothing_half_written() -> anyho
     let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(server.url()).await?;
     let broken: i64 = sqlx::query_scalar(
         "select count(*) from docmill.run r where 3 <> (select count(*) from docmill.field f where f.run_id = r.id and not lost)
-         or not exists (select from docmill.audit_entry a where a.id = r.id)",
+         or not exists (select from docmill.audit_entry a where a.id in (r.id, r.ended_in))",
     )
     .fetch_one(&mut connection)
     .await?;
@@ -146,7 +146,7 @@ async fn connections_that_are_cut_cost_no_run() -> anyhow::Result<()> {
     while Instant::now() < until {
         let ended: i64 = sqlx::query_scalar(
             "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
-             where datname = current_database() and query like '%commit_runs%' and pid <> pg_backend_pid()",
+             where datname = current_database() and query like '%write_runs%' and pid <> pg_backend_pid()",
         )
         .fetch_one(&mut owner)
         .await?;

@@ -63,6 +63,7 @@ const INVOKERS: &[&str] = &[
     "owners",
     "time_at",
     "words_of",
+    "write_runs",
 ];
 
 #[tokio::test]
