@@ -37,6 +37,7 @@ mod me;
 mod pages;
 mod pipelines;
 mod plugins;
+mod presets;
 mod probes;
 mod runs;
 mod sessions;

@@ -8,7 +8,7 @@ use docmill_model::failure::Code;
 use docmill_model::id::TenantId;
 use docmill_model::plan::Plan;
 use docmill_model::size::ByteSize;
-use docmill_pipeline::{Catalog, plan};
+use docmill_pipeline::{Catalog, plan, write_out};
 use docmill_store::StoreError;
 use docmill_store::pipeline::{PipelineRow, PipelineVersionSummary};
 use serde::Serialize;
@@ -273,29 +273,7 @@ async fn judged(
     tenant: TenantId,
     request: Request,
 ) -> Result<(String, Definition, Plan), Problem> {
-    let (parts, body) = request.into_parts();
-    let kind = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    if kind.starts_with("multipart/") {
-        return Err(Problem::new(
-            Code::UnsupportedMediaType,
-            "a definition is sent as it is, with Content-Type application/yaml or application/json",
-        ));
-    }
-    // A little more than a definition may have, so that the refusal can name the rule.
-    let most = ByteSize(definition::MAX_DEFINITION_BYTES as u64 * 2);
-    let (bytes, _) = Reader::new(state, &parts.headers, body, most)?.whole().await?;
-    if bytes.trim_ascii().is_empty() {
-        return Err(Problem::new(
-            Code::EmptyBody,
-            "the body is empty; send the definition in it",
-        ));
-    }
-    let text =
-        String::from_utf8(bytes.into()).map_err(|_| Problem::malformed("the definition is not UTF-8"))?;
+    let text = written(state, request, "definition").await?;
     // YAML is read, schemas and expressions are compiled: not on the async threads.
     let (text, parsed) = off_thread(move || {
         let parsed = Definition::parse(&text);
@@ -303,18 +281,43 @@ async fn judged(
     })
     .await?;
     let definition = parsed.map_err(Problem::definition)?;
-    let catalog = Catalog::of(state.store(), tenant, &definition)
+    let written_out = write_out(state.store(), tenant, definition.clone()).await;
+    let written_out = written_out
+        .map_err(|e| e.failure())?
+        .map_err(Problem::definition)?;
+    let catalog = Catalog::of(state.store(), tenant, &written_out)
         .await
         .map_err(|e| e.failure())?;
-    let (definition, planned) = off_thread(move || {
-        let planned = plan(&definition, &catalog);
-        (definition, planned)
-    })
-    .await?;
+    let planned = off_thread(move || plan(&written_out, &catalog)).await?;
     Ok((text, definition, planned.map_err(Problem::definition)?))
 }
 
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+/// The text of a body in YAML or JSON; `what` it is.
+pub(crate) async fn written(state: &ApiState, request: Request, what: &str) -> Result<String, Problem> {
+    let (parts, body) = request.into_parts();
+    let kind = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    if kind.starts_with("multipart/") {
+        let said =
+            format!("a {what} is sent as it is, with Content-Type application/yaml or application/json");
+        return Err(Problem::new(Code::UnsupportedMediaType, said));
+    }
+    // A little more than one may have, so that the refusal can name the rule.
+    let most = ByteSize(definition::MAX_DEFINITION_BYTES as u64 * 2);
+    let (bytes, _) = Reader::new(state, &parts.headers, body, most)?.whole().await?;
+    if bytes.trim_ascii().is_empty() {
+        let said = format!("the body is empty; send the {what} in it");
+        return Err(Problem::new(Code::EmptyBody, said));
+    }
+    String::from_utf8(bytes.into()).map_err(|_| Problem::malformed(format!("the {what} is not UTF-8")))
+}
+
+pub(crate) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!(%error, "judging a definition panicked");
         let why = "the definition could not be judged; the log tells more";

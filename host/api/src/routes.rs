@@ -14,7 +14,8 @@ use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    audit, documents, keys, me, pages, pipelines, plugins, probes, runs, sessions, tenant, usage, users,
+    audit, documents, keys, me, pages, pipelines, plugins, presets, probes, runs, sessions, tenant, usage,
+    users,
 };
 
 fn all() -> OpenApiRouter<ApiState> {
@@ -33,6 +34,9 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(pipelines::show, pipelines::save))
         .routes(routes!(pipelines::versions))
         .routes(routes!(pipelines::validate))
+        .routes(routes!(presets::list))
+        .routes(routes!(presets::show, presets::save, presets::change))
+        .routes(routes!(presets::versions))
         // What pipelines are made of.
         .routes(routes!(plugins::list))
         .routes(routes!(plugins::show))

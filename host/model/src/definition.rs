@@ -7,20 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::duration::Span;
-use crate::json::Builder;
 use crate::limits::LimitsSpec;
 use crate::lookup::MAX_LOOKUPS;
 use crate::plugin::{PluginRef, is_name};
+use crate::written;
 
 /// Most steps that a pipeline may have.
 pub const MAX_STEPS: usize = 64;
-/// Longest definition, in bytes.
-pub const MAX_DEFINITION_BYTES: usize = 256 * 1024;
-/// Longest definition when every alias of YAML is written out: its texts, and 4 bytes for every value. Without aliases no
-/// definition of [`MAX_DEFINITION_BYTES`] comes near, because a value takes two bytes to write.
-pub const MAX_WRITTEN_OUT_BYTES: usize = 1024 * 1024;
-/// Digits in a row. An alias has a number read again, and reading it takes as long as it is.
-const MAX_DIGITS: usize = 1_000;
+pub use crate::written::{MAX_DEFINITION_BYTES, MAX_WRITTEN_OUT_BYTES};
 
 /// A pipeline as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -187,7 +181,7 @@ pub struct StepSpec {
     pub limits: LimitsSpec,
 }
 
-fn empty_object() -> Json {
+pub(crate) fn empty_object() -> Json {
     Json::Object(serde_json::Map::new())
 }
 
@@ -282,46 +276,7 @@ impl Definition {
     /// # Errors
     /// Every rule that is broken, with place and fix.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
-        if text.len() > MAX_DEFINITION_BYTES {
-            return Err(vec![Problem::new(
-                "definition",
-                format!("is larger than {MAX_DEFINITION_BYTES} bytes"),
-            )]);
-        }
-        if text.contains('\0') {
-            return Err(vec![Problem::new("definition", "contains U+0000; remove it")]);
-        }
-        if text
-            .split(|c: char| !c.is_ascii_digit())
-            .any(|run| run.len() > MAX_DIGITS)
-        {
-            let message = format!("has a number of more than {MAX_DIGITS} digits");
-            return Err(vec![Problem::new("definition", message)]);
-        }
-        // A value first: it refuses names that stand twice and knows lines and columns, and aliases cannot swell it.
-        let mut builder = Builder::new(MAX_WRITTEN_OUT_BYTES, 4).unique_names();
-        let json = builder
-            .build(serde_norway::Deserializer::from_str(text))
-            .map_err(|error| {
-                let place = error.location();
-                vec![Problem {
-                    at: "definition".to_owned(),
-                    message: error.to_string(),
-                    line: place.as_ref().and_then(|l| u32::try_from(l.line()).ok()),
-                    column: place.as_ref().and_then(|l| u32::try_from(l.column()).ok()),
-                }]
-            })?;
-        let definition: Self = serde_path_to_error::deserialize(json).map_err(|error| {
-            let path = error.path().to_string();
-            vec![Problem::new(
-                if path == "." {
-                    "definition".to_owned()
-                } else {
-                    path
-                },
-                error.inner().to_string(),
-            )]
-        })?;
+        let definition: Self = written::read(text, "definition")?;
         let problems = definition.problems();
         if problems.is_empty() {
             Ok(definition)

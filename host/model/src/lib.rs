@@ -24,5 +24,8 @@ pub mod value;
 pub mod definition;
 pub mod plan;
 pub mod plugin;
+pub mod preset;
 pub mod run;
 pub mod usage;
+
+mod written;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use docmill_model::definition::{Definition, OnError};
 use docmill_model::id::TenantId;
 use docmill_model::plugin::{Kind, PinnedPlugin, PluginName, PluginRef};
+use docmill_model::preset::Preset;
 use docmill_store::plugin::CatalogEntry;
 use docmill_store::{Store, StoreError};
 use semver::Version;
@@ -51,6 +52,18 @@ impl Catalog {
                 std::iter::once(&step.plugin).chain(fallback)
             })
             .collect();
+        Self::with(store, tenant, &references).await
+    }
+
+    /// The same for a preset.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn of_preset(store: &Store, tenant: TenantId, preset: &Preset) -> Result<Self, StoreError> {
+        Self::with(store, tenant, &[&preset.plugin]).await
+    }
+
+    async fn with(store: &Store, tenant: TenantId, references: &[&PluginRef]) -> Result<Self, StoreError> {
         let mut names: Vec<PluginName> = references.iter().map(|r| r.name.clone()).collect();
         names.sort_unstable();
         names.dedup();

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::MAX_PROBLEMS;
 use crate::catalog::Catalog;
-use crate::expression::Template;
+use crate::expression::{Template, Variables};
 use crate::mentions;
 use crate::program::{Program, StepProgram};
 use crate::schema::{Effort, Misfit, Schema};
@@ -103,12 +103,7 @@ pub fn plan(definition: &Definition, catalog: &Catalog) -> Result<Plan, Vec<Prob
             steps,
         });
     }
-    if problems.len() > MAX_PROBLEMS {
-        problems.truncate(MAX_PROBLEMS);
-        let message = "there are more problems; correct these first";
-        problems.push(Problem::new("definition", message));
-    }
-    Err(problems)
+    Err(limited(problems))
 }
 
 fn resolve<'a>(
@@ -268,32 +263,74 @@ impl Step<'_> {
         part: &str,
         problems: &mut Vec<Problem>,
     ) {
-        let schema = match &known.schema {
-            Ok(schema) => schema,
-            Err(why) => {
-                let message = format!("the configuration schema of {} cannot be used: {why}", used.name);
-                return self.say(part, message, problems);
-            }
-        };
-        let mut config = template.draft();
-        let misfits = schema
-            .fill(&mut config, Effort::WHOLE)
-            .and_then(|()| schema.misfits(&config, Effort::WHOLE));
-        let misfits = match misfits {
-            Ok(misfits) => misfits,
-            Err(why) => return self.say(part, why.to_string(), problems),
-        };
-        for misfit in misfits {
-            if !is_open(&misfit, template.dynamic()) {
-                let place = format!("{part}{}", misfit.pointer.replace('/', "."));
-                self.say(
-                    &place,
-                    format!("{} (as {} wants it)", misfit.message, used.name),
-                    problems,
-                );
-            }
+        judge_config(used, known, template, &format!("{}.{part}", self.at), problems);
+    }
+}
+
+/// A plugin and a configuration for it outside any pipeline, as far as it is known before a run.
+///
+/// # Errors
+/// Every problem, its place beginning with `use` or `with`.
+pub(crate) fn judge_use(
+    catalog: &Catalog,
+    reference: &PluginRef,
+    with: &Json,
+) -> Result<PinnedPlugin, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let template = Template::compile(with, Variables::ITEM, "with", &mut problems);
+    let used = resolve(catalog, reference, "use", &mut problems);
+    if let Some(used) = used {
+        let known = Known::new(&used.manifest.config_schema);
+        judge_config(used, &known, &template, "with", &mut problems);
+    }
+    match used {
+        Some(used) if problems.is_empty() => Ok(pinned(used)),
+        _ => Err(limited(problems)),
+    }
+}
+
+fn judge_config(
+    used: &CatalogEntry,
+    known: &Known,
+    template: &Template,
+    at: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let schema = match &known.schema {
+        Ok(schema) => schema,
+        Err(why) => {
+            let message = format!("the configuration schema of {} cannot be used: {why}", used.name);
+            problems.push(Problem::new(at, message));
+            return;
+        }
+    };
+    let mut config = template.draft();
+    let misfits = schema
+        .fill(&mut config, Effort::WHOLE)
+        .and_then(|()| schema.misfits(&config, Effort::WHOLE));
+    let misfits = match misfits {
+        Ok(misfits) => misfits,
+        Err(why) => {
+            problems.push(Problem::new(at, why.to_string()));
+            return;
+        }
+    };
+    for misfit in misfits {
+        if !is_open(&misfit, template.dynamic()) {
+            let place = format!("{at}{}", misfit.pointer.replace('/', "."));
+            let message = format!("{} (as {} wants it)", misfit.message, used.name);
+            problems.push(Problem::new(place, message));
         }
     }
+}
+
+fn limited(mut problems: Vec<Problem>) -> Vec<Problem> {
+    if problems.len() > MAX_PROBLEMS {
+        problems.truncate(MAX_PROBLEMS);
+        let message = "there are more problems; correct these first";
+        problems.push(Problem::new("definition", message));
+    }
+    problems
 }
 
 /// A plugin's configuration schema, once for all steps that use the plugin.

@@ -6,6 +6,7 @@ use docmill_engine::{Engine, Inspection, Purpose};
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::plugin::{Kind, Manifest};
+use docmill_model::preset::NAMESPACE;
 use serde_json::Value as Json;
 
 use crate::report::Report;
@@ -87,6 +88,7 @@ async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<
         .inspect(|said| report.pass("configuration", *said))
         .map_err(|said| refuse(report, "configuration", said))?;
     size(&manifest).map_err(|said| refuse(report, "describe", said))?;
+    namespace(&manifest).map_err(|said| refuse(report, "describe", said))?;
     accepts(inspection.kind, &manifest)
         .inspect(|said| report.pass("media types", said))
         .map_err(|said| refuse(report, "media types", said))?;
@@ -168,6 +170,17 @@ fn size(manifest: &Manifest) -> Result<(), String> {
     Ok(())
 }
 
+/// No step could name such a plugin.
+fn namespace(manifest: &Manifest) -> Result<(), String> {
+    if manifest.name.namespace() == NAMESPACE {
+        return Err(format!(
+            "'{}' would be taken for a preset: choose a namespace other than {NAMESPACE}",
+            manifest.name
+        ));
+    }
+    Ok(())
+}
+
 fn accepts(kind: Kind, manifest: &Manifest) -> Result<String, String> {
     if let Some(bad) = manifest.accepts.iter().find(|a| !a.contains('/')) {
         return Err(format!("'{bad}' is not a media type such as application/pdf"));
@@ -184,6 +197,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_namespace_of_presets_is_no_plugins() {
+        let named = |name: &str| Manifest {
+            name: name.parse().unwrap(),
+            version: semver::Version::new(1, 0, 0),
+            summary: String::new(),
+            config_schema: json!({}),
+            accepts: vec![],
+            fields: vec![],
+        };
+        assert_eq!(namespace(&named("presets/a")), Ok(()));
+        assert!(namespace(&named("preset/a")).unwrap_err().contains("preset/a"));
+    }
 
     #[test]
     fn schemas_are_judged() {

@@ -89,7 +89,10 @@ async fn load(
     }
     let row = store.get_pipeline(tenant, name).await.map_err(|e| e.failure())?;
     let row = row.ok_or_else(|| unknown(name))?;
-    let definition = row.definition;
+    let written_out = docmill_pipeline::write_out(store, tenant, row.definition).await;
+    let definition = written_out
+        .map_err(|e| e.failure())?
+        .map_err(|problems| no_plan(name, &problems))?;
     let catalog = Catalog::of(store, tenant, &definition)
         .await
         .map_err(|e| e.failure())?;

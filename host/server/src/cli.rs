@@ -78,6 +78,9 @@ pub enum Command {
     /// Save, show and check pipelines.
     #[command(subcommand)]
     Pipeline(Pipeline),
+    /// Save, show, and switch on and off presets: named configurations of plugins, which steps use as `preset/NAME@VERSION`.
+    #[command(subcommand)]
+    Preset(Preset),
     /// Run documents through a pipeline and show the result.
     Run(Run),
     /// Look at runs that are kept.
@@ -200,6 +203,28 @@ pub enum Pipeline {
     },
     /// Check a definition without saving it.
     Validate { file: PathBuf },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Preset {
+    /// Check a preset (YAML or JSON with `name`, `use`, `with`) and save it as a new version.
+    Apply { file: PathBuf },
+    /// Show a preset in its newest version, or in one: `docmill preset show strict@3`.
+    Show {
+        #[arg(value_name = "NAME[@VERSION]")]
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// List presets.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a preset be used again.
+    Activate { name: String },
+    /// Pipelines that use the preset run no more until it is activated again.
+    Deactivate { name: String },
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod migrate;
 mod new;
 mod pipeline;
 mod plugin;
+mod preset;
 mod run;
 mod runs;
 pub mod serve;
@@ -39,6 +40,7 @@ pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             Command::Migrate => migrate::migrate(&arguments).await,
             Command::Plugin(command) => plugin::plugin(&arguments, command).await,
             Command::Pipeline(command) => pipeline::pipeline(&arguments, command).await,
+            Command::Preset(command) => preset::preset(&arguments, command).await,
             Command::Run(options) => run::run(&arguments, options).await,
             Command::Runs(command) => runs::runs(&arguments, command).await,
             Command::Key(command) => key::key(&arguments, command).await,

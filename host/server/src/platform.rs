@@ -289,8 +289,12 @@ impl Platform {
             Ok(definition) => definition,
             Err(problems) => return Ok(Err(problems)),
         };
-        let catalog = docmill_pipeline::Catalog::of(&self.store, tenant, &definition).await?;
-        if let Err(problems) = docmill_pipeline::plan(&definition, &catalog) {
+        let written_out = match docmill_pipeline::write_out(&self.store, tenant, definition.clone()).await? {
+            Ok(written_out) => written_out,
+            Err(problems) => return Ok(Err(problems)),
+        };
+        let catalog = docmill_pipeline::Catalog::of(&self.store, tenant, &written_out).await?;
+        if let Err(problems) = docmill_pipeline::plan(&written_out, &catalog) {
             return Ok(Err(problems));
         }
         let store = &self.store;

@@ -361,10 +361,11 @@ impl Store {
     /// When the database does not answer.
     pub async fn revision(&self, tenant: TenantId) -> Result<i64, StoreError> {
         let mut tx = self.tenant(tenant).await?;
-        // Versions are never removed, so their number only grows.
+        // Versions are never removed, so their number only grows. Those of presets say nothing: a definition names one.
         let revision = sqlx::query_scalar!(
             r#"select (select count(*) from docmill.plugin_version where tenant_id = $1)
                     + (select count(*) from docmill.pipeline_version where tenant_id = $1)
+                    + (select coalesce(sum(changes), 0) from docmill.preset where tenant_id = $1)
                     + (select coalesce(sum(settings_version), 0) from docmill.tenant where tenant_id = $1) as "revision!""#,
             tenant.uuid(),
         )

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use docmill_model::definition::Definition;
+use docmill_model::definition::{Definition, Problem};
 use reqwest::Method;
 
 use crate::cli::{Arguments, Pipeline as Command};
@@ -88,16 +88,8 @@ async fn answer(client: &Client, command: &Command, source: Option<String>) -> R
 /// Saves a definition; returns a line that says what happened.
 pub async fn apply(client: &Client, source: &str) -> Result<String> {
     // The name decides the address; everything else is the server's to judge.
-    let definition = Definition::parse(source).map_err(|problems| {
-        let mut lines = "the definition is wrong:".to_owned();
-        for problem in problems {
-            write!(lines, "\n  {problem}").ok();
-            if let (Some(line), Some(column)) = (problem.line, problem.column) {
-                write!(lines, " (line {line}, column {column})").ok();
-            }
-        }
-        anyhow::anyhow!(lines)
-    })?;
+    let definition = Definition::parse(source)
+        .map_err(|problems| anyhow::anyhow!(lines("the definition is wrong:", problems)))?;
     let path = format!("/v1/pipelines/{}", segment(&definition.name));
     let saved = client
         .bytes(Method::PUT, &path, "application/yaml", source.as_bytes().to_vec())
@@ -112,6 +104,18 @@ pub async fn apply(client: &Client, source: &str) -> Result<String> {
         .unwrap_or(true);
     let what = if created { "saved as" } else { "unchanged, still" };
     Ok(format!("pipeline {} {what} version {version}", definition.name))
+}
+
+/// What is wrong, line by line.
+pub fn lines(head: &str, problems: Vec<Problem>) -> String {
+    let mut lines = head.to_owned();
+    for problem in problems {
+        write!(lines, "\n  {problem}").ok();
+        if let (Some(line), Some(column)) = (problem.line, problem.column) {
+            write!(lines, " (line {line}, column {column})").ok();
+        }
+    }
+    lines
 }
 
 fn read(file: &Path) -> Result<String> {

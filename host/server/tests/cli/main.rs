@@ -10,6 +10,7 @@ mod demo;
 mod dev;
 mod examples;
 mod exits;
+mod presets;
 mod roles;
 mod serve;
 mod support;

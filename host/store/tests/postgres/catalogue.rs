@@ -109,7 +109,9 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
         and has_any_column_privilege('docmill_app', c.oid, 'update') order by relname";
     assert_eq!(
         rows(&mut owner, updates).await,
-        ["api_key", "pipeline", "run", "session", "tenant", "user"]
+        [
+            "api_key", "pipeline", "preset", "run", "session", "tenant", "user"
+        ]
     );
 
     // Where an entry of the audit log stands is the sealer's to say.

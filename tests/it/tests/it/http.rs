@@ -16,6 +16,7 @@ mod outage;
 mod overload;
 mod pages;
 mod parallel;
+mod presets;
 mod principals;
 mod samples;
 mod silence;

@@ -8,6 +8,7 @@ use docmill_model::definition::{Definition, Retain};
 use docmill_model::digest::Digest;
 use docmill_model::id::{KeyId, RunId, TenantId};
 use docmill_model::plugin::{Kind, Manifest};
+use docmill_model::preset::Preset;
 use docmill_store::plugin::NewVersion;
 use docmill_store::who::{AuditEntry, NewKey, NewSession, NewUser, Secret};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -206,6 +207,9 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         .store
         .save_pipeline(tenant, &definition.unwrap(), mark, None)
         .await?;
+    let preset = format!("{{ name: {mark}, use: docmill/text@1, with: {{ of: {mark} }} }}");
+    let preset = Preset::parse(&preset).unwrap();
+    db.store.save_preset(tenant, &preset, mark, None).await?;
     let manifest = Manifest {
         name: format!("{mark}/text").parse().unwrap(),
         version: "0.1.0".parse()?,

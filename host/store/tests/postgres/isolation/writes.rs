@@ -139,25 +139,26 @@ async fn a_row_that_belongs_to_another_tenants_is_refused_as_if_that_were_not_th
     let world = World::new().await?;
     let (mut owner, mut host) = (world.owner().await, world.host().await);
     act_for(&mut host, Some(world.other.id)).await;
-    // child, its column beside tenant_id, parent
+    // child, its column beside tenant_id, parent, the column that it means
     let keys = names(
         &mut owner,
-        "select c.relname || ' ' || a.attname || ' ' || p.relname from pg_constraint k
+        "select c.relname || ' ' || a.attname || ' ' || p.relname || ' ' || b.attname from pg_constraint k
          join pg_class c on c.oid = k.conrelid join pg_class p on p.oid = k.confrelid
          join pg_attribute a on a.attrelid = k.conrelid and a.attnum = k.conkey[2]
+         join pg_attribute b on b.attrelid = k.confrelid and b.attnum = k.confkey[2]
          where k.connamespace = 'docmill'::regnamespace and k.contype = 'f' and cardinality(k.conkey) = 2
          and k.conparentid = 0 order by 1",
     )
     .await;
     assert!(keys.len() >= 5, "{keys:?}");
     for key in keys {
-        let [child, column, parent] = key.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let [child, column, parent, meant] = key.split(' ').collect::<Vec<_>>().try_into().unwrap();
         let columns = columns(&mut owner, child).await;
         let mut mine = row(&mut owner, child, &world.other).await;
         if mine.get("id").is_some() && column != "id" {
             mine["id"] = json!(TenantId::new().uuid());
         }
-        let theirs = row(&mut owner, parent, &world.victim).await["id"]
+        let theirs = row(&mut owner, parent, &world.victim).await[meant]
             .as_str()
             .unwrap()
             .to_owned();
@@ -171,7 +172,7 @@ async fn a_row_that_belongs_to_another_tenants_is_refused_as_if_that_were_not_th
         }
         assert_eq!(said[0], said[1], "{key}");
         // It is the parent that was missing, and nothing else.
-        let own = row(&mut owner, parent, &world.other).await["id"].clone();
+        let own = row(&mut owner, parent, &world.other).await[meant].clone();
         let mut good = with(mine, column, own);
         for (column, value) in [("number", json!(77)), ("version", json!("7.7.7"))] {
             if good.get(column).is_some() {

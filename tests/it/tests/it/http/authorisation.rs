@@ -308,6 +308,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         session: SessionId::new().to_string(),
         // As long as the real ones.
         pipeline: "absent".into(),
+        preset: "never".into(),
         plugin: ("docmill".into(), "nothings".into()),
         ..objects.clone()
     };
@@ -319,6 +320,9 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         ("GET", "/v1/pipelines/{name}"),
         ("GET", "/v1/pipelines/{name}/versions"),
         ("POST", "/v1/pipelines/{name}/runs"),
+        ("GET", "/v1/presets/{name}"),
+        ("PATCH", "/v1/presets/{name}"),
+        ("GET", "/v1/presets/{name}/versions"),
         ("GET", "/v1/plugins/{namespace}/{name}"),
         ("POST", "/v1/keys/{id}/rotate"),
         ("DELETE", "/v1/keys/{id}"),
@@ -340,6 +344,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
     // Every operation on an object is compared above, or makes the caller's own.
     let makes = [
         "/v1/pipelines/{name}",
+        "/v1/presets/{name}",
         "/v1/plugins/{namespace}/{name}/versions/{version}",
     ];
     for operation in operations()

@@ -10,6 +10,8 @@ use crate::http::{NOTE, TEXT};
 use crate::support::client::Call;
 use crate::support::{Host, component};
 
+const PRESET: &str = "{ name: short, use: docmill/template@0.1, with: { template: short } }";
+
 /// One of each kind, of the host's first tenant.
 #[derive(Clone)]
 pub struct Objects {
@@ -20,6 +22,7 @@ pub struct Objects {
     pub user: String,
     pub session: String,
     pub pipeline: String,
+    pub preset: String,
     pub plugin: (String, String),
     pub version: String,
     pub definition: String,
@@ -32,6 +35,9 @@ impl Objects {
             "  - { id: letter, use: docmill/template@0.1, with: { template: \"{{ fields.number.value }}\", name: letter.md } }\noutput:",
         );
         host.save(&definition).await;
+        let put = host.call("PUT", "/v1/presets/short");
+        let saved = put.body("application/yaml", PRESET).send().await;
+        assert!(saved.status < 300, "{}", saved.text());
         let run = host.run("letter").body("text/plain", TEXT).send().await.ok(200);
         let (key, _) = host
             .database
@@ -71,6 +77,7 @@ impl Objects {
             user: user.to_string(),
             session: session.to_string(),
             pipeline: "letter".into(),
+            preset: "short".into(),
             plugin: ("docmill".into(), "patterns".into()),
             version: text(&plugin["versions"][0]["version"]),
             definition,
@@ -95,7 +102,11 @@ impl Objects {
     pub fn ids(&self) -> Vec<String> {
         let (namespace, name) = &self.plugin;
         let mut ids = self.ids_alone();
-        ids.extend([self.pipeline.clone(), format!("{namespace}/{name}")]);
+        ids.extend([
+            self.pipeline.clone(),
+            self.preset.clone(),
+            format!("{namespace}/{name}"),
+        ]);
         ids
     }
 
@@ -111,6 +122,8 @@ impl Objects {
             "PUT /v1/plugins/{namespace}/{name}/versions/{version}" | "POST /v1/plugins:check" => {
                 call.body("application/wasm", component("patterns"))
             }
+            "PUT /v1/presets/{name}" => call.body("application/yaml", PRESET),
+            "PATCH /v1/presets/{name}" => call.body("application/json", r#"{"active": true}"#),
             "POST /v1/keys" => call.body("application/json", r#"{"name": "another"}"#),
             "PATCH /v1/tenant" => call.body("application/merge-patch+json", r#"{"timezone": "UTC"}"#),
             "POST /v1/users" => call.body(
@@ -138,6 +151,7 @@ impl Objects {
         };
         let name = match template.split('/').nth(2) {
             Some("pipelines") => &self.pipeline,
+            Some("presets") => &self.preset,
             Some("plugins") => &self.plugin.1,
             _ => "",
         };
