@@ -55,6 +55,11 @@ impl Client {
         Self::new(platform.url(), key, Some(platform))
     }
 
+    /// The same server for somebody else.
+    pub fn with_key(&self, key: &str) -> Result<Self> {
+        Self::new(self.base.clone(), key.to_owned(), None)
+    }
+
     fn new(base: String, key: String, platform: Option<Platform>) -> Result<Self> {
         // A proxy of the environment has no business between this process and a server that the user named.
         let http = reqwest::Client::builder()

@@ -1,5 +1,7 @@
 //! `docmill demo`: sample documents posted over HTTP, results compared with the truth.
 
+mod neighbour;
+
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -39,6 +41,11 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
     let platform = Platform::start(config, start).await?;
     serve::announce_key(&platform);
     let key_file = platform.key_file().display().to_string();
+    let neighbour = if quiet {
+        None
+    } else {
+        platform.neighbour(neighbour::NAME).await?
+    };
     let client = Client::of(platform)?;
     say(&style.dim(&format!(
         "ready after {:.1} s at {}",
@@ -52,6 +59,7 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
         default_samples()
     };
     let mut wrong = 0;
+    let mut last = None;
     for sample in &chosen {
         let shown = one(&client, sample, style)
             .await
@@ -62,6 +70,12 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
         } else {
             say!("{}", shown.text);
         }
+        last = Some((*sample, text(&shown.answer, "id")));
+    }
+    if let (Some(secret), Some((sample, run))) = (neighbour, last) {
+        let theirs = client.with_key(secret.expose())?;
+        say(&neighbour::apart(&client, &theirs, sample, &run, style).await?);
+        say(&neighbour::bill(&client, style).await?);
     }
     let seconds = started.elapsed().as_secs_f64();
     say(&format!(
@@ -111,23 +125,24 @@ impl Shown {
     }
 }
 
-async fn one(client: &Client, sample: &Sample, style: Style) -> Result<Shown> {
+/// Posts a sample to its pipeline.
+async fn post(client: &Client, sample: &Sample) -> Result<Json> {
     let truth = sample.truth()?;
-    let pipeline = text(&truth, "pipeline");
     let upload = Upload {
         role: FILE.to_owned(),
         name: sample.file_name.to_owned(),
         media_type: Some(sample.media_type.to_owned()),
         bytes: sample.document.to_vec(),
     };
+    let params = truth.get("params").unwrap_or(&Json::Null);
+    client.run(&text(&truth, "pipeline"), vec![upload], params).await
+}
+
+async fn one(client: &Client, sample: &Sample, style: Style) -> Result<Shown> {
+    let truth = sample.truth()?;
+    let pipeline = text(&truth, "pipeline");
     let started = Instant::now();
-    let answer = client
-        .run(
-            &pipeline,
-            vec![upload],
-            truth.get("params").unwrap_or(&Json::Null),
-        )
-        .await?;
+    let answer = post(client, sample).await?;
     let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
 
     // What is compared is what the platform kept, read again: fields, evidence, and the pages' text.

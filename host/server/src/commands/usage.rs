@@ -50,7 +50,7 @@ pub async fn usage(arguments: &Arguments, options: &Usage) -> Result<u8> {
 }
 
 /// The groups as a table with the total as its last line, numbers to the right.
-fn sheet(usage: &Json, by: &str, style: Style) -> String {
+pub fn sheet(usage: &Json, by: &str, style: Style) -> String {
     let asked = |name: &&str| by.split(',').any(|word| word == *name);
     let groups: Vec<&str> = GROUPS.into_iter().filter(asked).collect();
     let line = |group: &Json, names: Vec<String>| {

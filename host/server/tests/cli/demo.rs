@@ -39,6 +39,10 @@ fn every_sample_comes_out_as_its_truth_says_and_the_second_start_is_quick() {
         "verdict",
         " ms",
         " MiB",
+        "✓ it asks for your run",
+        "(not-found)",
+        "What your organisation used this month",
+        "total",
         "docmill run YOUR.pdf",
     ] {
         assert!(shown.out.contains(part), "{part}: {}", shown.out);
