@@ -1,5 +1,6 @@
 //! Tenants, users, their sessions, keys, and the audit log.
 
+mod console;
 mod keys;
 mod sessions;
 mod settings;
@@ -67,6 +68,8 @@ pub struct Caller {
     pub key: Option<KeyId>,
     /// Which session was sent; none: a key was.
     pub session: Option<SessionId>,
+    /// The session of the console that `key` began, if that was sent; see [`Store::create_console_key`].
+    pub console: Option<KeyId>,
     /// The key's name, or that of who signed in.
     pub name: String,
     /// Whose key or session it is; none: a service's.
@@ -252,13 +255,14 @@ impl Store {
             scopes = scopes & word::<Role>(role)?.scopes();
             clearance = clearance.max(word(cleared)?);
         }
-        Ok(Credential::Valid(Box::new(Caller {
+        let caller = Caller {
             tenant: row.tenant_id.into(),
             tenant_name: row.tenant_name,
             timezone: row.timezone,
             locale: row.locale,
             key: row.key_id.map(KeyId::from),
             session: row.session_id.map(SessionId::from),
+            console: None,
             name: row.name,
             user: row.user_id.map(UserId::from).zip(row.user_name),
             role,
@@ -267,7 +271,8 @@ impl Store {
             expires_at: row.expires_at,
             key_expires_at: row.key_expires_at,
             last_used_at: row.last_used_at,
-        })))
+        };
+        self.in_the_name_of_its_key(caller).await
     }
 
     /// The tenants' ids and names: for the command line on the same machine, which acts without a key.

@@ -7,7 +7,9 @@ use docmill_model::id::{KeyId, TenantId, UserId};
 use docmill_model::run::Millis;
 use serde::Serialize;
 
-use super::{KEY_PREFIX, Secret, checked_name, new_secret, one_at_a_time, owners, some_owner_remains};
+use super::{
+    KEY_PREFIX, Secret, checked_name, console, new_secret, one_at_a_time, owners, some_owner_remains,
+};
 use crate::Page;
 use crate::connect::Store;
 use crate::convert::word;
@@ -123,6 +125,11 @@ impl Store {
         let key = KeyId::new();
         let (secret, prefix, hash) = new_secret(KEY_PREFIX)?;
         let name = checked_name(new.name)?;
+        if console::is_reserved(name) {
+            return Err(StoreError::invalid(
+                "names of keys that begin with 'console:' are given by the console alone; choose another",
+            ));
+        }
         let scopes: Option<Vec<String>> = new
             .scopes
             .map(|scopes| scopes.iter().map(|s| s.to_string()).collect());
@@ -252,7 +259,7 @@ impl Store {
         one_at_a_time(&mut tx, tenant).await?;
         let before = owners(&mut tx).await?;
         let old = sqlx::query!(
-            r#"select rotated_to, revoked_at is not null or coalesce(expires_at <= now(), false) as "ended!"
+            r#"select name, rotated_to, revoked_at is not null or coalesce(expires_at <= now(), false) as "ended!"
                from docmill.api_key where tenant_id = $1 and id = $2 for update"#,
             tenant.uuid(),
             key.uuid(),
@@ -260,6 +267,10 @@ impl Store {
         .fetch_optional(tx.connection())
         .await?
         .ok_or_else(|| StoreError::not_found(format!("the key {key}")))?;
+        if console::is_reserved(&old.name) {
+            let what = format!("the key {key} is a session of the console; rotate the key that began it");
+            return Err(StoreError::Conflict { what });
+        }
         if let Some(other) = old.rotated_to.map(KeyId::from) {
             let what = format!("the key {key} was rotated before, to {other}; rotate that one");
             return Err(StoreError::Conflict { what });
