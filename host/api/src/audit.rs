@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use docmill_model::id::KeyId;
+use docmill_store::Page;
 use docmill_store::audit::{AuditFilter, AuditRow, Head, Verified};
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::answer::{json, limit};
+use crate::caller::Caller;
 use crate::permission::{May, ReadAudit};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
@@ -22,7 +24,7 @@ use crate::state::ApiState;
 use crate::time::{self, rfc3339};
 
 pub use journal::{Journal, JournalFigures};
-pub(crate) use reads::Reading;
+pub(crate) use reads::{Reading, also_read};
 
 /// An entry of the audit log.
 #[derive(Serialize, ToSchema)]
@@ -105,34 +107,45 @@ pub async fn list(
     caller: May<ReadAudit>,
     mut query: Query,
 ) -> Result<Response, Problem> {
+    let filter = filter(&mut query, &caller)?;
+    query.finish()?;
+    let page = listed(&state, &caller, &filter).await?;
+    json(&AuditList {
+        items: page.items.into_iter().map(EntryBody::new).collect(),
+        next: page.next.map(|seq| seq.to_string()),
+    })
+}
+
+/// Which entries a query asks for.
+pub(crate) fn filter(query: &mut Query, caller: &Caller) -> Result<AuditFilter, Problem> {
     let zone = &caller.who().timezone;
     let time = |query: &mut Query, name: &str| {
         let text = query.take(name)?;
         text.map(|text| time::parse(name, &text, zone).map(|at| at.max(0)))
             .transpose()
     };
-    let filter = AuditFilter {
+    Ok(AuditFilter {
         action: query.take("action")?,
         subject: query.take("subject")?,
         key: query.parsed::<KeyId>("key", "a key's id: key_…")?,
-        since: time(&mut query, "since")?,
-        until: time(&mut query, "until")?,
+        since: time(query, "since")?,
+        until: time(query, "until")?,
         cursor: query.parsed("cursor", "the `next` of the page before")?,
-        limit: limit(&mut query)?,
-    };
-    query.finish()?;
-    if filter.cursor.is_none() {
-        settle(&state).await;
-    }
-    let page = state
-        .store()
-        .list_audit(caller.tenant(), &filter)
-        .await
-        .map_err(|e| e.failure())?;
-    json(&AuditList {
-        items: page.items.into_iter().map(EntryBody::new).collect(),
-        next: page.next.map(|seq| seq.to_string()),
+        limit: limit(query)?,
     })
+}
+
+/// Those entries, with what this host knows of a moment ago.
+pub(crate) async fn listed(
+    state: &ApiState,
+    caller: &May<ReadAudit>,
+    filter: &AuditFilter,
+) -> Result<Page<AuditRow, i64>, Problem> {
+    if filter.cursor.is_none() {
+        settle(state).await;
+    }
+    let page = state.store().list_audit(caller.tenant(), filter).await;
+    Ok(page.map_err(|e| e.failure())?)
 }
 
 /// The first place where the chain breaks.
@@ -203,9 +216,19 @@ pub async fn verify(
     let known: Option<Head> = query.parsed("head", form)?;
     let from: Option<Head> = query.parsed("from", form)?;
     query.finish()?;
+    json(&VerifiedBody::new(verified(&state, &caller, known, from).await?))
+}
+
+/// What verifying the chain finds, from `from` on.
+pub(crate) async fn verified(
+    state: &ApiState,
+    caller: &May<ReadAudit>,
+    known: Option<Head>,
+    from: Option<Head>,
+) -> Result<Verified, Problem> {
     let _place = state.heavy_place().await?;
     if from.is_none() {
-        settle(&state).await;
+        settle(state).await;
     }
     let verified = state
         .store()
@@ -216,7 +239,7 @@ pub async fn verify(
     if let (Some(found), None, None) = (&verified.broken, known, from) {
         tracing::error!(tenant.id = %caller.tenant(), audit.seq = found.seq, audit.said = found.said, "the audit log is broken");
     }
-    json(&VerifiedBody::new(verified))
+    Ok(verified)
 }
 
 /// How long somebody who wants to see the newest entries waits for their seal.

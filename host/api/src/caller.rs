@@ -82,20 +82,30 @@ impl FromRequestParts<ApiState> for Caller {
             .get::<Context>()
             .cloned()
             .ok_or_else(|| Problem::new(Code::Internal, "a route is not observed"))?;
-        let secret = secret(parts)?;
-        // The memory holds digests, not keys.
-        let key = Digest::of(secret.as_bytes());
-        let who = state.callers().get(&key, |_| ask(state, secret)).await?;
-        // While the database is away, an answer of before serves for longer than some keys live.
-        if who.expires_at.is_some_and(|end| end <= now()) {
-            return Err(ended(Ended::Expired).into());
-        }
-        context.set_caller(Arc::clone(&who));
-        if let Some(language) = Language::of_tag(&who.locale) {
-            context.set_language(language);
-        }
-        Ok(Self { who, context })
+        of_secret(state, &context, secret(parts)?).await
     }
+}
+
+/// Whose key or session this is.
+///
+/// # Errors
+/// [`Code::Unauthenticated`]; [`Code::StoreUnavailable`].
+pub(crate) async fn of_secret(state: &ApiState, context: &Context, secret: &str) -> Result<Caller, Problem> {
+    // The memory holds digests, not keys.
+    let key = Digest::of(secret.as_bytes());
+    let who = state.callers().get(&key, |_| ask(state, secret)).await?;
+    // While the database is away, an answer of before serves for longer than some keys live.
+    if who.expires_at.is_some_and(|end| end <= now()) {
+        return Err(ended(Ended::Expired).into());
+    }
+    context.set_caller(Arc::clone(&who));
+    if let Some(language) = Language::of_tag(&who.locale) {
+        context.set_language(language);
+    }
+    Ok(Caller {
+        who,
+        context: context.clone(),
+    })
 }
 
 /// Says in an entry of the audit log, beside the key, which person acted.

@@ -10,7 +10,7 @@ use docmill_model::failure::Code;
 use docmill_model::id::{KeyId, UserId};
 use docmill_model::run::Millis;
 use docmill_runs::now;
-use docmill_store::who::{self, KeyRow};
+use docmill_store::who::{self, KeyRow, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
@@ -38,20 +38,20 @@ const MAX_OVERLAP_S: u32 = 30 * 86_400;
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// For people.
-    name: String,
+    pub(crate) name: String,
     /// `owner`, `developer`, `invoker` or `viewer`; by default that of the key that makes it.
     #[schema(value_type = Option<String>)]
-    role: Option<Role>,
+    pub(crate) role: Option<Role>,
     /// Some of the role's scopes; by default all: `["runs:invoke", "runs:read"]`.
     #[schema(value_type = Option<Vec<String>>)]
-    scopes: Option<Vec<Scope>>,
+    pub(crate) scopes: Option<Vec<Scope>>,
     /// `S`, `A`, `B`, `C` or `D`; by default that of the key that makes it.
     #[schema(value_type = Option<String>)]
-    clearance: Option<Clearance>,
+    pub(crate) clearance: Option<Clearance>,
     /// Whose it is: `usr_…`. Left out: a service's, which outlives the person who made it.
-    user: Option<String>,
+    pub(crate) user: Option<String>,
     /// When it stops working: RFC 3339, or a date in the tenant's time zone. Left out: when the key that makes it does.
-    expires_at: Option<String>,
+    pub(crate) expires_at: Option<String>,
 }
 
 /// A key that was made.
@@ -82,11 +82,29 @@ pub async fn create(
     let (parts, body) = request.into_parts();
     let form = "{\"name\": \"…\", \"role\": \"invoker\"}";
     let new: NewKey = object(&state, &parts.headers, body, form).await?;
+    let (id, secret) = made(&state, &caller, &new).await?;
+    json_with(
+        StatusCode::CREATED,
+        &KeyBody {
+            id: id.to_string(),
+            key: secret.expose().to_owned(),
+            name: Some(new.name.trim().to_owned()),
+        },
+    )
+}
+
+/// Makes it, if the caller may.
+pub(crate) async fn made(
+    state: &ApiState,
+    caller: &May<WriteKeys>,
+    new: &NewKey,
+) -> Result<(KeyId, Secret), Problem> {
     let name = name_of(&new.name)?;
     let wanted = who::NewKey {
         name,
         user: new
             .user
+            .as_deref()
             .map(|id| {
                 id.parse::<UserId>()
                     .map_err(|e| Problem::malformed(e.to_string()))
@@ -97,15 +115,16 @@ pub async fn create(
             (Some(scopes), _) => Some(Scopes::of(scopes)),
             (None, Some(_)) => None,
             // Like its maker's in everything.
-            (None, None) => narrowed(&caller),
+            (None, None) => narrowed(caller),
         },
         clearance: new.clearance.unwrap_or(caller.who().clearance),
         expires_at: new
             .expires_at
-            .map(|text| end_of(&text, &caller.who().timezone))
+            .as_deref()
+            .map(|text| end_of(text, &caller.who().timezone))
             .transpose()?,
     };
-    within(&caller, &wanted)?;
+    within(caller, &wanted)?;
     let end = caller.who().key_expires_at;
     if let (Some(end), Some(wanted)) = (end, wanted.expires_at)
         && wanted > end
@@ -126,15 +145,8 @@ pub async fn create(
         "role": wanted.role, "scopes": wanted.scopes.map(|s| s.iter().collect::<Vec<_>>()),
         "clearance": wanted.clearance, "user": wanted.user, "expires_at": wanted.expires_at.map(rfc3339),
     });
-    caller.note(&state, "key.create", &id.to_string(), detail).await;
-    json_with(
-        StatusCode::CREATED,
-        &KeyBody {
-            id: id.to_string(),
-            key: secret.expose().to_owned(),
-            name: Some(name.to_owned()),
-        },
-    )
+    caller.note(state, "key.create", &id.to_string(), detail).await;
+    Ok((id, secret))
 }
 
 /// The maker's own scopes, if they are fewer than those of its role.
@@ -265,25 +277,27 @@ pub async fn revoke(
     caller: May<WriteKeys>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let id: KeyId = id_of(&id)?;
+    ended(&state, &caller, id_of(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Ends it, if the caller may; that it was ended before is no error.
+pub(crate) async fn ended(state: &ApiState, caller: &May<WriteKeys>, id: KeyId) -> Result<(), Problem> {
     // Who may less than a key cannot end it, but for their own.
     if caller.who().key != Some(id) {
         let old = state.store().get_key(caller.tenant(), id).await;
-        within(&caller, &like(&old.map_err(|e| e.failure())?))?;
+        within(caller, &like(&old.map_err(|e| e.failure())?))?;
     }
     let worked = state
         .store()
         .revoke_key(caller.tenant(), id)
         .await
         .map_err(|e| e.failure())?;
-    if !worked {
-        return Ok(StatusCode::NO_CONTENT.into_response());
+    if worked {
+        state.doubt_callers_of(caller.tenant());
+        caller.note(state, "key.revoke", &id.to_string(), json!({})).await;
     }
-    state.doubt_callers_of(caller.tenant());
-    caller
-        .note(&state, "key.revoke", &id.to_string(), json!({}))
-        .await;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(())
 }
 
 /// How a key is to be rotated.

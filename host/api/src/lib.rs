@@ -7,6 +7,7 @@
 //! - [`params`], [`weighed`]: JSON and texts of clients, typed and bounded in what they take once they are built.
 //! - [`problem`], [`codes`]: errors as RFC 9457 problems, with a page for every code in three languages.
 //! - [`audit`]: the audit log, and how reads get into it.
+//! - [`console`]: the same for people, as pages in a browser.
 //! - [`serve`]: connections, their time-outs and the orderly end.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
@@ -19,6 +20,7 @@ pub mod audit;
 pub mod body;
 pub mod caller;
 pub mod codes;
+pub mod console;
 pub mod language;
 pub mod metrics;
 pub mod observe;

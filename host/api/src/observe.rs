@@ -228,6 +228,8 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
     let code = problem.as_ref().map(|p| p.failure.code);
     let detail = problem.as_ref().map_or("", |p| p.failure.message.as_str());
     let mut response = match &problem {
+        // The console has told it already, as a page.
+        Some(_) if response.extensions().get::<Answered>().is_some() => response,
         Some(problem) => {
             let language = asked.or(context.0.language.get().copied()).unwrap_or_default();
             let mut rendered = problem.render(context.request(), language);
@@ -252,7 +254,8 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
 /// when the client goes away. Runs see to that themselves.
 fn changes(method: &Method, route: &str) -> bool {
     let judges = route.contains(':');
-    !method.is_safe() && route.starts_with("/v1/") && !judges && !route.ends_with("/runs")
+    let ours = route.starts_with("/v1/") || route.starts_with("/console/");
+    !method.is_safe() && ours && !judges && !route.ends_with("/runs")
 }
 
 /// The answer, also of a handler that panics: one request must not take its connection's others along.
@@ -268,7 +271,7 @@ async fn caught(metrics: &Metrics, answer: impl Future<Output = Response>) -> Re
 }
 
 /// The problem that a response carries, or the one that takes the place of an answer that the framework made.
-fn problem_of(response: &Response) -> Option<Arc<Problem>> {
+pub(crate) fn problem_of(response: &Response) -> Option<Arc<Problem>> {
     if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
         return Some(problem.clone());
     }

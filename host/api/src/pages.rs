@@ -36,6 +36,7 @@ pub async fn landing(headers: HeaderMap) -> Response {
     if !wants(&headers, "text/html") {
         let mut text = format!(
             "docmill {} runs document pipelines made of sandboxed plugins and shows where every value came from.\n\n\
+             Look around in a browser:\n  http://{host}/console\n\n\
              Post a document:\n  {command}\n\nRoutes (GET /v1/openapi.json describes them in full):\n",
             env!("CARGO_PKG_VERSION")
         );
@@ -59,7 +60,7 @@ pub async fn landing(headers: HeaderMap) -> Response {
         "docmill",
         &format!(
             "<h1>docmill {}</h1><p>Runs document pipelines made of sandboxed plugins, and shows where every value came \
-             from.</p><h2>Post a document</h2><pre>{}</pre><p><a href=/v1/openapi.json>OpenAPI document</a> · \
+             from.</p><p><a href=/console>Look around in the console</a></p><h2>Post a document</h2><pre>{}</pre><p><a href=/v1/openapi.json>OpenAPI document</a> · \
              <a href=/errors>Error codes</a> · <a href=/readyz>Readiness</a> · <a href=/metrics>Figures</a></p>\
              <h2>Routes</h2><table>{rows}</table>",
             env!("CARGO_PKG_VERSION"),

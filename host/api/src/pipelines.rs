@@ -361,7 +361,7 @@ pub fn tagged(mut response: Response, number: i32) -> Response {
 }
 
 /// Names that cannot be never reach the database.
-fn known(name: &str) -> Result<(), Problem> {
+pub(crate) fn known(name: &str) -> Result<(), Problem> {
     if docmill_model::plugin::is_name(name) {
         Ok(())
     } else {
@@ -369,7 +369,7 @@ fn known(name: &str) -> Result<(), Problem> {
     }
 }
 
-fn unknown(name: &str) -> Problem {
+pub(crate) fn unknown(name: &str) -> Problem {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
     Problem::new(
         Code::UnknownPipeline,

@@ -45,6 +45,19 @@ impl Query {
         Ok(Self(pairs))
     }
 
+    /// Without parameters that are empty: a browser sends every field of a form, also those that were left alone.
+    #[must_use]
+    pub fn filled(mut self) -> Self {
+        self.0.retain(|(_, value)| !value.trim().is_empty());
+        self
+    }
+
+    /// The parameter of that name, which is left for who takes it.
+    pub fn peek(&self, name: &str) -> Option<String> {
+        let found = self.0.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.clone())
+    }
+
     /// Takes the parameter of that name.
     ///
     /// # Errors

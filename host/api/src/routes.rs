@@ -14,7 +14,7 @@ use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    audit, documents, keys, me, pages, pipelines, plugins, presets, probes, runs, sessions, tenant, usage,
+    audit, console, documents, keys, me, pages, pipelines, plugins, presets, probes, runs, sessions, tenant, usage,
     users,
 };
 
@@ -71,6 +71,8 @@ fn all() -> OpenApiRouter<ApiState> {
 pub fn router(state: ApiState) -> Router {
     let (router, _) = all().split_for_parts();
     router
+        // For people, in a browser: pages are no operations and have a list of their own.
+        .merge(console::router(&state))
         .fallback(|| async { Problem::new(Code::NotFound, "there is no such path; GET / lists the routes") })
         .layer(from_fn_with_state(state.clone(), observe))
         .with_state(state)

@@ -6,21 +6,23 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use docmill_model::access::Scope;
-use docmill_model::definition::Retain;
+use docmill_model::definition::{Definition, Retain};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, RunId};
 use docmill_model::run::Status;
 use docmill_model::value::Verdict;
+use docmill_runs::Answer;
 use docmill_store::run::RunFilter;
 use serde::Serialize;
 
 use crate::answer::{file, id_of, json, limit};
+use crate::caller::Caller;
 use crate::permission::{InvokeRuns, May, ReadRuns};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::state::ApiState;
 use crate::time;
-use crate::upload;
+use crate::upload::{self, Uploaded};
 
 pub use view::{RunBody, SummaryBody};
 
@@ -54,11 +56,35 @@ pub async fn invoke(
     query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
+    let answer = answer(&state, &caller, &name, async |definition| {
+        upload::read(&state, definition, query, request).await
+    });
+    let answer = answer.await?;
+    let mut response = json(&RunBody::of_answer(&answer))?;
+    let location = kept(&answer).map(|id| HeaderValue::try_from(format!("/v1/runs/{id}")));
+    if let Some(Ok(location)) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// What is not kept can be found nowhere.
+pub(crate) fn kept(answer: &Answer) -> Option<RunId> {
+    (answer.head.retain != Retain::None).then_some(answer.head.id)
+}
+
+/// Runs a pipeline on what `uploaded` reads for its definition.
+pub(crate) async fn answer(
+    state: &ApiState,
+    caller: &May<InvokeRuns>,
+    name: &str,
+    uploaded: impl AsyncFnOnce(&Definition) -> Result<Uploaded, Problem>,
+) -> Result<Answer, Problem> {
     let runs = state.runs();
     // Admission comes before the body: a host that is full does not read what it will not work on.
     let admission = runs.admit(caller.tenant())?;
-    let snapshot = runs.snapshot(caller.tenant(), &name).await?;
-    let uploaded = upload::read(&state, snapshot.definition(), query, request).await?;
+    let snapshot = runs.snapshot(caller.tenant(), name).await?;
+    let uploaded = uploaded(snapshot.definition()).await?;
     if !uploaded.request.documents.is_empty() {
         // What is kept is read.
         caller.must(Scope::DocumentsRead)?;
@@ -69,22 +95,15 @@ pub async fn invoke(
     drop((uploaded.reader, uploaded.budget));
     let answer = answer.map_err(|refused| Problem::from(refused.failure).of_run(refused.run))?;
     caller.context().set_ended(&answer, snapshot);
-    // What is not kept can be found nowhere.
-    let kept = (answer.head.retain != Retain::None).then_some(answer.head.id);
     if answer.outcome.status == Status::Failed {
         let failure = answer
             .outcome
             .error
             .clone()
             .unwrap_or_else(|| Failure::new(Code::Internal, "the run failed without saying why"));
-        return Err(Problem::from(failure).of_run(kept));
+        return Err(Problem::from(failure).of_run(kept(&answer)));
     }
-    let mut response = json(&RunBody::of_answer(&answer))?;
-    let location = kept.map(|id| HeaderValue::try_from(format!("/v1/runs/{id}")));
-    if let Some(Ok(location)) = location {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
+    Ok(answer)
 }
 
 /// A page of runs.
@@ -119,33 +138,7 @@ pub async fn list(
     caller: May<ReadRuns>,
     mut query: Query,
 ) -> Result<Response, Problem> {
-    let time = |query: &mut Query, name: &str| {
-        let text = query.take(name)?;
-        text.map(|text| time::parse(name, &text, &caller.who().timezone))
-            .transpose()
-    };
-    let filter = RunFilter {
-        pipeline: query.take("pipeline")?,
-        status: word(
-            &mut query,
-            "status",
-            &[Status::Running, Status::Succeeded, Status::Failed],
-            |s| s.as_str(),
-        )?,
-        verdict: word(
-            &mut query,
-            "verdict",
-            &[Verdict::Pass, Verdict::Fail, Verdict::Undecided],
-            |v| v.as_str(),
-        )?,
-        error: query.parsed("error", "a code; GET /errors lists them")?,
-        document: query.parsed("document", "a document's id: doc_…")?,
-        lookups: query.prefixed("lookup."),
-        since: time(&mut query, "since")?,
-        until: time(&mut query, "until")?,
-        cursor: query.parsed("cursor", "the `next` of the page before")?,
-        limit: limit(&mut query)?,
-    };
+    let filter = filter(&mut query, &caller)?;
     query.finish()?;
     let page = state
         .store()
@@ -155,6 +148,37 @@ pub async fn list(
     json(&RunList {
         items: page.items.iter().map(SummaryBody::new).collect(),
         next: page.next.map(|id| id.to_string()),
+    })
+}
+
+/// Which runs a query asks for.
+pub(crate) fn filter(query: &mut Query, caller: &Caller) -> Result<RunFilter, Problem> {
+    let time = |query: &mut Query, name: &str| {
+        let text = query.take(name)?;
+        text.map(|text| time::parse(name, &text, &caller.who().timezone))
+            .transpose()
+    };
+    Ok(RunFilter {
+        pipeline: query.take("pipeline")?,
+        status: word(
+            query,
+            "status",
+            &[Status::Running, Status::Succeeded, Status::Failed],
+            |s| s.as_str(),
+        )?,
+        verdict: word(
+            query,
+            "verdict",
+            &[Verdict::Pass, Verdict::Fail, Verdict::Undecided],
+            |v| v.as_str(),
+        )?,
+        error: query.parsed("error", "a code; GET /errors lists them")?,
+        document: query.parsed("document", "a document's id: doc_…")?,
+        lookups: query.prefixed("lookup."),
+        since: time(query, "since")?,
+        until: time(query, "until")?,
+        cursor: query.parsed("cursor", "the `next` of the page before")?,
+        limit: limit(query)?,
     })
 }
 

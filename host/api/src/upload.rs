@@ -13,6 +13,7 @@ use docmill_model::reading::Source;
 use docmill_runs::{Request as RunRequest, Upload};
 
 use crate::body::Reader;
+use crate::console::Token;
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -40,8 +41,31 @@ pub struct Uploaded {
 pub async fn read(
     state: &ApiState,
     definition: &Definition,
+    query: Query,
+    request: Request,
+) -> Result<Uploaded, Problem> {
+    gathered(state, definition, query, request, None).await
+}
+
+/// Reads the same from a form of the console, whose first part has to be `token`. Fields that were left empty count as not given.
+///
+/// # Errors
+/// [`Code::Forbidden`] without the token, before anything else of the form is looked at; as [`read`].
+pub(crate) async fn read_form(
+    state: &ApiState,
+    definition: &Definition,
+    request: Request,
+    token: &Token,
+) -> Result<Uploaded, Problem> {
+    gathered(state, definition, Query::default(), request, Some(token)).await
+}
+
+async fn gathered(
+    state: &ApiState,
+    definition: &Definition,
     mut query: Query,
     request: Request,
+    token: Option<&Token>,
 ) -> Result<Uploaded, Problem> {
     let (parts, body) = request.into_parts();
     let mut gathering = Gathering {
@@ -49,6 +73,7 @@ pub async fn read(
         request: RunRequest::default(),
         params: Params::new(definition.params.as_ref()),
         budget: Budget::new(state.body_memory()),
+        token,
     };
     let role = query.take("role")?;
     let name = query.take("name")?;
@@ -86,6 +111,8 @@ struct Gathering<'a> {
     request: RunRequest,
     params: Params<'a>,
     budget: Budget,
+    /// What the first part of a form of the console has to be.
+    token: Option<&'a Token>,
 }
 
 impl Gathering<'_> {
@@ -102,6 +129,8 @@ impl Gathering<'_> {
         let kind = kind.trim().to_ascii_lowercase();
         match kind.as_str() {
             "multipart/form-data" => form::read(self, reader, content_type, most_parts).await,
+            // Other kinds have no first part.
+            _ if self.token.is_some() => Token::default().check(""),
             other if other.starts_with("multipart/") => Err(Problem::new(
                 Code::UnsupportedMediaType,
                 format!("'{other}' is not read; send multipart/form-data, or one document as the body"),

@@ -147,7 +147,7 @@ pub async fn show(
 }
 
 /// From when to when.
-fn span(query: &mut Query, timezone: &str) -> Result<(Millis, Millis), Problem> {
+pub(crate) fn span(query: &mut Query, timezone: &str) -> Result<(Millis, Millis), Problem> {
     let mut given = |name: &str| {
         let text = query.take(name)?;
         text.map(|text| time::parse(name, &text, timezone)).transpose()

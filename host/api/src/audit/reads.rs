@@ -12,7 +12,7 @@ use docmill_store::audit::NewEntry;
 use serde_json::{Map, Value as Json, json};
 
 use super::journal::Full;
-use crate::caller::name_person;
+use crate::caller::{Caller, name_person};
 use crate::observe::Context;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -31,6 +31,16 @@ const READS: &[(&str, &str)] = &[
     ("/v1/sessions", "session.list"),
     ("/v1/audit", "audit.list"),
     ("/v1/audit:verify", "audit.verify"),
+    ("/console/runs", "run.list"),
+    ("/console/runs/{id}", "run.read"),
+    ("/console/runs/{id}/artifacts/{artifact}", "artifact.read"),
+    ("/console/documents", "document.list"),
+    ("/console/documents/{id}", "document.read"),
+    ("/console/documents/{id}/source", "source.read"),
+    ("/console/keys", "key.list"),
+    ("/console/keys/{id}/revoke", "key.list"),
+    ("/console/audit", "audit.list"),
+    ("/console/audit/verify", "audit.verify"),
 ];
 
 /// The others, which show how the tenant is set up, or what is the same for everybody. A test finds those that are on neither
@@ -49,6 +59,16 @@ const UNSEEN: &[&str] = &[
     "/v1/plugins/{namespace}/{name}",
     "/v1/usage",
     "/v1/openapi.json",
+    "/console",
+    "/console/sign-in",
+    "/console/style.css",
+    "/console/icon.svg",
+    "/console/pipelines",
+    // Its newest runs are told beside it, by the page.
+    "/console/pipelines/{name}",
+    "/console/pipelines/{name}/run",
+    "/console/usage",
+    "/console/{*rest}",
 ];
 
 /// Query parameters that say which page, not what was looked for.
@@ -98,13 +118,21 @@ impl Reading {
     }
 
     /// Hands it to the journal; the answer, or what is answered instead if the journal cannot take it.
-    pub async fn written(mut self, state: &ApiState, context: &Context, response: Response) -> Response {
-        let Some(who) = context.caller() else {
-            return response;
-        };
+    pub async fn written(self, state: &ApiState, context: &Context, response: Response) -> Response {
         if !response.status().is_success() {
             return response;
         }
+        match self.noted(state, context).await {
+            Ok(()) => response,
+            Err(problem) => problem.into_response(),
+        }
+    }
+
+    /// Hands it to the journal.
+    async fn noted(mut self, state: &ApiState, context: &Context) -> Result<(), Problem> {
+        let Some(who) = context.caller() else {
+            return Ok(());
+        };
         name_person(who, &mut self.detail);
         let at = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let entry = NewEntry {
@@ -117,19 +145,37 @@ impl Reading {
             request: Some(context.request()),
             detail: Some(Json::Object(self.detail)).filter(|d| d.as_object().is_some_and(|d| !d.is_empty())),
         };
-        match state.journal().take(who.tenant, entry).await {
-            Ok(()) => response,
-            Err(Full) => {
-                let said = "the audit log cannot take the read that this would be; try again soon";
-                Problem::new(Code::Overloaded, said).into_response()
-            }
-        }
+        state.journal().take(who.tenant, entry).await.map_err(|Full| {
+            let said = "the audit log cannot take the read that this would be; try again soon";
+            Problem::new(Code::Overloaded, said)
+        })
     }
+}
+
+/// What a page shows beside what its route is about.
+///
+/// # Errors
+/// [`Code::Overloaded`]: then it must not be shown.
+pub(crate) async fn also_read(
+    state: &ApiState,
+    caller: &Caller,
+    action: &'static str,
+    subject: &str,
+) -> Result<(), Problem> {
+    let reading = Reading {
+        action,
+        subject: subject.to_owned(),
+        detail: Map::new(),
+    };
+    reading.noted(state, caller.context()).await
 }
 
 /// What a list is a list of.
 fn noun(path: &str) -> &str {
-    let name = path.strip_prefix("/v1/").unwrap_or(path);
+    let name = path
+        .strip_prefix("/v1/")
+        .or_else(|| path.strip_prefix("/console/"));
+    let name = name.unwrap_or(path);
     name.split([':', '/']).next().unwrap_or(name)
 }
 
@@ -145,7 +191,7 @@ fn filters(query: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routes;
+    use crate::{console, routes};
 
     #[test]
     fn every_route_that_reads_is_on_one_of_the_lists() {
@@ -153,6 +199,12 @@ mod tests {
             .iter()
             .filter(|(method, path, _)| *method == "GET" && path.starts_with("/v1/"))
             .map(|(_, path, _)| *path)
+            .chain(
+                console::routes()
+                    .iter()
+                    .filter(|(method, _, _)| *method == "GET")
+                    .map(|(_, path, _)| *path),
+            )
             .collect();
         for path in &reads {
             let listed = READS.iter().any(|(read, _)| read == path);

@@ -9,6 +9,7 @@ use docmill_model::failure::Code;
 use self::head::HeadWatch;
 use super::Gathering;
 use crate::body::{BodyError, Gathered, Reader};
+use crate::console::TOKEN;
 use crate::params::MAX_PARAM;
 use crate::problem::Problem;
 use crate::weighed::MAX_RAW;
@@ -26,18 +27,18 @@ pub(super) async fn read(
         Problem::malformed("the header Content-Type of a form states its boundary; this one does not")
     })?;
     let mut any = false;
+    let mut parts = 0;
     {
         let head = HeadWatch::default();
         let mut form = multer::Multipart::new(head.watch(reader.stream()), boundary);
-        let mut count = 0;
         loop {
             head.begins();
             let Some(mut field) = form.next_field().await.map_err(|e| problem(&e))? else {
                 break;
             };
             head.ended();
-            count += 1;
-            if count > most {
+            parts += 1;
+            if parts > most {
                 return Err(Problem::malformed(format!("the form has more than {most} parts")));
             }
             let name = field
@@ -45,12 +46,12 @@ pub(super) async fn read(
                 .filter(|name| !name.is_empty() && name.len() <= MAX_PART_NAME);
             let Some(name) = name.map(str::to_owned) else {
                 return Err(Problem::malformed(format!(
-                    "part {count} of the form has no name (or one that is not UTF-8 or is too long): -F file=@invoice.pdf"
+                    "part {parts} of the form has no name (or one that is not UTF-8 or is too long): -F file=@invoice.pdf"
                 )));
             };
             if name.contains('\0') {
                 return Err(Problem::malformed(format!(
-                    "the name of part {count} of the form holds U+0000"
+                    "the name of part {parts} of the form holds U+0000"
                 )));
             }
             let file_name = field.file_name().map(str::to_owned);
@@ -71,12 +72,28 @@ pub(super) async fn read(
             }
             any |= size > 0;
             let (bytes, digest) = gathered.finish();
+            if let Some(token) = gathering.token {
+                if parts == 1 {
+                    let given = Some(&bytes).filter(|_| name == TOKEN);
+                    let given = given.and_then(|bytes| std::str::from_utf8(bytes).ok());
+                    token.check(given.unwrap_or_default())?;
+                    any = false;
+                    continue;
+                }
+                let needed = gathering.definition.inputs.get(&name);
+                if bytes.is_empty() && needed.is_none_or(|spec| spec.min == 0) {
+                    continue;
+                }
+            }
             if is_input {
                 input(gathering, name, file_name, claimed, bytes, digest).await?;
             } else {
                 param(gathering, &name, &bytes).await?;
             }
         }
+    }
+    if let Some(token) = gathering.token.filter(|_| parts == 0) {
+        token.check("")?;
     }
     // multer stops at the last boundary; what follows is not part of the form, but it has to come to an end.
     while reader.chunk().await?.is_some() {}
