@@ -91,6 +91,7 @@ fn test(root: &Path, arguments: &[String]) -> Result<()> {
     setup::postgresql()?;
     setup::redis();
     setup::node()?;
+    let browser = setup::browser();
     plugins::build(root)?;
     plugins::examples(root)?;
     plugins::test_examples(root)?;
@@ -101,6 +102,9 @@ fn test(root: &Path, arguments: &[String]) -> Result<()> {
         command.args(options).args(arguments);
         // Built a moment ago: a test that does not find them is not skipped, it fails.
         command.env("DOCMILL_REQUIRE_EXAMPLES", "1");
+        if browser {
+            command.env("DOCMILL_REQUIRE_BROWSER", "1");
+        }
         command.envs(corpus.iter().map(|corpus| ("DOCMILL_CORPUS", corpus)));
         run(&mut command)
     };

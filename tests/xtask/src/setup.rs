@@ -73,6 +73,33 @@ pub fn redis() {
     }
 }
 
+/// A browser, for the test of the console; without one it says that it is skipped. True if there is one.
+pub fn browser() -> bool {
+    let names = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ];
+    let found = || {
+        std::env::var_os("DOCMILL_BROWSER").is_some()
+            || names.iter().any(|name| succeeds(name, &["--version"]))
+    };
+    if !found() {
+        install(
+            &["chromium"],
+            "the console is tested in a browser",
+            "sudo apt-get install -y chromium",
+        )
+        .ok();
+    }
+    let there = found();
+    if !there {
+        eprintln!("note: no browser is installed; the console's test in one will say that it is skipped");
+    }
+    there
+}
+
 /// Node.js and npm, for the example plugins in JavaScript.
 pub fn node() -> Result<()> {
     if succeeds("node", &["--version"]) && succeeds("npm", &["--version"]) {

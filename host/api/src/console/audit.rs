@@ -29,16 +29,23 @@ pub async fn list(
     query.finish()?;
     let page = listed(&state, visitor.caller(), &filter).await?;
     let next = page.next.map(|seq| seq.to_string());
+    let filtered = Query::parse(address.query().unwrap_or_default())?
+        .filled()
+        .finish()
+        .is_err();
     let key = filter.key.map(|key| key.to_string());
     let body = html! {
         p { a.button href="/console/audit/verify" { "Verify the log" } }
-        form.filters method="get" action="/console/audit" {
-            (input("action", "Action", "text", filter.action.as_deref()))
-            (input("subject", "Acted on", "text", filter.subject.as_deref()))
-            (input("key", "By the key", "text", key.as_deref()))
-            (input("since", "From", "date", since.as_deref()))
-            (input("until", "Before", "date", until.as_deref()))
-            div.field { button type="submit" { "Find" } " " a href="/console/audit" { "all entries" } }
+        details.filter open[filtered] {
+            summary { "Filters" }
+            form.filters method="get" action="/console/audit" {
+                (input("action", "Action", "text", filter.action.as_deref()))
+                (input("subject", "Acted on", "text", filter.subject.as_deref()))
+                (input("key", "By the key", "text", key.as_deref()))
+                (input("since", "From", "date", since.as_deref()))
+                (input("until", "Before", "date", until.as_deref()))
+                div.field { button type="submit" { "Find" } " " a href="/console/audit" { "all entries" } }
+            }
         }
         @if page.items.is_empty() { (empty(words::NO_ENTRIES, html! {})) }
         div.scroll tabindex="0" role="group" aria-label="Entries of the audit log" {

@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
 use docmill_model::access::Scope;
@@ -19,7 +18,6 @@ use crate::caller::Caller;
 use crate::codes;
 use crate::language::Language;
 use crate::problem::Problem;
-use crate::state::ApiState;
 
 const STYLE: &str = include_str!("style.css");
 const ICON: &str = include_str!("icon.svg");
@@ -104,8 +102,8 @@ pub async fn home(caller: Caller) -> Result<Response, Problem> {
     })
 }
 
-/// Whatever is not there.
-pub async fn nowhere(State(_): State<ApiState>) -> Problem {
+/// Whatever is not there. Who is signed in keeps the navigation.
+pub async fn nowhere(_: Result<Caller, Problem>) -> Problem {
     Problem::new(Code::NotFound, "the console has no such page")
 }
 

@@ -90,7 +90,6 @@ pub fn picture(definition: &Definition) -> Markup {
     let in_row = |row: usize| boxes.iter().filter(|one| one.row == row).count();
     let widest = (0..rows).map(in_row).max().unwrap_or(1).max(1);
     let width = widest * (WIDTH + GAP) + GAP;
-    let height = (rows + 2) * (HEIGHT + FALL);
     // The left upper corner: each row stands in the middle.
     let corner = |one: &Box<'_>| {
         let own = in_row(one.row) * (WIDTH + GAP) - GAP;
@@ -99,6 +98,9 @@ pub fn picture(definition: &Definition) -> Markup {
     };
     let middle = width / 2;
     let bottom = HEIGHT / 2 + FALL + rows * (HEIGHT + FALL);
+    let height = bottom + HEIGHT / 2 + 4;
+    // Behind a step that runs several times stand its others.
+    let over = |one: &Box<'_>, top: usize| if one.step.for_each.is_some() { top - 8 } else { top };
     let arrow = |from: (usize, usize), to: (usize, usize)| {
         let ((x1, y1), (x2, y2)) = (from, to);
         let bend = (y2.saturating_sub(y1)) / 2;
@@ -135,10 +137,10 @@ pub fn picture(definition: &Definition) -> Markup {
                 defs { marker id="tip" viewBox="0 0 8 8" refX="4" refY="4" markerWidth="7" markerHeight="7" orient="auto-start-reverse" { path.tip d="M0 0L8 4L0 8z" {} } }
                 @for (place, one) in boxes.iter().enumerate() {
                     @let (left, top) = corner(one);
-                    @if one.needs.is_empty() { (arrow((middle, HEIGHT / 2 + 4), (left + WIDTH / 2, top))) }
+                    @if one.needs.is_empty() { (arrow((middle, HEIGHT / 2 + 4), (left + WIDTH / 2, over(one, top)))) }
                     @for need in one.needs.iter().filter_map(|need| boxes.get(*need)) {
                         @let (x, y) = corner(need);
-                        (arrow((x + WIDTH / 2, y + HEIGHT), (left + WIDTH / 2, top)))
+                        (arrow((x + WIDTH / 2, y + HEIGHT), (left + WIDTH / 2, over(one, top))))
                     }
                     @if last(place) { (arrow((left + WIDTH / 2, top + HEIGHT), (middle, bottom))) }
                 }

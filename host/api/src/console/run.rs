@@ -16,7 +16,7 @@ use super::door::Visitor;
 use super::layout::Section;
 use super::marks::{Mark, marked};
 use super::shown::{
-    cut, empty, failure, in_address, kind, outcome, size, span_us, status, time, value, verdict,
+    cut, empty, failure, in_address, kind, outcome, size, span_us, status, time, took, value, verdict,
 };
 use super::words;
 use crate::answer::id_of;
@@ -173,7 +173,7 @@ pub fn told(run: &StoredRun, pages: &[PageText], zone: &str, kept: bool, may_see
         p.facts {
             span { a href=(pipeline) { (head.pipeline_name) " v" (head.version_number) } }
             span { (time(head.created_at, zone)) }
-            @if let Some(o) = ended { span { "took " (span_us(u64::try_from(o.finished_at - head.created_at).unwrap_or(0) * 1000)) } }
+            @if let Some(o) = ended { span { "took " (took(head.created_at, o.finished_at)) } }
             @for one in &head.lookups { span { span.dim { (one.name) ": " } (cut(&one.value, 200)) } }
             span.id { (head.id) }
         }
@@ -225,12 +225,14 @@ fn fields(outcome: &RunOutcome, shown: &BTreeSet<usize>, pages: &[PageText]) -> 
 }
 
 fn found(n: usize, field: &Field, shown: &BTreeSet<usize>, pages: &[PageText]) -> Markup {
+    // What a quote below says already.
+    let quoted = |raw: &str| field.citations.iter().any(|citation| citation.quote == raw);
     let percent = field.confidence.map(|c| format!("{:.0} %", f64::from(c) * 100.0));
     html! {
         li.find id=(format!("f{n}")) {
             p.path { span.n aria-hidden="true" { (n) } code { (field.path) } span.dim { (kind(field.value.as_ref())) } }
             p.value { (value(field.value.as_ref())) }
-            @if let Some(raw) = field.raw.as_deref().filter(|raw| !raw.is_empty()) { p.hint { "In the document: " q { (cut(raw, 300)) } } }
+            @if let Some(raw) = field.raw.as_deref().filter(|raw| !raw.is_empty() && !quoted(raw)) { p.hint { "In the document: " q { (cut(raw, 300)) } } }
             p.hint.facts {
                 @if let (Some(confidence), Some(percent)) = (field.confidence, percent) {
                     span { meter min="0" max="1" low="0.5" high="0.8" optimum="1" value=(confidence) aria-label="Confidence" { (percent) } " " (percent) }

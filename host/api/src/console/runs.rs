@@ -40,15 +40,18 @@ pub async fn list(
     let filtered = Query::parse(asked)?.filled().finish().is_err();
     let next = page.next.map(|id| id.to_string());
     let body = html! {
-        form.filters method="get" action="/console/runs" {
-            (input("pipeline", "Pipeline", "text", filter.pipeline.as_deref()))
-            (select("status", "Status", filter.status.map(Status::as_str), &[("", "any"), ("running", "running"), ("succeeded", "succeeded"), ("failed", "failed")]))
-            (select("verdict", "Verdict", filter.verdict.map(Verdict::as_str), &[("", "any"), ("pass", "pass"), ("fail", "fail"), ("undecided", "undecided")]))
-            (input("since", "From", "date", since.as_deref()))
-            (input("until", "Before", "date", until.as_deref()))
-            (input("lookup-name", "Look-up", "text", name.as_deref()))
-            (input("lookup-value", "Its value", "text", value.as_deref()))
-            div.field { button type="submit" { "Find" } @if filtered { " " a href="/console/runs" { "all runs" } } }
+        details.filter open[filtered] {
+            summary { "Filters" }
+            form.filters method="get" action="/console/runs" {
+                (input("pipeline", "Pipeline", "text", filter.pipeline.as_deref()))
+                (select("status", "Status", filter.status.map(Status::as_str), &[("", "any"), ("running", "running"), ("succeeded", "succeeded"), ("failed", "failed")]))
+                (select("verdict", "Verdict", filter.verdict.map(Verdict::as_str), &[("", "any"), ("pass", "pass"), ("fail", "fail"), ("undecided", "undecided")]))
+                (input("since", "From", "date", since.as_deref()))
+                (input("until", "Before", "date", until.as_deref()))
+                (input("lookup-name", "Look-up", "text", name.as_deref()))
+                (input("lookup-value", "Its value", "text", value.as_deref()))
+                div.field { button type="submit" { "Find" } @if filtered { " " a href="/console/runs" { "all runs" } } }
+            }
         }
         @if page.items.is_empty() && filtered { (empty(words::NO_RUNS_FOUND, html! {})) }
         @if page.items.is_empty() && !filtered {

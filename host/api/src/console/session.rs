@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::door::Token;
 use super::form::Form;
+use super::shown::prose;
 use super::{layout, words};
 use crate::caller::{self, Caller};
 use crate::observe::Context;
@@ -75,11 +76,13 @@ fn asking(next: Option<&str>, wrong: Option<&str>) -> Html<String> {
             }
             form.card.stack method="post" action="/console/sign-in" {
                 @if let Some(next) = next { input type="hidden" name="next" value=(next); }
-                label for="key" { "Key" }
-                input id="key" name="key" type="password" autocomplete="current-password" required autofocus
-                    maxlength=(MAX_SECRET) spellcheck="false" autocapitalize="none" placeholder="dm_…"
-                    aria-describedby=(if wrong.is_some() { "wrong where" } else { "where" });
-                p.hint id="where" { (words::WHERE_A_KEY_IS) }
+                div.field {
+                    label for="key" { "Key" }
+                    input id="key" name="key" type="password" autocomplete="current-password" required autofocus
+                        maxlength=(MAX_SECRET) spellcheck="false" autocapitalize="none" placeholder="dm_…"
+                        aria-describedby=(if wrong.is_some() { "wrong where" } else { "where" });
+                    p.hint id="where" { (prose(words::WHERE_A_KEY_IS)) }
+                }
                 button.primary type="submit" { (words::SIGN_IN) }
             }
             p.hint { (words::HOW_LONG) }

@@ -73,6 +73,14 @@ pub fn span_us(us: u64) -> String {
     }
 }
 
+/// From one time to another, which are known to the millisecond.
+pub fn took(from: Millis, to: Millis) -> String {
+    match u64::try_from(to.saturating_sub(from)).unwrap_or(0) {
+        0 => "under 1 ms".to_owned(),
+        ms => span_us(ms.saturating_mul(1_000)),
+    }
+}
+
 /// A word in colour, with a sign before it: colour alone tells nothing.
 fn badge(class: &str, sign: &str, word: &str) -> Markup {
     html! { span.badge.(class) { span aria-hidden="true" { (sign) } " " (word) } }
@@ -177,7 +185,7 @@ pub fn runs(runs: &[RunSummary], timezone: &str) -> Markup {
                     div.when {
                         (time(run.created_at, timezone))
                         @if let Some(end) = run.finished_at {
-                            span.dim { " · " (span_us(u64::try_from(end - run.created_at).unwrap_or(0) * 1000)) }
+                            span.dim { " · " (took(run.created_at, end)) }
                         }
                     }
                 }

@@ -1,9 +1,10 @@
 //! The HTTP side, through a socket.
 
 mod audit;
-mod authorisation;
+pub mod authorisation;
 mod components;
 mod connections;
+mod console;
 mod corpus;
 mod definitions;
 mod greedy;

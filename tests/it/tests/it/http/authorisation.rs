@@ -3,7 +3,7 @@
 //! A line of that file is an operation, whose credentials, the status and the code of the answer (`-`: no problem). To write it
 //! anew, run these tests with `DOCMILL_GOLDEN=write`, and look at what changed. What a key narrowed by scopes may: principals.rs.
 
-mod objects;
+pub mod objects;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
