@@ -113,8 +113,9 @@ pub(crate) fn name_person(who: &who::Caller, detail: &mut serde_json::Map<String
     if let Some((user, _)) = &who.user {
         detail.insert("by_user".to_owned(), user.to_string().into());
     }
-    if let Some(session) = who.session {
-        detail.insert("by_session".to_owned(), session.to_string().into());
+    let session = who.session.map(|session| session.to_string());
+    if let Some(session) = session.or_else(|| who.console.map(|session| session.to_string())) {
+        detail.insert("by_session".to_owned(), session.into());
     }
 }
 

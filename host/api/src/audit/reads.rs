@@ -38,7 +38,7 @@ const READS: &[(&str, &str)] = &[
     ("/console/documents/{id}", "document.read"),
     ("/console/documents/{id}/source", "source.read"),
     ("/console/keys", "key.list"),
-    ("/console/keys/{id}/revoke", "key.list"),
+    ("/console/keys/{id}/revoke", "key.read"),
     ("/console/audit", "audit.list"),
     ("/console/audit/verify", "audit.verify"),
 ];

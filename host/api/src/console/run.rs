@@ -209,7 +209,9 @@ fn fields(outcome: &RunOutcome, shown: &BTreeSet<usize>, pages: &[PageText]) -> 
     html! {
         section aria-labelledby="fields" {
             h2 id="fields" { "Fields" @if !outcome.fields.is_empty() { " " span.count { (outcome.fields.len()) } } }
-            @if outcome.fields.is_empty() { (empty(words::NO_FIELDS, html! {})) }
+            @if outcome.fields.is_empty() {
+                @if outcome.error.is_none() { (empty(words::NO_FIELDS, html! {})) } @else { p.hint { (words::FAILED_BEFORE_FIELDS) } }
+            }
             ol.found {
                 @for (n, field) in outcome.fields.iter().take(MAX_ROWS).enumerate() { (found(n + 1, field, shown, pages)) }
             }

@@ -129,7 +129,7 @@ fn chart(days: &[(&str, Amounts)]) -> Markup {
                         }
                     }
                 }
-                figcaption { span { (first) } span.dim { "up to " (number(most)) " a day; the dark foot of a bar: failed" } span { (last) } }
+                figcaption { span { (first) } span.dim { "up to " (number(most)) " a day; the lower part of a bar: failed" } span { (last) } }
             }
             details {
                 summary { "Days as a table" }

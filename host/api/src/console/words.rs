@@ -25,6 +25,7 @@ pub const NO_DOCUMENTS: &str = "No document is kept yet. Each file that a pipeli
 pub const NO_DOCUMENTS_FOUND: &str = "No document has a page with all of these words.";
 pub const NO_FIELDS: &str =
     "The run found no fields. A pipeline that only reads gives pages; add an extractor to get fields.";
+pub const FAILED_BEFORE_FIELDS: &str = "The run failed before it found any.";
 pub const NO_USAGE: &str = "Nothing was used in this time.";
 pub const NO_ENTRIES: &str = "No entry fits these filters.";
 pub const NOT_KEPT: &str = "This pipeline keeps nothing (retain: none): this page is all there is of the run, and it is gone \

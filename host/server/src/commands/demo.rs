@@ -86,7 +86,8 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
     say(NEXT);
     if options.stay {
         eprintln!(
-            "docmill listens on {}; the API key is in {key_file}\nCtrl-C ends it.",
+            "docmill listens on {0}; the API key is in {key_file}\n\
+             In a browser: {0}/console (sign in with that key)\nCtrl-C ends it.",
             client.url()
         );
         serve::until_told_to_stop().await;

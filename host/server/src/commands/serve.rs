@@ -29,6 +29,7 @@ pub async fn serve(arguments: &Arguments, options: &Serve) -> Result<u8> {
 /// Says where, and the first key once.
 pub fn announce(platform: &Platform) {
     eprintln!("docmill listens on {}", platform.url());
+    eprintln!("In a browser: {}/console", platform.url());
     announce_key(platform);
 }
 

@@ -147,7 +147,7 @@ async fn a_person_finds_their_way_by_keyboard() {
     page.until("location.pathname == '/console/runs' && document.querySelectorAll('.row').length == 3")
         .await;
     looked_at(&mut page, "runs").await;
-    page.tab_to("e.closest('.row') && e.closest('.row').innerText.includes('verdict')")
+    page.tab_to("e.closest('.row') && e.closest('.row').innerText.includes('verdict: fail')")
         .await;
     page.press("Enter").await;
     page.until("location.pathname.startsWith('/console/runs/run_')")

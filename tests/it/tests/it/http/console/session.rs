@@ -92,6 +92,15 @@ async fn people_and_services_sign_in_and_out() {
             entries(&host).await.remove(0),
             ("session.end".to_owned(), subject)
         );
+        let newest = host
+            .get("/v1/audit?action=session.end&limit=1")
+            .send()
+            .await
+            .ok(200);
+        assert_eq!(
+            newest["items"][0]["detail"]["by_session"],
+            newest["items"][0]["subject"]
+        );
         // The key goes on working.
         host.anonymous("GET", "/v1/me").key(&key).send().await.ok(200);
     }
@@ -147,6 +156,32 @@ async fn a_session_is_its_keys_and_ends_with_it() {
         .send()
         .await
         .problem(401, "unauthenticated");
+}
+
+/// Who only ever signs in does not fill the table of keys with working ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_of_many_sessions_ends() {
+    let host = Host::with(&[]).await;
+    let mut browsers = Vec::new();
+    for _ in 0..21 {
+        browsers.push(Browser::signed_in(&host, &host.key).await);
+    }
+    assert_eq!(browsers[0].get("/console/runs").await.status, 303);
+    for browser in &browsers[1..] {
+        assert_eq!(browser.get("/console/runs").await.status, 200);
+    }
+    // A session ends with its key's own time.
+    let new = NewKey {
+        expires_at: Some(docmill_runs::now() + 3_600_000),
+        ..NewKey::of_owner("short")
+    };
+    let made = host.database.store.create_key(host.database.tenant, &new).await;
+    let short = Browser::signed_in(&host, made.unwrap().1.expose()).await;
+    let secret = short.cookie.split('=').nth(1).unwrap();
+    let me = host.anonymous("GET", "/v1/me").key(secret).send().await.ok(200);
+    let listed = host.get("/v1/keys?limit=2").send().await.ok(200);
+    assert_eq!(listed["items"][0]["expires_at"], listed["items"][1]["expires_at"]);
+    assert_eq!(me["expires_at"], listed["items"][1]["expires_at"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
