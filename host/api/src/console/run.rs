@@ -8,7 +8,7 @@ use docmill_model::access::Scope;
 use docmill_model::failure::Code;
 use docmill_model::id::{DocumentId, RunId};
 use docmill_model::run::{InputContent, RunOutcome, StepRecord, StepStatus};
-use docmill_model::value::{Check, Citation, Field, MatchClass, Origin};
+use docmill_model::value::{Check, Citation, Field, MatchClass, Origin, Outcome, Verdict};
 use docmill_store::run::StoredRun;
 use maud::{Markup, html};
 
@@ -123,7 +123,9 @@ fn citing(outcome: &RunOutcome) -> Vec<Cites<'_>> {
         sign: (n + 1).to_string(),
         citations: &field.citations,
     });
+    // What a rule that holds looked at are fields, which lead there themselves.
     let checks = outcome.checks.iter().take(MAX_ROWS).enumerate();
+    let checks = checks.filter(|(_, check)| check.outcome != Outcome::Pass);
     let checks = checks.map(|(n, check)| Cites {
         id: format!("c{}", n + 1),
         name: &check.code,
@@ -158,6 +160,8 @@ fn places(outcome: &RunOutcome) -> Places {
 pub fn told(run: &StoredRun, pages: &[PageText], zone: &str, kept: bool, may_see: bool) -> Markup {
     let head = &run.head;
     let ended = run.outcome.as_ref();
+    // What somebody has to decide comes first.
+    let judged = ended.is_some_and(|o| !matches!(o.verdict, None | Some(Verdict::Pass)));
     let places = ended.map(places).unwrap_or_default();
     let shown = chosen(pages, &places);
     let pipeline = format!(
@@ -183,8 +187,9 @@ pub fn told(run: &StoredRun, pages: &[PageText], zone: &str, kept: bool, may_see
         @if let Some(o) = ended {
             div.beside {
                 div {
+                    @if judged { (checks(o, &shown, pages)) }
                     (fields(o, &shown, pages))
-                    (checks(o, &shown, pages))
+                    @if !judged { (checks(o, &shown, pages)) }
                     (artifacts(o, run, kept))
                 }
                 (document(run, pages, &shown, &places, kept, may_see))
@@ -235,13 +240,13 @@ fn found(n: usize, field: &Field, shown: &BTreeSet<usize>, pages: &[PageText]) -
             p.path { span.n aria-hidden="true" { (n) } code { (field.path) } span.dim { (kind(field.value.as_ref())) } }
             p.value { (value(field.value.as_ref())) }
             @if let Some(raw) = field.raw.as_deref().filter(|raw| !raw.is_empty() && !quoted(raw)) { p.hint { "In the document: " q { (cut(raw, 300)) } } }
-            p.hint.facts {
+            div.hint.facts {
+                (quotes(&format!("f{n}"), &field.citations, shown, pages))
                 @if let (Some(confidence), Some(percent)) = (field.confidence, percent) {
                     span { meter min="0" max="1" low="0.5" high="0.8" optimum="1" value=(confidence) aria-label="Confidence" { (percent) } " " (percent) }
                 }
                 @if let Some(origin) = Some(origin(field.origin.as_ref())).filter(|o| !o.is_empty()) { span { (origin) } }
             }
-            (quotes(&format!("f{n}"), &field.citations, shown, pages))
         }
     }
 }
@@ -305,7 +310,7 @@ fn checks(outcome_of: &RunOutcome, shown: &BTreeSet<usize>, pages: &[PageText]) 
                         @match to_field(path) { Some(address) => { a href=(address) { (path) } }, None => { span { (path) } } }
                     } }
                 }
-                (quotes(&format!("c{n}"), &check.citations, shown, pages))
+                @if check.outcome != Outcome::Pass { (quotes(&format!("c{n}"), &check.citations, shown, pages)) }
             }
         }
     };
