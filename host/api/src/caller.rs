@@ -1,5 +1,6 @@
 //! Who calls: a handler that takes a [`Caller`] cannot be reached without a valid key or session.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -8,6 +9,7 @@ use axum::http::request::Parts;
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::TenantId;
+use docmill_quota::Tenant;
 use docmill_runs::Acting;
 use docmill_runs::now;
 use docmill_store::who::{self, Credential, Ended};
@@ -15,7 +17,7 @@ use docmill_store::who::{self, Credential, Ended};
 use crate::language::Language;
 use crate::observe::Context;
 use crate::problem::Problem;
-use crate::state::ApiState;
+use crate::state::{ApiState, Seen};
 
 /// Longest key that is looked at.
 const MAX_SECRET: usize = 200;
@@ -25,6 +27,7 @@ const USED_EVERY_MS: i64 = 60_000;
 /// Whose key or session was sent, and the tenant that they act for.
 pub struct Caller {
     who: Arc<who::Caller>,
+    quota: Arc<Tenant>,
     context: Context,
 }
 
@@ -37,6 +40,11 @@ impl Caller {
     /// What is known of them.
     pub fn who(&self) -> &who::Caller {
         &self.who
+    }
+
+    /// What their tenant may use.
+    pub fn quota(&self) -> &Arc<Tenant> {
+        &self.quota
     }
 
     /// The request that the caller sent.
@@ -89,11 +97,14 @@ impl FromRequestParts<ApiState> for Caller {
 /// Whose key or session this is.
 ///
 /// # Errors
-/// [`Code::Unauthenticated`]; [`Code::StoreUnavailable`].
+/// [`Code::Unauthenticated`]; [`Code::QuotaExceeded`]; [`Code::StoreUnavailable`].
 pub(crate) async fn of_secret(state: &ApiState, context: &Context, secret: &str) -> Result<Caller, Problem> {
     // The memory holds digests, not keys.
     let key = Digest::of(secret.as_bytes());
-    let who = state.callers().get(&key, |_| ask(state, secret)).await?;
+    let Seen { who, tenant } = state
+        .callers()
+        .get(&key, |_| ask(state, secret, context.client_ip()))
+        .await?;
     // While the database is away, an answer of before serves for longer than some keys live.
     if who.expires_at.is_some_and(|end| end <= now()) {
         return Err(ended(Ended::Expired).into());
@@ -102,8 +113,17 @@ pub(crate) async fn of_secret(state: &ApiState, context: &Context, secret: &str)
     if let Some(language) = Language::of_tag(&who.locale) {
         context.set_language(language);
     }
+    context.set_quota(tenant.clone());
+    state
+        .runs()
+        .quotas()
+        .limiter()
+        .request(&tenant)
+        .await
+        .map_err(Failure::from)?;
     Ok(Caller {
         who,
+        quota: tenant,
         context: context.clone(),
     })
 }
@@ -120,12 +140,20 @@ pub(crate) fn name_person(who: &who::Caller, detail: &mut serde_json::Map<String
 }
 
 /// Asks the store whose it is, and notes that it is in use.
-async fn ask(state: &ApiState, secret: &str) -> Result<Arc<who::Caller>, Failure> {
+async fn ask(state: &ApiState, secret: &str, peer: Option<IpAddr>) -> Result<Seen, Failure> {
+    let quotas = state.runs().quotas();
+    if let Some(peer) = peer {
+        // Who guesses does not get to the database any more. Keys that this host knows are not asked for, and go on.
+        quotas.limiter().may_try(peer)?;
+    }
     let found = state.store().authenticate(secret).await;
     let caller = match found.map_err(|e| e.failure())? {
         Credential::Valid(caller) => Arc::new(*caller),
         Credential::Ended(why) => return Err(ended(why)),
         Credential::Unknown => {
+            if let Some(peer) = peer {
+                quotas.limiter().tried(peer);
+            }
             let said = "nobody has this key; it may have been copied in part";
             return Err(Failure::new(Code::Unauthenticated, said));
         }
@@ -142,7 +170,10 @@ async fn ask(state: &ApiState, secret: &str) -> Result<Arc<who::Caller>, Failure
             }
         });
     }
-    Ok(caller)
+    Ok(Seen {
+        tenant: quotas.tenant(caller.tenant).await?,
+        who: caller,
+    })
 }
 
 /// Only who has the secret is told.

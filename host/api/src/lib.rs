@@ -41,6 +41,7 @@ mod pipelines;
 mod plugins;
 mod presets;
 mod probes;
+mod quotas;
 mod runs;
 mod sessions;
 mod tenant;
@@ -48,6 +49,8 @@ mod time;
 mod usage;
 mod users;
 
+pub use quotas::quota_list;
 pub use routes::{openapi, router};
 pub use serve::serve;
 pub use state::{ApiState, Readiness, Settings};
+pub use tenant::tenant_body;

@@ -14,6 +14,7 @@ use docmill_model::failure::Code;
 use docmill_model::id::{RequestId, RunId};
 use docmill_model::run::Status;
 use docmill_model::value::Verdict;
+use docmill_quota::Tenant;
 use docmill_runs::{Answer, Snapshot};
 use docmill_store::who;
 use futures_util::FutureExt as _;
@@ -26,6 +27,9 @@ use crate::problem::Problem;
 use crate::state::ApiState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// draft-ietf-httpapi-ratelimit-headers
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What becomes known of a request while it is worked on; every handler may add to it.
@@ -37,6 +41,7 @@ struct Known {
     request: RequestId,
     client_ip: Option<IpAddr>,
     who: OnceLock<Arc<who::Caller>>,
+    quota: OnceLock<Arc<Tenant>>,
     run: OnceLock<RunId>,
     ended: OnceLock<Ended>,
     language: OnceLock<Language>,
@@ -74,6 +79,11 @@ impl Context {
     /// Who asks, if it is known.
     pub fn caller(&self) -> Option<&who::Caller> {
         self.0.who.get().map(AsRef::as_ref)
+    }
+
+    /// What their tenant may use.
+    pub fn set_quota(&self, tenant: Arc<Tenant>) {
+        let _ = self.0.quota.set(tenant);
     }
 
     /// The language of problems unless the client asks for another.
@@ -186,6 +196,7 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         request: request_id(request.headers()),
         client_ip,
         who: OnceLock::new(),
+        quota: OnceLock::new(),
         run: OnceLock::new(),
         ended: OnceLock::new(),
         language: OnceLock::new(),
@@ -243,11 +254,26 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
     if let Ok(value) = HeaderValue::from_str(&context.request().to_string()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    if let Some(tenant) = context.0.quota.get() {
+        say_what_is_left(response.headers_mut(), &open.state, tenant);
+    }
     if let Some(run) = problem.as_ref().and_then(|p| p.run) {
         context.set_run(run);
     }
     open.close(response.status().as_u16(), code, detail);
     response
+}
+
+/// Nothing, if the tenant's requests are not limited.
+fn say_what_is_left(headers: &mut HeaderMap, state: &ApiState, tenant: &Tenant) {
+    let Some(policy) = tenant.policy() else {
+        return;
+    };
+    let left = tenant.rate_limit(state.runs().quotas().limiter().at());
+    if let (Ok(policy), Some(Ok(left))) = (HeaderValue::from_str(&policy), left.map(HeaderValue::try_from)) {
+        headers.insert(RATE_LIMIT_POLICY, policy);
+        headers.insert(RATE_LIMIT, left);
+    }
 }
 
 /// Whether the request changes something that the audit log tells of: it is then carried out to its end, with its entry, also

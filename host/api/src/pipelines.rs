@@ -4,11 +4,11 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use docmill_model::definition::{self, Definition};
-use docmill_model::failure::Code;
-use docmill_model::id::TenantId;
+use docmill_model::failure::{Code, Failure};
 use docmill_model::plan::Plan;
 use docmill_model::size::ByteSize;
 use docmill_pipeline::{Catalog, plan, write_out};
+use docmill_quota::Tenant;
 use docmill_store::StoreError;
 use docmill_store::pipeline::{PipelineRow, PipelineVersionSummary};
 use serde::Serialize;
@@ -73,7 +73,7 @@ pub async fn save(
     request: Request,
 ) -> Result<Response, Problem> {
     let expected = expected_version(request.headers())?;
-    let (text, definition, plan) = judged(&state, caller.tenant(), request).await?;
+    let (text, definition, plan) = judged(&state, caller.quota(), request).await?;
     if definition.name != name {
         let said = format!(
             "is '{}', but the address says '{name}'; make them equal",
@@ -132,7 +132,7 @@ pub async fn validate(
     caller: May<WritePipelines>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (_, definition, plan) = judged(&state, caller.tenant(), request).await?;
+    let (_, definition, plan) = judged(&state, caller.quota(), request).await?;
     body_of(&ValidBody {
         valid: true,
         name: definition.name,
@@ -270,7 +270,7 @@ pub async fn versions(
 /// The text, the definition in it and its plan.
 async fn judged(
     state: &ApiState,
-    tenant: TenantId,
+    tenant: &Tenant,
     request: Request,
 ) -> Result<(String, Definition, Plan), Problem> {
     let text = written(state, request, "definition").await?;
@@ -281,15 +281,32 @@ async fn judged(
     })
     .await?;
     let definition = parsed.map_err(Problem::definition)?;
-    let written_out = write_out(state.store(), tenant, definition.clone()).await;
+    let written_out = write_out(state.store(), tenant.id, definition.clone()).await;
     let written_out = written_out
         .map_err(|e| e.failure())?
         .map_err(Problem::definition)?;
-    let catalog = Catalog::of(state.store(), tenant, &written_out)
+    let catalog = Catalog::of(state.store(), tenant.id, &written_out)
         .await
         .map_err(|e| e.failure())?;
     let planned = off_thread(move || plan(&written_out, &catalog)).await?;
-    Ok((text, definition, planned.map_err(Problem::definition)?))
+    let plan = planned.map_err(Problem::definition)?;
+    all_allowed(tenant, &plan)?;
+    Ok((text, definition, plan))
+}
+
+/// Refuses a plan with a plugin, or a fallback, that the tenant may not use; runs look again.
+fn all_allowed(tenant: &Tenant, plan: &Plan) -> Result<(), Problem> {
+    let allowance = tenant.allowance();
+    for (step, written) in plan.steps.iter().zip(&plan.definition.steps) {
+        let mut plugins = std::iter::once(&step.plugin).chain(&step.fallback);
+        if let Some(plugin) = plugins.find(|plugin| !allowance.allows_plugin(&plugin.name.to_string())) {
+            let said = format!("{plugin} is not among the plugins that your organisation may use");
+            return Err(Failure::new(Code::PluginNotAllowed, said)
+                .in_step(&written.id)
+                .into());
+        }
+    }
+    Ok(())
 }
 
 /// The text of a body in YAML or JSON; `what` it is.

@@ -109,6 +109,7 @@ pub async fn metrics(State(state): State<ApiState>) -> Response {
     cache(&mut text, &state);
     pool(&mut text, &state);
     audit(&mut text, &state);
+    quotas(&mut text, &state);
     let ready = u8::from(state.readiness().ready());
     single(
         &mut text,
@@ -271,6 +272,35 @@ fn audit(text: &mut String, state: &ApiState) {
     ] {
         single(text, name, kind, help, value);
     }
+}
+
+/// What was refused, and whether hosts share their counts.
+fn quotas(text: &mut String, state: &ApiState) {
+    let figures = state.runs().quotas().limiter().figures();
+    let name = "docmill_quota_refusals_total";
+    head(
+        text,
+        name,
+        "counter",
+        "Requests and runs refused, by the quota that was used up.",
+    );
+    for (quota, count) in figures.refused {
+        line(text, name, &format!("quota=\"{quota}\""), count);
+    }
+    single(
+        text,
+        "docmill_quota_shared_errors_total",
+        "counter",
+        "Times that Redis gave no portion of a quota; the host then holds it by itself.",
+        figures.shared_errors,
+    );
+    single(
+        text,
+        "docmill_quota_tenants",
+        "gauge",
+        "Tenants whose quotas this host holds in memory.",
+        figures.tenants,
+    );
 }
 
 fn pool(text: &mut String, state: &ApiState) {

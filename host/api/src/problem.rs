@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use docmill_model::definition;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{RequestId, RunId};
+use docmill_model::quota::Quota;
 use serde::Serialize;
 
 use crate::codes;
@@ -97,6 +98,9 @@ impl Problem {
             step: self.failure.step.as_deref(),
             plugin: self.failure.plugin.as_deref(),
             retry_after_ms: self.failure.retry_after_ms,
+            quota: self.failure.quota.as_ref().map(|passed| passed.quota),
+            value: self.failure.quota.as_ref().map(|passed| passed.value),
+            unit: self.failure.quota.as_ref().map(|passed| passed.quota.unit()),
             run: self.run,
             problems: &self.problems,
             report: self.report.as_ref(),
@@ -169,6 +173,12 @@ struct Body9457<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<Quota>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<RunId>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     problems: &'a [definition::Problem],
@@ -203,6 +213,12 @@ pub struct ProblemBody {
     plugin: Option<String>,
     /// Not before that many milliseconds.
     retry_after_ms: Option<u32>,
+    /// The quota that is used up (`quota-exceeded`); GET /v1/quotas lists all
+    quota: Option<String>,
+    /// How much there is of it.
+    value: Option<u64>,
+    /// What it is counted in.
+    unit: Option<String>,
     /// The run that failed, unless its pipeline says `retain: none`; it is kept under this id (`store-unavailable`: it may be).
     run: Option<String>,
     /// Rules that a definition breaks: `at`, `message`, `line`, `column`.

@@ -14,7 +14,7 @@ use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    audit, console, documents, keys, me, pages, pipelines, plugins, presets, probes, runs, sessions, tenant, usage,
+    audit, console, documents, keys, me, pages, pipelines, plugins, presets, probes, quotas, runs, sessions, tenant, usage,
     users,
 };
 
@@ -52,6 +52,7 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(sessions::revoke))
         .routes(routes!(me::show, me::change))
         .routes(routes!(tenant::show, tenant::change))
+        .routes(routes!(quotas::show))
         // Who did what.
         .routes(routes!(audit::list))
         .routes(routes!(audit::verify))

@@ -82,7 +82,7 @@ pub(crate) async fn answer(
 ) -> Result<Answer, Problem> {
     let runs = state.runs();
     // Admission comes before the body: a host that is full does not read what it will not work on.
-    let admission = runs.admit(caller.tenant())?;
+    let admission = runs.admit(caller.quota())?;
     let snapshot = runs.snapshot(caller.tenant(), name).await?;
     let uploaded = uploaded(snapshot.definition()).await?;
     if !uploaded.request.documents.is_empty() {

@@ -9,6 +9,7 @@ use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::TenantId;
 use docmill_model::size::ByteSize;
+use docmill_quota::Tenant;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
 use docmill_runs::remembered::Remembered;
@@ -70,6 +71,13 @@ impl Default for Settings {
     }
 }
 
+/// Who calls, and what their tenant may use.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) who: Arc<who::Caller>,
+    pub(crate) tenant: Arc<Tenant>,
+}
+
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
 pub struct ApiState(Arc<Parts>);
@@ -80,7 +88,7 @@ struct Parts {
     registry: Registry,
     runs: Runs,
     settings: Settings,
-    callers: Remembered<Digest, Arc<who::Caller>>,
+    callers: Remembered<Digest, Seen>,
     heavy: Semaphore,
     body_memory: Memory,
     metrics: Metrics,
@@ -146,13 +154,13 @@ impl ApiState {
         &self.0.journal
     }
 
-    pub(crate) fn callers(&self) -> &Remembered<Digest, Arc<who::Caller>> {
+    pub(crate) fn callers(&self) -> &Remembered<Digest, Seen> {
         &self.0.callers
     }
 
     /// Whoever calls for this tenant is asked for again before the next request.
     pub(crate) fn doubt_callers_of(&self, tenant: TenantId) {
-        self.0.callers.doubt_answers(|who| who.tenant == tenant);
+        self.0.callers.doubt_answers(|seen| seen.who.tenant == tenant);
     }
 
     /// A place for a question that looks at much: they must not take all connections to the database.

@@ -1,16 +1,19 @@
-//! What a tenant says of itself: its time zone and its locale.
+//! What a tenant says of itself, and what it may use.
 
 use axum::extract::{Request, State};
 use axum::response::Response;
 use docmill_model::failure::Code;
+use docmill_model::plugin::is_name;
+use docmill_model::quota::{Allowance, LISTS, NUMBERS};
 use docmill_store::StoreError;
 use docmill_store::who::{TenantChange, TenantRow};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 use utoipa::ToSchema;
 
 use crate::answer::json as body_of;
 use crate::body::object;
+use crate::caller::Caller;
 use crate::language::Language;
 use crate::permission::{May, ReadTenant, WriteTenant};
 use crate::pipelines::{expected_version, tagged};
@@ -26,6 +29,8 @@ const DEFAULT_LOCALE: &str = "en";
 const FORM: &str = "{\"timezone\": \"Asia/Almaty\", \"locale\": \"kk\"}";
 /// Longest locale, in bytes: RFC 5646 asks for 35.
 const MAX_LOCALE: usize = 35;
+/// Longest object of contacts or billing, in bytes.
+const MAX_PROFILE: usize = 16 * 1024;
 
 /// A tenant.
 #[derive(Serialize, ToSchema)]
@@ -38,6 +43,19 @@ pub struct TenantBody {
     timezone: String,
     /// BCP 47: the language of problems for which no `Accept-Language` asks, and of plugins that write for people.
     locale: String,
+    /// What it has bought; null: nothing special. The operator's to change.
+    edition: Option<String>,
+    /// Whom to ask there.
+    #[schema(value_type = Object)]
+    contacts: Json,
+    /// To whom to send what it costs.
+    #[schema(value_type = Object)]
+    billing: Json,
+    /// The pipeline that `docmill run` takes if none is named.
+    default_pipeline: Option<String>,
+    /// What it may use, by name: `value` (null: not limited), and whether that is the host's `default`. The operator's to change.
+    #[schema(value_type = Object)]
+    limits: Json,
 }
 
 /// What is to change of a tenant. What is left out stays, `null` brings the default back.
@@ -52,10 +70,24 @@ pub struct TenantPatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     locale: Option<Option<String>>,
+    /// An object of at most 16 KiB: whom to ask there.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Object>)]
+    contacts: Option<Option<Json>>,
+    /// An object of at most 16 KiB: to whom to send what it costs.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Object>)]
+    billing: Option<Option<Json>>,
+    /// The name of a pipeline, for `docmill run` without one.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    default_pipeline: Option<Option<String>>,
 }
 
 /// Tells `null` from what is left out.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -70,10 +102,10 @@ pub async fn show(State(state): State<ApiState>, caller: May<ReadTenant>) -> Res
         .get_tenant(caller.tenant())
         .await
         .map_err(|e| e.failure())?;
-    answer(row)
+    answer(&state, row)
 }
 
-/// Change the tenant's time zone or locale.
+/// Change what the tenant says of itself. What it may use is the operator's to change (`docmill tenant set NAME …`).
 ///
 /// The body is merged (RFC 7396). `If-Match: "3"` changes only version 3. Pipelines whose steps leave `locale` to the tenant
 /// run in the new one at once on this host, within a second on others; problems follow within 5 s.
@@ -98,9 +130,23 @@ pub async fn change(
         .locale
         .map(|given| locale_of(given.as_deref().unwrap_or(DEFAULT_LOCALE)))
         .transpose()?;
+    let contacts = patch
+        .contacts
+        .map(|given| profile_of("contacts", given))
+        .transpose()?;
+    let billing = patch
+        .billing
+        .map(|given| profile_of("billing", given))
+        .transpose()?;
+    if let Some(Some(name)) = &patch.default_pipeline {
+        known_pipeline(&state, &caller, name).await?;
+    }
     let wanted = TenantChange {
         timezone: timezone.as_deref(),
         locale: locale.as_deref(),
+        contacts: contacts.as_ref(),
+        billing: billing.as_ref(),
+        default_pipeline: patch.default_pipeline.as_ref().map(Option::as_deref),
         expected_version: expected,
     };
     let (row, changed) = state
@@ -115,7 +161,13 @@ pub async fn change(
         // What this host remembers of keys holds the locale, what it remembers of plans was made with it.
         state.doubt_callers_of(caller.tenant());
         state.runs().changed(caller.tenant());
-        let named = [("timezone", timezone.is_some()), ("locale", locale.is_some())];
+        let named = [
+            ("timezone", timezone.is_some()),
+            ("locale", locale.is_some()),
+            ("contacts", contacts.is_some()),
+            ("billing", billing.is_some()),
+            ("default_pipeline", patch.default_pipeline.is_some()),
+        ];
         let named: Vec<&str> = named
             .iter()
             .filter(|(_, given)| *given)
@@ -125,17 +177,82 @@ pub async fn change(
         let detail = json!({ "version": row.version, "settings": named });
         caller.note(&state, "tenant.change", &subject, detail).await;
     }
-    answer(row)
+    answer(&state, row)
 }
 
-fn answer(row: TenantRow) -> Result<Response, Problem> {
-    let body = TenantBody {
+fn answer(state: &ApiState, row: TenantRow) -> Result<Response, Problem> {
+    let version = row.version;
+    let body = body(row, state.runs().quotas().limiter().defaults());
+    Ok(tagged(body_of(&body)?, version))
+}
+
+/// The same for the command line on the machine itself.
+///
+/// # Errors
+/// Never: what is written is numbers and words.
+pub fn tenant_body(row: TenantRow, defaults: &Allowance) -> serde_json::Result<Json> {
+    serde_json::to_value(body(row, defaults))
+}
+
+fn body(row: TenantRow, defaults: &Allowance) -> TenantBody {
+    let limits = limits_of(&row.limits, defaults);
+    TenantBody {
         id: row.tenant.to_string(),
         name: row.name,
         timezone: row.timezone,
         locale: row.locale,
-    };
-    Ok(tagged(body_of(&body)?, row.version))
+        edition: row.edition,
+        contacts: row.contacts,
+        billing: row.billing,
+        default_pipeline: row.default_pipeline,
+        limits,
+    }
+}
+
+/// Every limit: what holds, and whether it is the host's default.
+fn limits_of(own: &Allowance, defaults: &Allowance) -> Json {
+    let whole = own.or(defaults);
+    let numbers = NUMBERS.iter().map(|setting| {
+        let shown = json!({
+            "value": setting.of(&whole), "unit": setting.unit, "default": setting.of(own).is_none(),
+        });
+        (setting.name.to_owned(), shown)
+    });
+    let lists = [
+        (&whole.allowed_plugins, own.allowed_plugins.is_none()),
+        (&whole.allowed_models, own.allowed_models.is_none()),
+    ];
+    let lists = LISTS
+        .into_iter()
+        .zip(lists)
+        .map(|(name, (list, default))| (name.to_owned(), json!({ "value": list, "default": default })));
+    Json::Object(numbers.chain(lists).collect::<Map<String, Json>>())
+}
+
+/// An object; none makes it empty.
+fn profile_of(name: &str, given: Option<Json>) -> Result<Json, Problem> {
+    let given = given.unwrap_or_else(|| json!({}));
+    if given.is_object() && given.to_string().len() <= MAX_PROFILE {
+        return Ok(given);
+    }
+    let said = format!("'{name}' is an object of at most {MAX_PROFILE} bytes");
+    Err(Problem::malformed(said))
+}
+
+async fn known_pipeline(state: &ApiState, caller: &Caller, name: &str) -> Result<(), Problem> {
+    let found = is_name(name)
+        && state
+            .store()
+            .get_pipeline(caller.tenant(), name)
+            .await
+            .map_err(|e| e.failure())?
+            .is_some();
+    if found {
+        return Ok(());
+    }
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    let said = format!("'default_pipeline' names a pipeline that there is, or is null; '{shown}' is none");
+    Err(Problem::malformed(said))
 }
 
 /// The name as IANA writes it.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_MESSAGE_BYTES;
+use crate::quota::Exceeded;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal;)*) => {
@@ -65,6 +66,8 @@ codes! {
     PreconditionFailed = "precondition-failed", 412;
     /// Too many requests at once.
     Overloaded = "overloaded", 503;
+    /// A quota of the organisation is used up; which one, its value and unit stand beside it.
+    QuotaExceeded = "quota-exceeded", 429;
     /// The request took longer than it may.
     RequestTimeout = "request-timeout", 504;
 
@@ -87,6 +90,8 @@ codes! {
     InvalidDefinition = "invalid-definition", 422;
     /// No such plugin or no version that fits.
     UnknownPlugin = "unknown-plugin", 422;
+    /// The organisation may not use the plugin.
+    PluginNotAllowed = "plugin-not-allowed", 403;
     /// The bytes are no component that docmill can run.
     InvalidComponent = "invalid-component", 422;
     /// The component does not compile within its limits.
@@ -164,6 +169,7 @@ impl Code {
             self,
             Self::PluginUnavailable
                 | Self::Overloaded
+                | Self::QuotaExceeded
                 | Self::StoreUnavailable
                 | Self::BlobUnavailable
                 | Self::RequestTimeout
@@ -224,6 +230,9 @@ pub struct Failure {
     /// Not before that many milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u32>,
+    /// The quota that was passed, of [`Code::QuotaExceeded`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Box<Exceeded>>,
 }
 
 impl Failure {
@@ -242,7 +251,25 @@ impl Failure {
             step: None,
             plugin: None,
             retry_after_ms: None,
+            quota: None,
         }
+    }
+
+    /// That a quota is passed, and when to come back.
+    pub fn quota(exceeded: Exceeded, retry_after: std::time::Duration) -> Self {
+        let Exceeded { quota, value } = exceeded;
+        let ms = u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX).max(1);
+        let mut failure = Self::new(
+            Code::QuotaExceeded,
+            format!(
+                "the quota {quota} ({value} {}) is used up; come back in {} s",
+                quota.unit(),
+                ms.div_ceil(1_000)
+            ),
+        );
+        failure.retry_after_ms = Some(ms);
+        failure.quota = Some(Box::new(exceeded));
+        failure
     }
 
     /// The same, of a step.

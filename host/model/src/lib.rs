@@ -12,6 +12,7 @@ pub mod id;
 pub mod json;
 pub mod limits;
 pub mod lookup;
+pub mod quota;
 pub mod size;
 
 pub mod assemble;

@@ -25,6 +25,7 @@ use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{RunId, TenantId};
 use docmill_model::plan::Plan;
 use docmill_model::run::{ArtifactRecord, Lookup, Millis, RunOutcome};
+use docmill_model::size::ByteSize;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
@@ -239,6 +240,8 @@ pub struct RunContext {
     pub started_at: Millis,
     /// No step goes on after it.
     pub deadline: Option<Instant>,
+    /// Bytes that a call may have at most, whatever the pipeline says; none: as the engine says.
+    pub memory: Option<ByteSize>,
 }
 
 /// Everything that a step of this run can reach.

@@ -1,5 +1,5 @@
-//! Admission: an in-flight cap that sheds at once, and a cap of runs at work for which the others wait, briefly and in
-//! the order of arrival. Also the memory for documents that runs load.
+//! Admission: an in-flight cap that sheds at once, and turns to work for which the others wait, briefly; who is next and what a
+//! tenant may have at work is the limiter's to say. Also the memory for documents that runs load.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,8 +9,10 @@ use std::time::Duration;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::TenantId;
 use docmill_model::run::{RunOutcome, Status};
+use docmill_quota::turns::NoTurn;
+use docmill_quota::{Limiter, Tenant, Turn};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::Settings;
 
@@ -25,13 +27,11 @@ pub(crate) struct Gate(Arc<Counts>);
 struct Counts {
     most: usize,
     per_tenant: usize,
-    concurrent: usize,
     queue: Duration,
-    turns: Arc<Semaphore>,
+    limiter: Limiter,
     loaded: Arc<Semaphore>,
     in_flight: AtomicUsize,
     tenants: Mutex<HashMap<TenantId, usize>>,
-    queued: AtomicUsize,
     shed: AtomicU64,
     succeeded: AtomicU64,
     failed: AtomicU64,
@@ -63,23 +63,22 @@ pub struct Figures {
 /// The right to be in flight; given back when dropped.
 pub struct Admission {
     gate: Gate,
-    tenant: TenantId,
+    /// Who was let in.
+    pub(crate) tenant: Arc<Tenant>,
     /// When it was given: deadlines count from here.
     pub since: Instant,
 }
 
 impl Gate {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, limiter: Limiter) -> Self {
         Self(Arc::new(Counts {
             most: settings.in_flight,
             per_tenant: settings.per_tenant,
-            concurrent: settings.concurrent,
             queue: settings.queue,
-            turns: Arc::new(Semaphore::new(settings.concurrent)),
+            limiter,
             loaded: Arc::new(Semaphore::new(LOADED_KIB as usize)),
             in_flight: AtomicUsize::new(0),
             tenants: Mutex::default(),
-            queued: AtomicUsize::new(0),
             shed: AtomicU64::new(0),
             succeeded: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -89,14 +88,14 @@ impl Gate {
     }
 
     /// Lets one more in, or sheds it.
-    pub(crate) fn admit(&self, tenant: TenantId) -> Result<Admission, Failure> {
+    pub(crate) fn admit(&self, tenant: &Arc<Tenant>) -> Result<Admission, Failure> {
         let counts = &*self.0;
         if counts.in_flight.fetch_add(1, Ordering::AcqRel) >= counts.most {
             counts.in_flight.fetch_sub(1, Ordering::AcqRel);
             return Err(self.shed("the host has as many runs in flight as it may"));
         }
         let mut tenants = counts.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = tenants.entry(tenant).or_default();
+        let own = tenants.entry(tenant.id).or_default();
         if *own >= counts.per_tenant {
             drop(tenants);
             counts.in_flight.fetch_sub(1, Ordering::AcqRel);
@@ -106,7 +105,7 @@ impl Gate {
         drop(tenants);
         Ok(Admission {
             gate: self.clone(),
-            tenant,
+            tenant: tenant.clone(),
             since: Instant::now(),
         })
     }
@@ -119,16 +118,13 @@ impl Gate {
     }
 
     /// Waits for a turn to work, no longer than the queue's time and the run's own deadline.
-    pub(crate) async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
-        let counts = &*self.0;
-        if let Ok(turn) = counts.turns.clone().try_acquire_owned() {
-            return Ok(turn);
-        }
-        let _waiting = Waiting::new(&counts.queued);
-        let until = deadline.min(Instant::now() + counts.queue);
-        match timeout_at(until, counts.turns.clone().acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => Err(self.shed("no turn came in time")),
+    pub(crate) async fn turn(&self, tenant: &Arc<Tenant>, deadline: Instant) -> Result<Turn, Failure> {
+        let limiter = &self.0.limiter;
+        let queue = Instant::now() + self.0.queue;
+        match limiter.turns().turn(tenant, queue, deadline).await {
+            Ok(turn) => Ok(turn),
+            Err(NoTurn::Busy) => Err(self.shed("no turn came in time")),
+            Err(NoTurn::Quota(refusal)) => Err(limiter.refuse(refusal).into()),
         }
     }
 
@@ -167,10 +163,11 @@ impl Gate {
 
     pub(crate) fn figures(&self) -> Figures {
         let counts = &*self.0;
+        let (queued, working) = counts.limiter.turns().figures();
         Figures {
             in_flight: counts.in_flight.load(Ordering::Relaxed),
-            queued: counts.queued.load(Ordering::Relaxed),
-            working: counts.concurrent.saturating_sub(counts.turns.available_permits()),
+            queued,
+            working,
             shed: counts.shed.load(Ordering::Relaxed),
             succeeded: counts.succeeded.load(Ordering::Relaxed),
             failed: counts.failed.load(Ordering::Relaxed),
@@ -185,27 +182,12 @@ impl Drop for Admission {
         let counts = &*self.gate.0;
         counts.in_flight.fetch_sub(1, Ordering::AcqRel);
         let mut tenants = counts.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = tenants.get_mut(&self.tenant) {
+        if let Some(own) = tenants.get_mut(&self.tenant.id) {
             *own -= 1;
             if *own == 0 {
-                tenants.remove(&self.tenant);
+                tenants.remove(&self.tenant.id);
             }
         }
-    }
-}
-
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -214,19 +196,27 @@ mod tests {
     use super::*;
 
     fn gate(in_flight: usize, per_tenant: usize, concurrent: usize) -> Gate {
-        Gate::new(&Settings {
+        let settings = Settings {
             in_flight,
             per_tenant,
             concurrent,
             queue: Duration::from_millis(50),
             ..Settings::default()
-        })
+        };
+        let limiter = Limiter::new(&docmill_quota::Settings::default(), None, concurrent).unwrap();
+        Gate::new(&settings, limiter)
+    }
+
+    fn tenant(gate: &Gate) -> Arc<Tenant> {
+        gate.0
+            .limiter
+            .know(TenantId::new(), &docmill_quota::Known::default())
     }
 
     #[test]
     fn caps_shed_and_are_given_back() {
         let gate = gate(3, 2, 1);
-        let (one, other) = (TenantId::new(), TenantId::new());
+        let (one, other) = (&tenant(&gate), &tenant(&gate));
         let first = gate.admit(one).unwrap();
         let _second = gate.admit(one).unwrap();
         let refused = gate.admit(one).err().unwrap();
@@ -259,13 +249,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn turns_queue_and_time_out() {
         let gate = gate(9, 9, 1);
+        let tenant = tenant(&gate);
         let far = Instant::now() + Duration::from_secs(60);
-        let turn = gate.turn(far).await.unwrap();
+        let turn = gate.turn(&tenant, far).await.unwrap();
         assert_eq!(gate.figures().working, 1);
-        assert_eq!(gate.turn(far).await.err().unwrap().code, Code::Overloaded);
+        assert_eq!(
+            gate.turn(&tenant, far).await.err().unwrap().code,
+            Code::Overloaded
+        );
         let waits = tokio::spawn({
-            let gate = gate.clone();
-            async move { gate.turn(far).await.map(drop) }
+            let (gate, tenant) = (gate.clone(), tenant.clone());
+            async move { gate.turn(&tenant, far).await.map(drop) }
         });
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert_eq!(gate.figures().queued, 1);

@@ -10,7 +10,9 @@ use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, DocumentId, KeyId, RequestId, RunId, TenantId};
 use docmill_model::reading::Source;
 use docmill_model::run::{ArtifactRecord, RunHead, RunOutcome, Status};
+use docmill_model::size::ByteSize;
 use docmill_pipeline::{RunContext, RunInputs, execute};
+use docmill_quota::{Reserved, Tenant};
 use docmill_store::StoreError;
 use docmill_store::run::{Committed, RunCommit};
 use tokio::task::JoinHandle;
@@ -107,7 +109,7 @@ impl Runs {
     ///
     /// # Errors
     /// [`Code::Overloaded`] when too much is in flight.
-    pub fn admit(&self, tenant: TenantId) -> Result<Admission, Failure> {
+    pub fn admit(&self, tenant: &Arc<Tenant>) -> Result<Admission, Failure> {
         self.0.gate.admit(tenant)
     }
 
@@ -116,7 +118,7 @@ impl Runs {
     /// run ends as interrupted.
     ///
     /// # Errors
-    /// What is wrong with the inputs; [`Code::Overloaded`]; what the store or the blobs say. A step that fails is an
+    /// What is wrong with the inputs; [`Code::Overloaded`]; [`Code::QuotaExceeded`]; [`Code::PluginNotAllowed`]; what the store or the blobs say. A step that fails is an
     /// answer, not an error.
     pub async fn invoke(
         &self,
@@ -134,10 +136,29 @@ impl Runs {
         if definition.retain == Retain::None {
             parts.unwritten.check(acting.tenant)?;
         }
+        let allowance = admission.tenant.allowance();
+        let refused = snapshot
+            .plugins
+            .iter()
+            .find(|plugin| !allowance.allows_plugin(plugin.split('@').next().unwrap_or_default()));
+        if let Some(plugin) = refused {
+            return Err(not_allowed(plugin).into());
+        }
         let stated = definition.limits.timeout.unwrap_or(parts.settings.timeout);
         let deadline = admission.since + stated.min(parts.settings.longest).0;
         let created_at = now();
         let gathered = documents::gather(parts, acting.tenant, definition, request).await?;
+        let reserved = if definition.retain == Retain::None {
+            None
+        } else {
+            let bytes = gathered
+                .new
+                .iter()
+                .map(|file| file.bytes.bytes.len() as u64)
+                .sum();
+            let room = admission.tenant.reserve(bytes);
+            Some(room.map_err(|refusal| Failure::from(parts.quotas.limiter().refuse(refusal)))?)
+        };
         // The executor has the plan's schemas and expressions compiled.
         let (executor, plan) = (&parts.executor, &snapshot.plan);
         executor.check_inputs(plan, &gathered.inputs).await?;
@@ -163,6 +184,8 @@ impl Runs {
             tenant: acting.tenant,
             head,
             new: gathered.new,
+            reserved,
+            memory: allowance.memory.map(ByteSize),
             // Counted from before `created_at`, by which others take it for lost.
             kept_until: admission.since + parts.settings.longest.0 + KEEPING,
         };
@@ -179,6 +202,10 @@ struct Run {
     tenant: TenantId,
     head: RunHead,
     new: Vec<NewFile>,
+    /// Room for what it keeps.
+    reserved: Option<Reserved>,
+    /// What a call of a plugin may have at most.
+    memory: Option<ByteSize>,
     /// After it the run is nobody's any more: it must be kept before, or not at all.
     kept_until: Instant,
 }
@@ -214,7 +241,7 @@ impl Run {
         deadline: Instant,
     ) -> Result<Answer, Refused> {
         let parts = self.parts.clone();
-        let turn = parts.gate.turn(deadline).await?;
+        let mut turn = parts.gate.turn(&admission.tenant, deadline).await?;
         let retained = self.head.retain != Retain::None;
         // Large sources travel to the blob store while the steps work.
         let mut uploads = if retained { self.send_sources() } else { Vec::new() };
@@ -232,10 +259,12 @@ impl Run {
             run: self.head.id,
             started_at: now(),
             deadline: Some(deadline),
+            memory: self.memory,
         };
+        turn.begin();
         let (outcome, artifacts) =
             execute(&parts.executor, self.tenant, &snapshot.plan, inputs, context).await;
-        drop(turn);
+        turn.end(cpu_us(&outcome));
         parts.gate.ended(&outcome);
         let mut answer = if retained {
             let accepted = client.accepted.as_ref().map(|(_, committed)| committed.clone());
@@ -275,12 +304,14 @@ impl Run {
 
     /// Blobs first, then the one commit: rows never name bytes that are not there.
     async fn keep(
-        self,
+        mut self,
         outcome: RunOutcome,
         artifacts: Vec<(ArtifactRecord, Bytes)>,
         uploads: Vec<JoinHandle<Result<(), Failure>>>,
         accepted: Option<Committed>,
     ) -> Result<Answer, Refused> {
+        let reserved = self.reserved.take();
+        let made: u64 = artifacts.iter().map(|(record, _)| record.size).sum();
         let parts = &self.parts;
         let blobs = async {
             wait_for(uploads).await?;
@@ -314,6 +345,9 @@ impl Run {
             }
             Err(_) => return Err(self.said(&too_slow())),
         };
+        if let Some(reserved) = reserved {
+            reserved.kept(made);
+        }
         Ok(Answer {
             committed,
             ..Answer::new(self.head, outcome, Vec::new())
@@ -359,6 +393,18 @@ impl Run {
         };
         self.parts.store.finish_accepted_run(self.tenant, &commit).await
     }
+}
+
+fn not_allowed(plugin: &str) -> Failure {
+    let said =
+        format!("the pipeline uses {plugin}, which is not among the plugins that your organisation may use");
+    Failure::new(Code::PluginNotAllowed, said)
+}
+
+/// What the guests of a run used.
+fn cpu_us(outcome: &RunOutcome) -> u64 {
+    let attempts = outcome.steps.iter().flat_map(|step| &step.attempts);
+    attempts.map(|attempt| attempt.usage.cpu_us).sum()
 }
 
 async fn wait_for(uploads: Vec<JoinHandle<Result<(), Failure>>>) -> Result<(), Failure> {

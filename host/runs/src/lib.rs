@@ -7,6 +7,7 @@
 //! - [`remembered`]: what is asked of the store before every run is kept in memory, and outlives the store's absence.
 //! - [`plans`]: pipelines with every plugin pinned, looked at again every second.
 //! - [`admit`]: how many runs may be in flight (more are shed) and at work (more queue).
+//! - [`quotas`]: what tenants may use, kept in step with the database.
 //! - [`invoke`]: the walk of one run.
 //! - `usage`: what runs used of which nothing else is kept.
 //!
@@ -18,6 +19,7 @@
 pub mod admit;
 pub mod invoke;
 pub mod plans;
+pub mod quotas;
 pub mod remembered;
 
 mod documents;
@@ -32,11 +34,13 @@ use docmill_model::id::TenantId;
 use docmill_model::run::Millis;
 use docmill_model::size::ByteSize;
 use docmill_pipeline::Executor;
+use docmill_quota::Limiter;
 use docmill_store::{Health, Store, StoreError};
 
 pub use admit::Admission;
 pub use invoke::{Acting, Answer, Refused, Request, Upload};
 pub use plans::Snapshot;
+pub use quotas::Quotas;
 
 /// What runs may take of a host. Behind each stands its name on the page of settings, or why it is fixed.
 #[derive(Debug, Clone)]
@@ -46,7 +50,7 @@ pub struct Settings {
     /// Runs in flight of one tenant; more are shed at once, so that one cannot take the whole host.
     /// `in_flight_max_per_tenant`
     pub per_tenant: usize,
-    /// Runs at work; more wait for their turn. `running_max`
+    /// Runs at work; more wait for their turn. To be told to the limiter. `running_max`
     pub concurrent: usize,
     /// Longest wait for a turn. `queue_wait`
     pub queue: Duration,
@@ -98,6 +102,7 @@ pub(crate) struct Parts {
     pub(crate) gate: admit::Gate,
     pub(crate) health: Health,
     pub(crate) unwritten: Arc<usage::Unwritten>,
+    pub(crate) quotas: quotas::Quotas,
     /// When it was put together.
     started: Millis,
 }
@@ -109,11 +114,12 @@ pub(crate) const KEEPING: Duration = Duration::from_secs(30);
 const LOST_AFTER: Duration = Duration::from_secs(60);
 
 impl Runs {
-    /// A data plane over what the server wired.
-    pub fn new(store: Store, blobs: Blobs, executor: Executor, settings: Settings) -> Self {
+    /// A data plane over what the server wired. Must be called inside a Tokio runtime.
+    pub fn new(store: Store, blobs: Blobs, executor: Executor, limiter: Limiter, settings: Settings) -> Self {
         let health = store.health().clone();
         let plans = plans::Plans::new(store.clone(), settings.plan_age, settings.grace, health.clone());
-        let gate = admit::Gate::new(&settings);
+        let gate = admit::Gate::new(&settings, limiter.clone());
+        let quotas = quotas::Quotas::new(store.clone(), limiter);
         let unwritten = usage::Unwritten::new(store.clone());
         Self(Arc::new(Parts {
             store,
@@ -123,6 +129,7 @@ impl Runs {
             plans,
             health,
             unwritten,
+            quotas,
             gate,
             started: now(),
         }))
@@ -138,6 +145,11 @@ impl Runs {
         &self.0.health
     }
 
+    /// What tenants may use.
+    pub fn quotas(&self) -> &Quotas {
+        &self.0.quotas
+    }
+
     /// What executes plans.
     pub fn executor(&self) -> &Executor {
         &self.0.executor
@@ -148,9 +160,11 @@ impl Runs {
         self.0.plans.changed(tenant);
     }
 
-    /// Writes what runs used that are not kept, as far as it waits to be written; when the host ends, and nothing runs any more.
+    /// Writes what runs used that are not kept, and counts of requests, as far as they wait to be written; when the host ends, and nothing runs any more.
     pub async fn settle_usage(&self, within: Duration) {
-        self.0.unwritten.settle(within).await;
+        tokio::join!(self.0.unwritten.settle(within), async {
+            let _ = tokio::time::timeout(within, self.0.quotas.settle()).await;
+        });
     }
 
     /// Fails accepted runs that a host left unfinished: their time, and a minute, is over. Never one that is at work, on this

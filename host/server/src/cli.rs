@@ -92,7 +92,7 @@ pub enum Command {
     /// Add, list, change and remove people.
     #[command(subcommand)]
     User(User),
-    /// Make organisations; see and change the time zone and locale of one.
+    /// Make organisations; see and change the settings of one, and what it may use.
     #[command(subcommand)]
     Tenant(Tenant),
     /// See who did what, and whether the audit log is still what was written.
@@ -237,9 +237,10 @@ pub struct Run {
     /// pipeline show` tells a pipeline's roles (`inputs`).
     #[arg(long = "file", short = 'f', value_name = "ROLE=PATH", value_parser = parse_input)]
     pub inputs: Vec<RoleFile>,
-    /// The pipeline [default: `read`, which shows a document's text and tables, page by page].
-    #[arg(long, short, default_value = "read")]
-    pub pipeline: String,
+    /// The pipeline [default: the organisation's (`docmill tenant set --default-pipeline`), or `read`, which shows a document's
+    /// text and tables, page by page].
+    #[arg(long, short)]
+    pub pipeline: Option<String>,
     /// A parameter of the run, as in `--param fio="Семёнов Пётр"`; JSON values are understood.
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub params: Vec<String>,
@@ -385,19 +386,32 @@ pub enum Tenant {
         #[arg(long)]
         json: bool,
     },
-    /// Show its name, time zone and locale.
+    /// Show its settings, what it may use and what it has used.
     Show {
+        /// Another organisation, by name or id: on the machine itself. If left out, that of your key.
+        name: Option<String>,
         #[arg(long)]
         json: bool,
     },
-    /// Change its time zone or locale.
+    /// Change its settings; what another one may use, on the machine itself.
     Set {
+        /// An organisation, by name or id, with what it may use from now on, as in `docmill tenant set acme
+        /// requests_per_second=50 edition=pro`: on the machine itself.
+        #[arg(requires = "limits", conflicts_with_all = ["timezone", "locale", "default_pipeline"])]
+        name: Option<String>,
+        /// requests_per_second, requests_burst, requests_per_day, concurrent_runs, cpu_ms_per_minute, memory, stored_bytes,
+        /// batch_size, allowed_plugins, allowed_models, edition; `=default` takes one away.
+        #[arg(value_name = "SETTING=VALUE")]
+        limits: Vec<String>,
         /// Where dates without an offset are taken to be: an IANA name, as in `Asia/Almaty`.
-        #[arg(long, value_name = "NAME", required_unless_present = "locale")]
+        #[arg(long, value_name = "NAME", required_unless_present_any = ["name", "locale", "default_pipeline"])]
         timezone: Option<String>,
         /// The language of messages for which nobody asks in another: `en`, `ru` or `kk`, or with a region, as in `kk-KZ`.
         #[arg(long, value_name = "TAG")]
         locale: Option<String>,
+        /// What `docmill run` takes if no pipeline is named.
+        #[arg(long, value_name = "PIPELINE")]
+        default_pipeline: Option<String>,
     },
 }
 

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use docmill_model::duration::Span;
+use docmill_model::quota::{Allowance, LISTS, NUMBERS};
 use docmill_model::size::ByteSize;
 
 use crate::exit::ConfigError;
@@ -75,6 +76,10 @@ pub struct Config {
     pub in_flight_max_per_tenant: usize,
     pub running_max: usize,
     pub queue_wait: Duration,
+    /// What a tenant may use that has no limits of its own.
+    pub tenant: Allowance,
+    /// 0: not limited.
+    pub failed_keys_per_minute: u64,
     pub run_timeout: Span,
     pub run_timeout_max: Span,
     pub inline_max: ByteSize,
@@ -195,6 +200,8 @@ impl Config {
                 .count("in_flight_max_per_tenant", Some(in_flight_max.div_ceil(2)))?,
             running_max: get.count("running_max", Some(cores.saturating_mul(8)))?,
             queue_wait: any_span("queue_wait")?.0,
+            tenant: get.allowance()?,
+            failed_keys_per_minute: get.parsed("failed_keys_per_minute", "a whole number, or 0")?,
             run_timeout,
             run_timeout_max,
             inline_max: any_size("inline_max")?,
@@ -283,6 +290,19 @@ impl Values<'_> {
 
     fn optional(&self, name: &str) -> Option<String> {
         Some(self.text(name)).filter(|text| !text.is_empty())
+    }
+
+    /// The settings that begin with `tenant_`.
+    fn allowance(&self) -> Result<Allowance, ConfigError> {
+        let mut allowance = Allowance::default();
+        for name in NUMBERS.iter().map(|setting| setting.name).chain(LISTS) {
+            let setting = format!("tenant_{name}");
+            if let Some(text) = self.optional(&setting) {
+                let set = allowance.set(name, &text);
+                set.map_err(|error| ConfigError(format!("{setting}: {error}")))?;
+            }
+        }
+        Ok(allowance)
     }
 
     fn required(&self, name: &str, because: &str) -> Result<String, ConfigError> {

@@ -20,6 +20,7 @@ use docmill_engine::Engine;
 use docmill_model::definition::{Definition, Problem};
 use docmill_model::digest::Digest;
 use docmill_model::id::TenantId;
+use docmill_quota::Limiter;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
 use docmill_store::Store;
@@ -145,7 +146,9 @@ impl Platform {
         let loader = docmill_pipeline::Loader::new(engine.clone(), blobs.clone());
         let executor = docmill_pipeline::Executor::new(engine.clone(), loader, cache, platform_key);
         let registry = Registry::new(engine.clone(), store.clone(), blobs.clone());
-        let runs = Runs::new(store.clone(), blobs.clone(), executor, config.runs());
+        let limiter = Limiter::new(&config.quotas(), config.redis_url.as_deref(), config.running_max)
+            .context("redis_url")?;
+        let runs = Runs::new(store.clone(), blobs.clone(), executor, limiter, config.runs());
 
         let (tenant, key, new_key) = open_tenant(&store, &data, start.with_key).await?;
         let state = ApiState::new(store.clone(), blobs, registry.clone(), runs.clone(), config.api());

@@ -2,6 +2,7 @@
 
 mod console;
 mod keys;
+mod quotas;
 mod sessions;
 mod settings;
 mod users;
@@ -21,6 +22,7 @@ use crate::error::StoreError;
 use crate::tenant::TenantTx;
 
 pub use keys::{KeyRow, NewKey};
+pub use quotas::{Counted, LimitChange, Limited};
 pub use sessions::{NewSession, SessionRow};
 pub use settings::{TenantChange, TenantRow};
 pub use users::{NewUser, Status, UserChange, UserRow};
@@ -296,22 +298,28 @@ impl Store {
     /// When the database does not answer.
     pub async fn audit(&self, tenant: TenantId, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
         let mut tx = self.tenant(tenant).await?;
-        sqlx::query!(
-            "insert into docmill.audit_entry (tenant_id, id, at, action, subject, key_id, client_ip, request_id, detail)
-             values ($1, $2, now(), $3, $4, $5, $6::text::inet, $7, $8)",
-            tenant.uuid(),
-            AuditId::new().uuid(),
-            entry.action,
-            &*text(entry.subject),
-            entry.key.map(KeyId::uuid),
-            entry.client_ip.map(|ip| ip.to_string()),
-            entry.request.map(RequestId::uuid),
-            json(&entry.detail),
-        )
-        .execute(tx.connection())
-        .await?;
+        write_entry(&mut tx, tenant, entry).await?;
         tx.commit().await
     }
+}
+
+/// A line of the audit log, in the transaction of what it tells.
+async fn write_entry(tx: &mut TenantTx, tenant: TenantId, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into docmill.audit_entry (tenant_id, id, at, action, subject, key_id, client_ip, request_id, detail)
+             values ($1, $2, now(), $3, $4, $5, $6::text::inet, $7, $8)",
+        tenant.uuid(),
+        AuditId::new().uuid(),
+        entry.action,
+        &*text(entry.subject),
+        entry.key.map(KeyId::uuid),
+        entry.client_ip.map(|ip| ip.to_string()),
+        entry.request.map(RequestId::uuid),
+        json(&entry.detail),
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }
 
 fn checked_name(name: &str) -> Result<&str, StoreError> {

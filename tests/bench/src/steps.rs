@@ -87,6 +87,7 @@ pub fn measure() -> Result<Vec<Figure>> {
                     run: RunId::new(),
                     started_at: 0,
                     deadline: None,
+                    memory: None,
                 };
                 let started = Instant::now();
                 let (outcome, _) = execute(&executor, tenant, &plan, inputs, context).await;

@@ -49,6 +49,7 @@ const READS: &[(&str, &str)] = &[
 const UNSEEN: &[&str] = &[
     "/v1/me",
     "/v1/tenant",
+    "/v1/quotas",
     "/v1/pipelines",
     "/v1/pipelines/{name}",
     "/v1/pipelines/{name}/versions",

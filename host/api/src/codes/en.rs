@@ -80,6 +80,11 @@ pub(super) const fn words(code: Code) -> Words {
             "The host, or your share of it, is busy; the request was refused before any work was done.",
             "Wait as long as `Retry-After` says and try again, with fewer requests at the same time.",
         ),
+        Code::QuotaExceeded => say(
+            "A quota is used up",
+            "The organisation, or the address that asks, has used what it may have of a resource: `quota` names it, `value` and `unit` say how much that is.",
+            "Wait as long as `Retry-After` says, or ask the operator for more; GET /v1/quotas shows what is left of each.",
+        ),
         Code::RequestTimeout => say(
             "The request took too long",
             "The request did not get its turn or did not end within its time.",
@@ -124,6 +129,11 @@ pub(super) const fn words(code: Code) -> Words {
             "Unknown plugin",
             "There is no plugin of this name, or no version of it that fits.",
             "GET /v1/plugins lists names and versions; `docmill plugin push` publishes one.",
+        ),
+        Code::PluginNotAllowed => say(
+            "The plugin is not allowed here",
+            "The pipeline uses a plugin that is not among those that the organisation may use.",
+            "Use another plugin, or ask the operator to allow it; GET /v1/tenant lists those that are allowed.",
         ),
         Code::InvalidComponent => say(
             "Not a component that docmill can run",

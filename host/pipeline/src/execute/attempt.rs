@@ -118,7 +118,10 @@ async fn once(run: &Run, asked: &Asked<'_>, records: &mut Vec<AttemptRecord>) ->
         log: None,
         reused: false,
     };
-    let limits = limits(run, asked.number);
+    let mut limits = limits(run, asked.number);
+    if let Some(most) = run.context.memory {
+        limits.memory = limits.memory.min(most);
+    }
     let began = Instant::now();
     let result = match &asked.key {
         Some(key) => memo::reading(run, asked, key, &limits, &mut record).await,

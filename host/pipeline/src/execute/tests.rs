@@ -325,6 +325,7 @@ pub(super) fn context() -> RunContext {
         run: RunId::new(),
         started_at: 1_000,
         deadline: None,
+        memory: None,
     }
 }
 

@@ -13,13 +13,19 @@ use crate::show::{self, Style, list, say, text};
 
 /// The role of a document of which nobody says another, as in a definition that names no inputs.
 pub const FILE: &str = "file";
+/// The pipeline of a run for which nobody says another.
+const READ: &str = "read";
 
 /// Runs documents through a pipeline and shows the result; the exit code tells the verdict.
 pub async fn run(arguments: &Arguments, options: &Run) -> Result<u8> {
     let uploads = uploads(options)?;
     let params = params(&options.params)?;
     let client = Client::open(arguments).await?;
-    let answer = client.run(&options.pipeline, uploads, &params).await;
+    let pipeline = match &options.pipeline {
+        Some(pipeline) => pipeline.clone(),
+        None => default_pipeline(&client).await,
+    };
+    let answer = client.run(&pipeline, uploads, &params).await;
     let shown = match &answer {
         Ok(answer) if options.json => serde_json::to_string_pretty(answer)
             .map(|t| t + "\n")
@@ -35,6 +41,13 @@ pub async fn run(arguments: &Arguments, options: &Run) -> Result<u8> {
         Some("undecided") => exit::VERDICT_UNDECIDED,
         _ => exit::OK,
     })
+}
+
+/// The organisation's, if it has one and the key may see it.
+async fn default_pipeline(client: &Client) -> String {
+    let tenant = client.get("/v1/tenant").await.unwrap_or_default();
+    let named = tenant.get("default_pipeline").and_then(Json::as_str);
+    named.unwrap_or(READ).to_owned()
 }
 
 /// A pipeline that only reads has no fields to show: then the pages' text is the result.

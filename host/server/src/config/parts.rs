@@ -36,6 +36,14 @@ impl Config {
         }
     }
 
+    /// What tenants may use that have no limits of their own.
+    pub fn quotas(&self) -> docmill_quota::Settings {
+        docmill_quota::Settings {
+            defaults: self.tenant.clone(),
+            failed_keys: self.failed_keys_per_minute,
+        }
+    }
+
     /// What the HTTP side is told.
     pub fn api(&self) -> docmill_api::Settings {
         docmill_api::Settings {

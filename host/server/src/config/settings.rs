@@ -60,7 +60,7 @@ settings! {
     "s3_timeout", ["DOCMILL_S3_TIMEOUT"], "10s", false,
         "time span; longest wait for one attempt";
     "redis_url", ["DOCMILL_REDIS_URL", "REDIS_URL"], "", true,
-        "second cache tier shared by hosts; empty: memory alone";
+        "second cache tier, and counts of requests, shared by hosts; empty: memory alone, and PostgreSQL for counts of days";
     "platform_key", ["DOCMILL_PLATFORM_KEY"], "", true,
         "64 hexadecimal digits; signs compiled code and seeds guests' random numbers, equal on all hosts; empty: made once in data_dir";
     "guests", ["DOCMILL_GUESTS"], "0", false,
@@ -101,6 +101,28 @@ settings! {
         "runs at once; 0: eight for each core; more wait";
     "queue_wait", ["DOCMILL_QUEUE_WAIT"], "10s", false,
         "time span that a run waits for its turn before it is told to come back (503)";
+    "tenant_requests_per_second", ["DOCMILL_TENANT_REQUESTS_PER_SECOND"], "", false,
+        "requests a second of a tenant that has no limit of its own (`docmill tenant set`); more are told to come back (429); empty: not limited";
+    "tenant_requests_burst", ["DOCMILL_TENANT_REQUESTS_BURST"], "", false,
+        "requests that may come at once under that limit; empty: as many as in a second";
+    "tenant_requests_per_day", ["DOCMILL_TENANT_REQUESTS_PER_DAY"], "", false,
+        "requests of a day in the tenant's time zone, likewise; empty: not limited";
+    "tenant_concurrent_runs", ["DOCMILL_TENANT_CONCURRENT_RUNS"], "", false,
+        "runs of a tenant at work on each host; more wait for queue_wait, then are told to come back (429); empty: not limited";
+    "tenant_cpu_ms_per_minute", ["DOCMILL_TENANT_CPU_MS_PER_MINUTE"], "", false,
+        "milliseconds of CPU time that a tenant's guests may use in a minute on each host; then runs are delayed until there is some again, within their time; empty: not limited";
+    "tenant_memory", ["DOCMILL_TENANT_MEMORY"], "", false,
+        "bytes of memory that a call of a plugin may have at most, whatever its pipeline says; empty: step_memory_max";
+    "tenant_stored_bytes", ["DOCMILL_TENANT_STORED_BYTES"], "", false,
+        "bytes of kept documents and artifacts of a tenant; runs that would keep more are refused (429); empty: not limited";
+    "tenant_batch_size", ["DOCMILL_TENANT_BATCH_SIZE"], "", false,
+        "runs that a batch of a tenant may have; empty: not limited";
+    "tenant_allowed_plugins", ["DOCMILL_TENANT_ALLOWED_PLUGINS"], "", false,
+        "`namespace/name` or `namespace/*`, separated by commas, that a tenant may use; empty: all that it has";
+    "tenant_allowed_models", ["DOCMILL_TENANT_ALLOWED_MODELS"], "", false,
+        "names of models, separated by commas, that a tenant may use; empty: all";
+    "failed_keys_per_minute", ["DOCMILL_FAILED_KEYS_PER_MINUTE"], "600", false,
+        "requests from one address in a minute with keys that are nobody's; then keys that this host has not seen are refused unseen (429), because each costs a question to the database; 0: not limited, as behind a proxy, which is one address";
     "run_timeout", ["DOCMILL_RUN_TIMEOUT"], "60s", false,
         "time span; longest a run takes, waiting included, if its pipeline states no `limits.timeout`";
     "run_timeout_max", ["DOCMILL_RUN_TIMEOUT_MAX"], "10m", false,

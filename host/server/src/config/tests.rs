@@ -125,12 +125,13 @@ fn with(name: &'static str, value: &str) -> Config {
 }
 
 /// What the parts of the platform are told.
-fn told(config: &Config) -> [String; 3] {
+fn told(config: &Config) -> [String; 4] {
     let engine = config.engine(PathBuf::new(), [0; 32]);
     [
         format!("{engine:?}"),
         format!("{:?}", config.runs()),
         format!("{:?}", config.api()),
+        format!("{:?}", config.quotas()),
     ]
 }
 
@@ -165,6 +166,11 @@ fn every_other_setting_reaches_a_part() {
         let value = match (setting.default)() {
             number if number.parse::<u32>().is_ok() => "77",
             size if size.ends_with('B') => "100MiB",
+            none if none.is_empty() => match setting.name {
+                "tenant_memory" => "100MiB",
+                "tenant_allowed_plugins" => "acme/*",
+                _ => "77",
+            },
             _ => "70s",
         };
         assert!(
@@ -187,9 +193,19 @@ fn defaults_are_those_of_the_parts() {
         ..Default::default()
     };
     let api = docmill_api::Settings::default();
+    // Tests guess keys from one address all day.
+    let quotas = docmill_quota::Settings {
+        failed_keys: config.failed_keys_per_minute,
+        ..Default::default()
+    };
     assert_eq!(
         told(&config),
-        [format!("{engine:?}"), format!("{runs:?}"), format!("{api:?}")]
+        [
+            format!("{engine:?}"),
+            format!("{runs:?}"),
+            format!("{api:?}"),
+            format!("{quotas:?}")
+        ]
     );
 }
 
@@ -205,10 +221,13 @@ const NO_SETTINGS: &[&str] = &[
     "limits.timeout",
     "params",
     "problems",
+    "quota",
     "reason",
     "request_id",
     "retry",
     "timeout",
+    "unit",
+    "value",
     "with",
 ];
 
@@ -269,6 +288,7 @@ fn every_setting_that_the_open_api_document_names_exists() {
         "key.create",
         "document.read",
         "run.finish",
+        "detail.runs",
     ]);
     for name in texts
         .iter()

@@ -148,6 +148,76 @@ fn a_tenants_settings_are_changed_and_shown() {
     assert_eq!(server.terminate().0, 0);
 }
 
+#[test]
+fn an_operator_limits_an_organisation_and_its_keys_cannot() {
+    let home = home();
+    let server = home.start(&mut home.docmill(&["serve"]));
+    let set = |line: &[&str]| home.run(&[&["tenant", "set"], line].concat());
+    for bad in [
+        "requests_per_second=-1",
+        "requests_per_second=NaN",
+        "requests_per_second=1.5",
+        "requests_per_day=99999999999999999999",
+        "memory=64GiB",
+        "allowed_plugins=*",
+        "edition=",
+        "nothing=1",
+        "requests_per_second",
+    ] {
+        // With a good one before it: all of it or nothing.
+        let refused = set(&["main", "concurrent_runs=3", bad]).ended(1);
+        let name = bad.split('=').next().unwrap();
+        assert!(refused.err.contains(name), "{refused:#?}");
+    }
+    set(&["nobody", "concurrent_runs=3"]).ended(1);
+    set(&["main"]).ended(2);
+    set(&["main", "concurrent_runs=3", "--locale", "kk"]).ended(2);
+    let remote = server
+        .ask(&home, &["tenant", "set", "main", "concurrent_runs=3"])
+        .ended(1);
+    assert!(remote.err.contains("machine itself"), "{remote:#?}");
+
+    let done = set(&[
+        "MAIN",
+        "requests_per_second=2",
+        "requests_burst=7",
+        "memory=64MiB",
+        "edition=pro",
+    ])
+    .ended(0);
+    assert!(
+        done.out.contains("edition") && done.out.contains("67108864"),
+        "{done:#?}"
+    );
+    let shown = home.run(&["tenant", "show", "main", "--json"]).ended(0).json();
+    assert_eq!(shown["limits"]["requests_burst"]["value"], 7);
+    assert_eq!(shown["limits"]["concurrent_runs"]["default"], true);
+    assert_eq!(shown["quotas"][0]["limit"], 2);
+    // The host that serves meanwhile has taken it up: seven at once, then no more.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let codes: Vec<bool> = (0..40)
+        .map(|_| {
+            server
+                .ask(&home, &["tenant", "show"])
+                .err
+                .contains("the quota requests_per_second")
+        })
+        .collect();
+    assert!(!codes[0] && codes.contains(&true), "{codes:?}");
+    set(&["main", "requests_per_second=default", "requests_burst=default"]).ended(0);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+
+    // What a run takes that names no pipeline.
+    let letter = sample("letter.txt");
+    let pipeline = || server.ask(&home, &["run", text(&letter), "--json"]).json()["pipeline"].clone();
+    assert_eq!(pipeline(), "read");
+    server
+        .ask(&home, &["tenant", "set", "--default-pipeline", "letter"])
+        .ended(0);
+    assert_eq!(pipeline(), "letter");
+    assert_eq!(server.terminate().0, 0);
+}
+
 const FLEETING: &str = "\
 name: fleeting
 retain: none

@@ -1,9 +1,13 @@
 //! What a tenant says of itself.
 
 use docmill_model::id::TenantId;
+use docmill_model::quota::Allowance;
 use serde::Serialize;
+use serde_json::Value as Json;
 
+use crate::clean::json;
 use crate::connect::Store;
+use crate::convert::typed;
 use crate::error::StoreError;
 
 /// A tenant with its settings.
@@ -17,6 +21,16 @@ pub struct TenantRow {
     pub timezone: String,
     /// BCP 47; its language is that of messages for which nobody asks in another.
     pub locale: String,
+    /// What it may use, as far as it was said.
+    pub limits: Allowance,
+    /// What it has bought; none: nothing special.
+    pub edition: Option<String>,
+    /// Whom to ask there; an object.
+    pub contacts: Json,
+    /// To whom to send what it costs; an object.
+    pub billing: Json,
+    /// The pipeline of a run that names none.
+    pub default_pipeline: Option<String>,
     /// From 1; every change counts it up.
     pub version: i32,
 }
@@ -28,6 +42,12 @@ pub struct TenantChange<'a> {
     pub timezone: Option<&'a str>,
     /// BCP 47.
     pub locale: Option<&'a str>,
+    /// An object.
+    pub contacts: Option<&'a Json>,
+    /// An object.
+    pub billing: Option<&'a Json>,
+    /// Its name; none takes it away.
+    pub default_pipeline: Option<Option<&'a str>>,
     /// The version that the writer has seen; none: whatever it is.
     pub expected_version: Option<i32>,
 }
@@ -40,7 +60,8 @@ impl Store {
     pub async fn get_tenant(&self, tenant: TenantId) -> Result<TenantRow, StoreError> {
         let mut tx = self.tenant(tenant).await?;
         let row = sqlx::query!(
-            "select name, timezone, locale, settings_version from docmill.tenant where tenant_id = $1",
+            "select name, timezone, locale, limits, edition, contacts, billing, default_pipeline, settings_version
+             from docmill.tenant where tenant_id = $1",
             tenant.uuid(),
         )
         .fetch_optional(tx.connection())
@@ -52,6 +73,11 @@ impl Store {
             name: row.name,
             timezone: row.timezone,
             locale: row.locale,
+            limits: typed(row.limits)?,
+            edition: row.edition,
+            contacts: row.contacts,
+            billing: row.billing,
+            default_pipeline: row.default_pipeline,
             version: row.settings_version,
         })
     }
@@ -70,13 +96,21 @@ impl Store {
         let mut tx = self.tenant(tenant).await?;
         let done = sqlx::query!(
             "update docmill.tenant
-             set timezone = coalesce($2, timezone), locale = coalesce($3, locale), settings_version = settings_version + 1
+             set timezone = coalesce($2, timezone), locale = coalesce($3, locale), contacts = coalesce($5, contacts),
+                 billing = coalesce($6, billing), default_pipeline = case when $7 then $8 else default_pipeline end,
+                 settings_version = settings_version + 1
              where tenant_id = $1 and ($4::integer is null or settings_version = $4)
-               and (timezone, locale) is distinct from (coalesce($2, timezone), coalesce($3, locale))",
+               and (timezone, locale, contacts, billing, default_pipeline)
+                   is distinct from (coalesce($2, timezone), coalesce($3, locale), coalesce($5, contacts),
+                       coalesce($6, billing), case when $7 then $8 else default_pipeline end)",
             tenant.uuid(),
             change.timezone,
             change.locale,
             change.expected_version,
+            change.contacts.map(json),
+            change.billing.map(json),
+            change.default_pipeline.is_some(),
+            change.default_pipeline.flatten(),
         )
         .execute(tx.connection())
         .await?;

@@ -5,10 +5,13 @@ use std::time::Duration;
 use docmill_harness::database;
 use docmill_model::access::{Clearance, Role, Scope, Scopes};
 use docmill_model::id::{KeyId, RequestId, TenantId};
+use docmill_model::quota::Allowance;
 use docmill_store::StoreError;
 use docmill_store::who::{
-    AuditEntry, Credential, Ended, NewKey, NewSession, NewUser, Status, TenantChange, UserChange,
+    AuditEntry, Counted, Credential, Ended, LimitChange, NewKey, NewSession, NewUser, Status, TenantChange,
+    UserChange,
 };
+use sqlx::{Connection as _, PgConnection};
 
 #[tokio::test]
 async fn the_first_start_makes_a_tenant_and_a_key_once() -> anyhow::Result<()> {
@@ -67,6 +70,7 @@ async fn settings_of_a_tenant_change_by_version() -> anyhow::Result<()> {
             timezone,
             locale,
             expected_version,
+            ..TenantChange::default()
         };
         let (row, changed) = db.store.change_tenant(db.tenant, &change).await?;
         Ok::<_, StoreError>((row.timezone, row.locale, row.version, changed))
@@ -244,4 +248,89 @@ async fn a_user_has_so_many_sessions_at_once() -> anyhow::Result<()> {
 fn millis_now() -> i64 {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     i64::try_from(since.as_millis()).unwrap()
+}
+
+#[tokio::test]
+async fn what_hosts_count_of_a_day_is_added_up_and_limits_are_read_with_it() -> anyhow::Result<()> {
+    let db = database().await?;
+    let (other, _) = db.another_tenant("other").await?;
+    let mut limits = Allowance::default();
+    limits.set("requests_per_day", "100")?;
+    let change = LimitChange {
+        limits: &limits,
+        edition: Some("pro"),
+        expected_version: 1,
+        changes: &serde_json::json!({ "requests_per_day": "100" }),
+    };
+    let row = db.store.change_limits(db.tenant, &change).await?;
+    assert_eq!(
+        (row.limits, row.edition.as_deref(), row.version),
+        (limits.clone(), Some("pro"), 2)
+    );
+    let stale = db.store.change_limits(db.tenant, &change).await;
+    assert!(matches!(stale, Err(StoreError::Conflict { .. })), "{stale:?}");
+    let written = db.audited("tenant.limits").await?;
+    assert_eq!(
+        written,
+        [r#"{"version": 2, "settings": {"requests_per_day": "100"}}"#]
+    );
+
+    let counted = |tenant, day: &str, requests| Counted {
+        tenant,
+        day: Some(day.to_owned()),
+        requests,
+    };
+    let all = [
+        counted(db.tenant, "2026-11-21", 5),
+        counted(TenantId::new(), "2026-11-21", 5),
+        counted(other, "2026-11-21", 0),
+        Counted {
+            tenant: other,
+            day: None,
+            requests: 9,
+        },
+        counted(db.tenant, "2026-11-22", 2),
+    ];
+    let told = async || -> anyhow::Result<Vec<(usize, u64)>> {
+        let limited = db.store.count_requests(&all).await?;
+        Ok(limited.into_iter().map(|one| (one.place, one.requests)).collect())
+    };
+    assert_eq!(
+        told().await?,
+        [(0, 5), (2, 0), (3, 0), (4, 2)],
+        "nobody's is left out"
+    );
+    assert_eq!(told().await?, [(0, 10), (2, 0), (3, 0), (4, 4)]);
+    let limited = db.store.count_requests(&all[..1]).await?;
+    assert_eq!(
+        (&limited[0].limits, limited[0].timezone.as_str()),
+        (&limits, "UTC")
+    );
+    // Several hosts at once, in whatever order they name their tenants: none waits for another in a circle.
+    let (one, two) = (
+        counted(db.tenant, "2026-11-23", 1),
+        counted(other, "2026-11-23", 1),
+    );
+    let (forth, back) = ([one.clone(), two.clone()], [two, one]);
+    for _ in 0..50 {
+        let (a, b) = tokio::join!(db.store.count_requests(&forth), db.store.count_requests(&back));
+        a?;
+        b?;
+    }
+    assert_eq!(db.store.count_requests(&forth[..1]).await?[0].requests, 101);
+    // Limits that somebody broke by hand are one tenant's trouble.
+    let mut owner = PgConnection::connect(&db.url).await?;
+    sqlx::query("update docmill.tenant set limits = '{\"requests_per_day\": \"many\"}' where tenant_id = $1")
+        .bind(other.uuid())
+        .execute(&mut owner)
+        .await?;
+    let places: Vec<usize> = db
+        .store
+        .count_requests(&forth)
+        .await?
+        .iter()
+        .map(|one| one.place)
+        .collect();
+    assert_eq!(places, [0]);
+    Ok(())
 }

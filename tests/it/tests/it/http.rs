@@ -19,6 +19,7 @@ mod pages;
 mod parallel;
 mod presets;
 mod principals;
+mod quotas;
 mod samples;
 mod silence;
 mod storage;

@@ -4,6 +4,7 @@ pub mod browser;
 pub mod client;
 pub mod host;
 pub mod proxy;
+pub mod redis;
 
 /// Small Office files, made by what the plugin's own tests make theirs with.
 #[path = "../../../../plugins/office/tests/it/build.rs"]

@@ -20,6 +20,10 @@ const DEFINERS: &[(&str, &str)] = &[
         "makes the first tenant; with any tenant there it does nothing and says so, whatever it is given",
     ),
     (
+        "count_requests(uuid[],date[],bigint[])",
+        "once a second for all tenants that a host serves; gives limits, time zones and counts by place, without names or ids",
+    ),
+    (
         "create_tenant(uuid,text,uuid,text,text,bytea,uuid)",
         "makes a tenant with its first key, for the command line on the machine itself; with a name that is there it does nothing",
     ),
@@ -132,6 +136,8 @@ async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
         "select p::text from docmill.principal(null) p".to_owned(),
         "select docmill.owners()::text".to_owned(),
         "select docmill.seal_audit(0)::text".to_owned(),
+        format!("select c::text from docmill.count_requests('{{{tenant}}}', '{{2026-11-21}}', '{{0}}') c"),
+        format!("select c::text from docmill.count_requests('{{{tenant}}}', '{{null}}', '{{5}}') c"),
         format!(
             "select docmill.bootstrap('{tenant}', 'x', '{}', 'x', 'x', '\\x{}')::text",
             victim.key.uuid(),

@@ -77,7 +77,7 @@ async fn a_text_that_reads_like_a_statement_is_a_text() -> anyhow::Result<()> {
         let change = TenantChange {
             timezone: Some(attack),
             locale: Some(attack),
-            expected_version: None,
+            ..TenantChange::default()
         };
         assert_eq!(store.change_tenant(other, &change).await?.0.locale, *attack);
         let entry = AuditEntry {

@@ -10,7 +10,7 @@ use docmill_model::id::{KeyId, RunId, TenantId};
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::preset::Preset;
 use docmill_store::plugin::NewVersion;
-use docmill_store::who::{AuditEntry, NewKey, NewSession, NewUser, Secret};
+use docmill_store::who::{AuditEntry, Counted, NewKey, NewSession, NewUser, Secret};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -200,6 +200,12 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         lasts: Duration::from_secs(3_600),
     };
     let (_, session, _) = db.store.create_session(tenant, &session).await?;
+    let counted = Counted {
+        tenant,
+        day: Some("2026-11-21".to_owned()),
+        requests: 7,
+    };
+    db.store.count_requests(&[counted]).await?;
     let definition = Definition::parse(&format!(
         "name: {mark}\ndescription: {mark}\nsteps: [{{ id: a, use: docmill/text@1 }}]\n"
     ));

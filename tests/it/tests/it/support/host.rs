@@ -12,6 +12,7 @@ use docmill_engine::Engine;
 use docmill_harness::Database;
 use docmill_model::size::ByteSize;
 use docmill_pipeline::{Executor, Loader};
+use docmill_quota::Limiter;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
 use docmill_store::Store;
@@ -34,6 +35,8 @@ pub struct Setup {
     pub engine: docmill_engine::Settings,
     pub runs: docmill_runs::Settings,
     pub api: docmill_api::Settings,
+    pub quotas: docmill_quota::Settings,
+    pub redis_url: Option<String>,
     directory: TempDir,
     machine: Box<dyn Any + Send + Sync>,
 }
@@ -73,6 +76,8 @@ impl Setup {
             engine,
             runs: docmill_runs::Settings::default(),
             api: docmill_api::Settings::default(),
+            quotas: docmill_quota::Settings::default(),
+            redis_url: None,
             directory,
             machine,
         }
@@ -80,22 +85,18 @@ impl Setup {
 
     pub async fn start(self) -> Host {
         let engine = Engine::new(self.engine.clone()).unwrap();
-        let loader = Loader::new(engine.clone(), self.blobs.clone());
-        let cache = Cache::open(ByteSize::mib(16), None).await.unwrap();
-        let executor = Executor::new(engine.clone(), loader, cache, self.engine.platform_key);
-        let runs = Runs::new(self.store.clone(), self.blobs.clone(), executor, self.runs);
-        let registry = Registry::new(engine.clone(), self.store.clone(), self.blobs.clone());
-        let state = ApiState::new(self.store, self.blobs, registry, runs, self.api);
-        state.readiness().set_ready(true);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let serving = docmill_api::serve(
-            listener,
-            state.clone(),
-            std::future::pending(),
-            Default::default(),
-        );
-        tokio::spawn(serving);
+        let (address, state) = Wiring {
+            store: self.store,
+            blobs: self.blobs,
+            engine: engine.clone(),
+            platform_key: self.engine.platform_key,
+            runs: self.runs,
+            api: self.api,
+            quotas: self.quotas,
+            redis_url: self.redis_url,
+        }
+        .serve()
+        .await;
         Host {
             address,
             key: self.database.secret.expose().to_owned(),
@@ -108,12 +109,63 @@ impl Setup {
     }
 }
 
+/// Parts of a host.
+struct Wiring {
+    store: Store,
+    blobs: Blobs,
+    engine: Engine,
+    platform_key: [u8; 32],
+    runs: docmill_runs::Settings,
+    api: docmill_api::Settings,
+    quotas: docmill_quota::Settings,
+    redis_url: Option<String>,
+}
+
+impl Wiring {
+    async fn serve(self) -> (SocketAddr, ApiState) {
+        let loader = Loader::new(self.engine.clone(), self.blobs.clone());
+        let cache = Cache::open(ByteSize::mib(16), None).await.unwrap();
+        let executor = Executor::new(self.engine.clone(), loader, cache, self.platform_key);
+        let limiter = Limiter::new(&self.quotas, self.redis_url.as_deref(), self.runs.concurrent).unwrap();
+        let (store, blobs) = (self.store, self.blobs);
+        let runs = Runs::new(store.clone(), blobs.clone(), executor, limiter, self.runs);
+        let registry = Registry::new(self.engine, store.clone(), blobs.clone());
+        let state = ApiState::new(store, blobs, registry, runs, self.api);
+        state.readiness().set_ready(true);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = docmill_api::serve(
+            listener,
+            state.clone(),
+            std::future::pending(),
+            Default::default(),
+        );
+        tokio::spawn(serving);
+        (address, state)
+    }
+}
+
 impl Host {
     /// A host with these first-party plugins.
     pub async fn with(plugins: &[&str]) -> Self {
         let host = Setup::new().await.start().await;
         host.install(plugins).await;
         host
+    }
+
+    /// Another host of the same database, as on another machine or after a restart: it remembers nothing of this one.
+    pub async fn another(&self, redis_url: Option<String>) -> (SocketAddr, ApiState) {
+        let wiring = Wiring {
+            store: self.database.store.clone(),
+            blobs: self.state.blobs().clone(),
+            engine: self.engine.clone(),
+            platform_key: [7; 32],
+            runs: docmill_runs::Settings::default(),
+            api: docmill_api::Settings::default(),
+            quotas: docmill_quota::Settings::default(),
+            redis_url,
+        };
+        wiring.serve().await
     }
 
     pub async fn install(&self, plugins: &[&str]) {
