@@ -25,21 +25,39 @@ pub struct Measured {
     /// In milliseconds.
     pub p50: f64,
     /// In milliseconds.
+    pub p95: f64,
+    /// In milliseconds.
     pub p99: f64,
+    /// Answers with 429 per second.
+    pub refused_per_second: f64,
+    /// Of those, in milliseconds.
+    pub refused_p99: f64,
 }
 
 #[derive(Deserialize)]
 struct Printed {
     latencies_us: Vec<f64>,
+    refused_us: Vec<f64>,
     others: usize,
 }
 
 impl Load<'_> {
-    /// Sends it from another process.
+    /// Sends it from another process; every answer has to be good.
     pub fn run(&self) -> Result<Measured> {
+        let measured = self.run_at(0.0)?;
+        ensure!(measured.refused_per_second == 0.0, "some answers were 429");
+        Ok(measured)
+    }
+
+    /// The same at so many requests a second (0: as fast as they are answered); answers may be refusals.
+    pub fn run_at(&self, rate: f64) -> Result<Measured> {
         let output = Command::new(std::env::current_exe()?)
             .args(["__load", self.address, self.method, self.path, self.key])
-            .args([self.connections.to_string(), self.seconds.to_string()])
+            .args([
+                self.connections.to_string(),
+                self.seconds.to_string(),
+                rate.to_string(),
+            ])
             .stderr(Stdio::inherit())
             .output()?;
         ensure!(
@@ -50,11 +68,14 @@ impl Load<'_> {
         let printed: Printed =
             serde_json::from_slice(&output.stdout).context("the load generator prints JSON")?;
         ensure!(printed.others == 0, "{} answers were not 200", printed.others);
-        ensure!(!printed.latencies_us.is_empty(), "there was no answer");
+        ensure!(!printed.latencies_us.is_empty(), "there was no good answer");
         Ok(Measured {
             per_second: printed.latencies_us.len() as f64 / self.seconds,
             p50: percentile(printed.latencies_us.clone(), 0.5) / 1000.0,
+            p95: percentile(printed.latencies_us.clone(), 0.95) / 1000.0,
             p99: percentile(printed.latencies_us, 0.99) / 1000.0,
+            refused_per_second: printed.refused_us.len() as f64 / self.seconds,
+            refused_p99: percentile(printed.refused_us, 0.99) / 1000.0,
         })
     }
 }

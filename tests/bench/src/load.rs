@@ -1,5 +1,5 @@
 //! The load generator, a process of its own: some connections that send the same kind of request as fast as they are
-//! answered. Plain HTTP/1.1 over sockets, so that it takes as little of the machine as it can.
+//! answered, or at a steady rate. Plain HTTP/1.1 over sockets, so that it takes as little of the machine as it can.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,16 @@ use tokio::net::TcpStream;
 
 use crate::document;
 
-/// `__load ADDRESS METHOD PATH KEY CONNECTIONS SECONDS`: prints answers, other answers, and latencies as JSON.
+/// `__load ADDRESS METHOD PATH KEY CONNECTIONS SECONDS RATE`: prints latencies of good answers, of refusals (429), and the number
+/// of other answers as JSON. With a RATE above 0, so many requests a second of all connections together, as far as they are
+/// answered in time.
 pub fn generate(arguments: &[&str]) -> Result<()> {
-    let [address, method, path, key, connections, seconds] = arguments else {
-        bail!("__load takes six arguments")
+    let [address, method, path, key, connections, seconds, rate] = arguments else {
+        bail!("__load takes seven arguments")
     };
     let (connections, seconds) = (connections.parse::<usize>()?, seconds.parse::<f64>()?);
+    let rate = rate.parse::<f64>()?;
+    let pause = (rate > 0.0).then(|| Duration::from_secs_f64(connections as f64 / rate));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -23,7 +27,7 @@ pub fn generate(arguments: &[&str]) -> Result<()> {
         let tasks: Vec<_> = (0..connections)
             .map(|n| {
                 let (address, request) = ((*address).to_owned(), Request::new(method, path, key, n));
-                tokio::spawn(async move { connection(&address, request, until).await })
+                tokio::spawn(async move { connection(&address, request, until, pause).await })
             })
             .collect();
         let mut results = Vec::new();
@@ -33,10 +37,11 @@ pub fn generate(arguments: &[&str]) -> Result<()> {
         anyhow::Ok(results)
     })?;
     let latencies: Vec<f64> = results.iter().flat_map(|r| r.latencies.iter().copied()).collect();
+    let refused: Vec<f64> = results.iter().flat_map(|r| r.refused.iter().copied()).collect();
     let others: usize = results.iter().map(|r| r.others).sum();
     println!(
         "{}",
-        serde_json::json!({ "latencies_us": latencies, "others": others })
+        serde_json::json!({ "latencies_us": latencies, "refused_us": refused, "others": others })
     );
     Ok(())
 }
@@ -82,22 +87,34 @@ impl Request {
 #[derive(Default)]
 struct Results {
     latencies: Vec<f64>,
+    refused: Vec<f64>,
     others: usize,
 }
 
-async fn connection(address: &str, mut request: Request, until: Instant) -> Result<Results> {
+async fn connection(
+    address: &str,
+    mut request: Request,
+    until: Instant,
+    pause: Option<Duration>,
+) -> Result<Results> {
     let mut socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     let mut results = Results::default();
     let mut buffer = Vec::with_capacity(64 * 1024);
+    let mut next = Instant::now();
     while Instant::now() < until {
+        if let Some(pause) = pause {
+            tokio::time::sleep_until(next.into()).await;
+            next += pause;
+        }
         let started = Instant::now();
         socket.write_all(&request.next()).await?;
         let status = answer(&mut socket, &mut buffer).await?;
-        if status == 200 {
-            results.latencies.push(started.elapsed().as_secs_f64() * 1e6);
-        } else {
-            results.others += 1;
+        let took = started.elapsed().as_secs_f64() * 1e6;
+        match status {
+            200 => results.latencies.push(took),
+            429 => results.refused.push(took),
+            _ => results.others += 1,
         }
     }
     Ok(results)

@@ -5,6 +5,7 @@
 
 mod clients;
 mod cold;
+mod fairness;
 mod http;
 mod invoke;
 mod load;
@@ -54,6 +55,10 @@ const BENCHES: &[Bench] = &[
         about: "64 guests that spin for ever, /healthz meanwhile",
     },
     Bench {
+        name: "fairness",
+        about: "a tenant's runs beside one that sends a hundred times its share",
+    },
+    Bench {
         name: "pdf",
         about: "the PDF parser in the sandbox beside the same code compiled natively",
     },
@@ -91,6 +96,7 @@ fn dispatch() -> Result<()> {
             "http" => http::measure(false),
             "durable" => http::measure(true),
             "spinners" => spinners::measure(),
+            "fairness" => fairness::measure(),
             _ => pdf::measure(),
         };
         match figures {
