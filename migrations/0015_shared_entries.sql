@@ -16,10 +16,23 @@ create type docmill.new_usage_2 as (
 create type docmill.new_audit as (
     id uuid, at_ms bigint, action text, subject text, key_id uuid, client_ip text, request_id uuid, detail text);
 
+-- The columns `tier`, `user_id` and `subject` come with 0017; nothing is written in between.
+create type docmill.new_run_2 as (
+    id uuid, pipeline_id uuid, pipeline_name text, pipeline_version_id uuid, version_number integer,
+    durability text, retain text, status text, verdict text, error_code text, error text, output text, params text,
+    plugins text[], key_id uuid, client_ip text, request_id uuid,
+    created_ms bigint, started_ms bigint, finished_ms bigint, tier text, user_id uuid, subject text);
+
+create type docmill.new_source_2 as (
+    id uuid, document_id uuid, name text, media_type text, size bigint, digest bytea, simhash bigint, inline bytea,
+    created_ms bigint, tier text);
+
 -- As docmill.commit_runs (0005 says more about it), with outputs of steps, `usage` and `audit` as they are to be written.
--- `ends` belongs to `runs`, one by one: where the run's end is in the audit log, if not under its own id.
+-- `ends` belongs to `runs`, one by one: where the run's end is in the audit log, if not under its own id. `heirs` and
+-- `inherited` belong to each other: a run and a document that was there before it, among its inputs.
 create function docmill.write_runs(
-    tenant uuid, accepted boolean, runs docmill.new_run[], ends uuid[], sources docmill.new_source[], inputs docmill.new_input[],
+    tenant uuid, accepted boolean, runs docmill.new_run_2[], ends uuid[], heirs uuid[], inherited uuid[],
+    sources docmill.new_source_2[], inputs docmill.new_input[],
     lookups docmill.new_lookup[], readings docmill.new_reading[], pages docmill.new_page[], steps docmill.new_step[],
     attempts docmill.new_attempt[], fields docmill.new_field[], checks docmill.new_check[],
     citations docmill.new_citation[], artifacts docmill.new_artifact[], outputs docmill.new_output[],
@@ -38,8 +51,8 @@ declare
     origins uuid[];
     kept uuid[];
 begin
-    -- For this transaction only, which is this statement.
-    perform set_config('app.tenant_id', tenant::text, true);
+    -- For this transaction only, which is this statement. The platform itself writes: it sees every tier.
+    perform set_config('app.tenant_id', tenant::text, true), set_config('app.clearance', 'S', true);
 
     if accepted then
         update docmill.run r
@@ -54,34 +67,55 @@ begin
                 message = 'the run is finished already, or was never accepted';
         end if;
     else
-        insert into docmill.run
+        insert into docmill.run (tenant_id, id, pipeline_id, pipeline_name, pipeline_version_id, version_number, durability,
+            retain, status, verdict, error_code, error, output, params, plugins, key_id, client_ip, request_id, created_at,
+            started_at, finished_at, tier, user_id, subject, ended_in)
         select tenant, n.id, n.pipeline_id, n.pipeline_name, n.pipeline_version_id, n.version_number, n.durability,
             n.retain, n.status, n.verdict, n.error_code, n.error::json, n.output::json, n.params::json, n.plugins,
             n.key_id, n.client_ip::inet, n.request_id, docmill.time_at(n.created_ms), docmill.time_at(n.started_ms),
-            docmill.time_at(n.finished_ms), n.ended_in
+            docmill.time_at(n.finished_ms), n.tier::docmill.tier, n.user_id, n.subject, n.ended_in
         from unnest(runs, ends) n(id, pipeline_id, pipeline_name, pipeline_version_id, version_number, durability, retain,
             status, verdict, error_code, error, output, params, plugins, key_id, client_ip, request_id, created_ms,
-            started_ms, finished_ms, ended_in);
+            started_ms, finished_ms, tier, user_id, subject, ended_in);
+    end if;
+
+    -- A document may have been raised since the run began. Whoever raises it after this waits, and raises the run, too.
+    if cardinality(inherited) > 0 then
+        perform from docmill.document d
+        where d.tenant_id = tenant and d.id = any (inherited) order by d.id for share;
+
+        update docmill.run r set tier = h.tier
+        from (
+            select u.run, max(d.tier) as tier
+            from unnest(heirs, inherited) u(run, document)
+            join docmill.document d on d.tenant_id = tenant and d.id = u.document
+            group by u.run
+        ) h
+        where r.tenant_id = tenant and r.id = h.run and r.tier < h.tier;
     end if;
 
     if cardinality(sources) > 0 then
-        insert into docmill.document (tenant_id, id, name, created_at)
-        select tenant, n.document_id, n.name, docmill.time_at(n.created_ms) from unnest(sources) n;
+        insert into docmill.document (tenant_id, id, name, created_at, tier)
+        select tenant, n.document_id, n.name, docmill.time_at(n.created_ms), n.tier::docmill.tier from unnest(sources) n;
 
-        -- The same bytes twice: in the table, or twice in this call.
+        -- The same bytes twice: in the table, or twice in this call; of one tier, so that nobody is told of what they may
+        -- not see.
         with looked_up as (
             select s.*, o.id as known, o.document_id as known_document
             from unnest(sources) s
             left join lateral (
-                select o.id, o.document_id from docmill.source o
+                select o.id, o.document_id
+                from docmill.source o
+                join docmill.document d on d.tenant_id = o.tenant_id and d.id = o.document_id
                 where o.tenant_id = tenant and o.digest = s.digest and o.duplicate_of is null
+                    and d.tier = s.tier::docmill.tier
                 order by o.id limit 1
             ) o on true
         ), placed as (
             select l.*, coalesce(l.known, first_value(l.id) over alike) as first_id,
                 coalesce(l.known_document, first_value(l.document_id) over alike) as first_document
             from looked_up l
-            window alike as (partition by l.digest order by l.id)
+            window alike as (partition by l.digest, l.tier order by l.id)
         ), added as (
             insert into docmill.source (tenant_id, id, document_id, name, media_type, size, digest, simhash, created_at,
                 duplicate_of, inline)
@@ -212,8 +246,8 @@ begin
     end if;
 end
 $$;
-grant execute on function docmill.write_runs(uuid, boolean, docmill.new_run[], uuid[], docmill.new_source[],
-    docmill.new_input[], docmill.new_lookup[], docmill.new_reading[], docmill.new_page[], docmill.new_step[],
+grant execute on function docmill.write_runs(uuid, boolean, docmill.new_run_2[], uuid[], uuid[], uuid[],
+    docmill.new_source_2[], docmill.new_input[], docmill.new_lookup[], docmill.new_reading[], docmill.new_page[], docmill.new_step[],
     docmill.new_attempt[], docmill.new_field[], docmill.new_check[], docmill.new_citation[], docmill.new_artifact[],
     docmill.new_output[], docmill.new_usage_2[], docmill.new_audit[]
 ) to docmill_app;
@@ -230,7 +264,9 @@ create or replace function docmill.commit_runs(
 begin
     return query
     select w.given, w.instead
-    from docmill.write_runs(tenant, accepted, runs, '{}', sources, inputs, lookups, readings, pages, steps, attempts, fields,
+    from docmill.write_runs(tenant, accepted,
+        array(select row(n.*, 'D', null, null)::docmill.new_run_2 from unnest(runs) n), '{}', '{}', '{}',
+        array(select row(n.*, 'D')::docmill.new_source_2 from unnest(sources) n), inputs, lookups, readings, pages, steps, attempts, fields,
         checks, citations, artifacts, '{}', '{}', '{}') w;
     perform docmill.keep_usage(tenant, accepted, runs, inputs, readings, attempts);
     insert into docmill.audit_entry (tenant_id, id, at, action, subject, key_id, client_ip, request_id)

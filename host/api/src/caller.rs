@@ -12,6 +12,7 @@ use docmill_model::id::TenantId;
 use docmill_quota::Tenant;
 use docmill_runs::Acting;
 use docmill_runs::now;
+use docmill_store::Sight;
 use docmill_store::who::{self, Credential, Ended};
 
 use crate::language::Language;
@@ -37,6 +38,11 @@ impl Caller {
         self.who.tenant
     }
 
+    /// How far the caller sees.
+    pub fn sight(&self) -> Sight {
+        Sight::of(self.who.tenant, self.who.clearance)
+    }
+
     /// What is known of them.
     pub fn who(&self) -> &who::Caller {
         &self.who
@@ -55,8 +61,10 @@ impl Caller {
     /// The same for the data plane.
     pub fn acting(&self) -> Acting {
         Acting {
-            tenant: self.who.tenant,
+            sight: self.sight(),
             key: self.who.key,
+            user: self.who.user.as_ref().map(|(id, _)| *id),
+            subject: None,
             client_ip: self.context.client_ip(),
             request: self.context.request(),
         }

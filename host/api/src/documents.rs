@@ -1,16 +1,19 @@
 //! Documents over HTTP.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use docmill_model::access::Clearance;
 use docmill_model::failure::Code;
 use docmill_model::id::DocumentId;
+use docmill_store::StoreError;
 use docmill_store::document::{DocumentSummary, DocumentView, Hit, ReadingView, SourceRow};
-use serde::Serialize;
-use serde_json::Value as Json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
-use crate::answer::{file, id_of, json, limit};
-use crate::permission::{May, ReadDocuments};
+use crate::answer::{file, id_of, json as body_of, limit};
+use crate::body::object;
+use crate::permission::{May, ReadDocuments, WriteDocuments};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::runs::SummaryBody;
@@ -24,6 +27,9 @@ struct ItemBody {
     id: String,
     /// As the client gave it.
     name: Option<String>,
+    /// What it demands of those who look at it: `S`, `A`, `B`, `C` or `D`, which is for everybody.
+    #[schema(value_type = String)]
+    tier: Clearance,
     /// What the host found it to be.
     media_type: String,
     /// In bytes.
@@ -46,6 +52,7 @@ impl ItemBody {
         Self {
             id: row.id.to_string(),
             name: row.name,
+            tier: row.tier,
             media_type: row.media_type,
             size: row.size,
             digest: row.digest.to_string(),
@@ -87,10 +94,10 @@ pub async fn list(
     query.finish()?;
     let listed = state
         .store()
-        .list_documents(caller.tenant(), cursor, limit, words.as_deref())
+        .list_documents(caller.sight(), cursor, limit, words.as_deref())
         .await;
     let page = listed.map_err(|e| e.failure())?;
-    json(&DocumentList {
+    body_of(&DocumentList {
         items: page.items.into_iter().map(ItemBody::new).collect(),
         next: page.next.map(|id| id.to_string()),
     })
@@ -179,6 +186,9 @@ pub struct DocumentBody {
     id: String,
     /// The name of its newest source.
     name: Option<String>,
+    /// What it demands of those who look at it: `S`, `A`, `B`, `C` or `D`, which is for everybody.
+    #[schema(value_type = String)]
+    tier: Clearance,
     /// RFC 3339 in UTC.
     created_at: String,
     /// Newest first.
@@ -194,6 +204,7 @@ impl DocumentBody {
         Self {
             id: view.id.to_string(),
             name: view.name,
+            tier: view.tier,
             created_at: rfc3339(view.created_at),
             sources: view.sources.into_iter().map(SourceBody::new).collect(),
             readings: view.readings.into_iter().map(ReadingBody::new).collect(),
@@ -216,10 +227,65 @@ pub async fn show(
     let id: DocumentId = id_of(&id)?;
     let found = state
         .store()
-        .get_document(caller.tenant(), id)
+        .get_document(caller.sight(), id)
         .await
         .map_err(|e| e.failure())?;
-    json(&DocumentBody::new(found.ok_or_else(|| missing(id))?))
+    body_of(&DocumentBody::new(found.ok_or_else(|| missing(id))?))
+}
+
+/// What is to change of a document.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentPatch {
+    /// What it demands of those who look at it: `S`, `A`, `B`, `C` or `D`, which is for everybody.
+    #[schema(value_type = String)]
+    tier: Clearance,
+}
+
+/// A document that was changed.
+#[derive(Serialize, ToSchema)]
+pub struct ChangedBody {
+    /// `doc_…`
+    id: String,
+    /// What it demands now.
+    #[schema(value_type = String)]
+    tier: Clearance,
+}
+
+/// Give a document another tier.
+///
+/// Takes a clearance for the tier that it has and for the one that it gets. Runs over a document that is raised are raised with it,
+/// because they quote it; none are lowered.
+#[utoipa::path(
+    patch, path = "/v1/documents/{id}", tag = "documents", security(("key" = ["documents:write"])),
+    params(("id" = String, Path, description = "doc_…")), request_body = DocumentPatch,
+    responses((status = 200, body = ChangedBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn change(
+    State(state): State<ApiState>,
+    caller: May<WriteDocuments>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let id: DocumentId = id_of(&id)?;
+    let (parts, body) = request.into_parts();
+    let DocumentPatch { tier } = object(&state, &parts.headers, body, "{\"tier\": \"B\"}").await?;
+    caller.cleared_for(tier, "give something the tier")?;
+    let before = state.store().set_tier(caller.sight(), id, tier).await;
+    let before = before.map_err(|error| match error {
+        StoreError::NotFound { .. } => missing(id),
+        other => other.failure().into(),
+    })?;
+    if before != tier {
+        let detail = json!({ "tier": tier, "before": before });
+        caller
+            .note(&state, "document.tier", &id.to_string(), detail)
+            .await;
+    }
+    body_of(&ChangedBody {
+        id: id.to_string(),
+        tier,
+    })
 }
 
 /// The bytes of a document's newest source, as they came in.
@@ -239,7 +305,7 @@ pub async fn source(
     let id: DocumentId = id_of(&id)?;
     let found = state
         .store()
-        .newest_source(caller.tenant(), id)
+        .newest_source(caller.sight(), id)
         .await
         .map_err(|e| e.failure())?;
     let stored = found.ok_or_else(|| missing(id))?;

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use docmill_model::access::Scope;
+use docmill_model::access::{Clearance, Scope};
 use docmill_model::failure::Code;
 
 use crate::caller::Caller;
@@ -37,6 +37,8 @@ permissions! {
     ReadRuns = RunsRead;
     /// Read documents.
     ReadDocuments = DocumentsRead;
+    /// Change documents.
+    WriteDocuments = DocumentsWrite;
     /// Read pipelines.
     ReadPipelines = PipelinesRead;
     /// Save pipelines.
@@ -88,6 +90,19 @@ impl Caller {
     /// Whether the caller has the scope.
     pub fn may(&self, scope: Scope) -> bool {
         self.who().scopes.has(scope)
+    }
+
+    /// Refuses whoever may not see what has the tier, and wants to decide about it: to `give something the tier`.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`], naming both.
+    pub fn cleared_for(&self, tier: Clearance, wants: &str) -> Result<(), Problem> {
+        let cleared = self.who().clearance;
+        if cleared.sees(tier) {
+            return Ok(());
+        }
+        let said = format!("you are cleared for {cleared}, which is not enough to {wants} {tier}");
+        Err(Problem::new(Code::Forbidden, said))
     }
 
     /// Refuses whoever does not have the scope.

@@ -81,6 +81,11 @@ pub async fn save(
         );
         return Err(Problem::definition(vec![definition::Problem::new("name", said)]));
     }
+    // Whoever may not see a pipeline's runs must not make the next ones visible.
+    let last = state.store().get_pipeline(caller.tenant(), &name).await;
+    let last = last.map_err(|e| e.failure())?.map(|row| row.definition.tier);
+    let highest = definition.tier.raised_to(last.unwrap_or(definition.tier));
+    caller.cleared_for(highest, "save a pipeline of the tier")?;
     let saved = state
         .store()
         .save_pipeline(caller.tenant(), &definition, &text, expected)

@@ -27,7 +27,7 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(runs::artifact))
         // What the tenant keeps.
         .routes(routes!(documents::list))
-        .routes(routes!(documents::show))
+        .routes(routes!(documents::show, documents::change))
         .routes(routes!(documents::source))
         // What is run.
         .routes(routes!(pipelines::list))

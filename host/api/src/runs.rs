@@ -1,5 +1,6 @@
 //! Runs over HTTP.
 
+mod asked;
 mod view;
 
 use axum::extract::{Path, Request, State};
@@ -11,8 +12,8 @@ use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, RunId};
 use docmill_model::run::Status;
 use docmill_model::value::Verdict;
-use docmill_runs::Answer;
-use docmill_store::run::RunFilter;
+use docmill_runs::{Acting, Answer};
+use docmill_store::run::{Committed, RunFilter};
 use serde::Serialize;
 
 use crate::answer::{file, id_of, json, limit};
@@ -24,6 +25,7 @@ use crate::state::ApiState;
 use crate::time;
 use crate::upload::{self, Uploaded};
 
+pub(crate) use asked::Asked;
 pub use view::{RunBody, SummaryBody};
 
 /// Run a pipeline on a document.
@@ -31,7 +33,7 @@ pub use view::{RunBody, SummaryBody};
 /// Send a form (`multipart/form-data`: a part with the name of an input is that input, every other part is a param, the
 /// part `params` is a JSON object of them) or one document as the body with its Content-Type. The answer leaves when the
 /// run is durable. A run that failed is answered as a problem; unless the pipeline says `retain: none`, it is kept, too, and the
-/// problem has its id.
+/// problem has its id. Who is not cleared for the run's tier gets this answer all the same, and cannot read the run again.
 #[utoipa::path(
     post, path = "/v1/pipelines/{name}/runs", tag = "runs", security(("key" = ["runs:invoke"])),
     params(
@@ -39,6 +41,8 @@ pub use view::{RunBody, SummaryBody};
         ("role" = Option<String>, Query, description = "Which input a raw body is; may be left out if there is one only"),
         ("name" = Option<String>, Query, description = "File name of a raw body"),
         ("param.*" = Option<String>, Query, description = "A param: `?param.currency=KZT`"),
+        ("Docmill-Tier" = Option<String>, Header, description = "What the run and the documents that come with it demand of those who look at them: S, A, B, C or D. Raises what the pipeline says, never lowers it"),
+        ("Docmill-Subject" = Option<String>, Header, description = "On whose behalf: an end user of your own product, by the name that you have for them; 1 to 200 bytes of visible characters"),
     ),
     request_body(description = "A form, or a document as it is", content(
         (Object = "multipart/form-data"), (String = "application/octet-stream"), (String = "text/plain")
@@ -56,12 +60,15 @@ pub async fn invoke(
     query: Query,
     request: Request,
 ) -> Result<Response, Problem> {
-    let answer = answer(&state, &caller, &name, async |definition| {
+    let asked = Asked::of(request.headers())?;
+    let answer = answer(&state, &caller, &name, asked, async |definition| {
         upload::read(&state, definition, query, request).await
     });
-    let answer = answer.await?;
-    let mut response = json(&RunBody::of_answer(&answer))?;
-    let location = kept(&answer).map(|id| HeaderValue::try_from(format!("/v1/runs/{id}")));
+    let (answer, seen) = answer.await?;
+    let mut response = json(&RunBody::of_answer(&answer, seen))?;
+    let location = kept(&answer)
+        .filter(|_| seen)
+        .map(|id| HeaderValue::try_from(format!("/v1/runs/{id}")));
     if let Some(Ok(location)) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -73,28 +80,37 @@ pub(crate) fn kept(answer: &Answer) -> Option<RunId> {
     (answer.head.retain != Retain::None).then_some(answer.head.id)
 }
 
-/// Runs a pipeline on what `uploaded` reads for its definition.
+/// Runs a pipeline on what `uploaded` reads for its definition. The second: whether the caller may see the run when it is kept.
 pub(crate) async fn answer(
     state: &ApiState,
     caller: &May<InvokeRuns>,
     name: &str,
+    asked: Asked,
     uploaded: impl AsyncFnOnce(&Definition) -> Result<Uploaded, Problem>,
-) -> Result<Answer, Problem> {
+) -> Result<(Answer, bool), Problem> {
     let runs = state.runs();
     // Admission comes before the body: a host that is full does not read what it will not work on.
     let admission = runs.admit(caller.quota())?;
     let snapshot = runs.snapshot(caller.tenant(), name).await?;
-    let uploaded = uploaded(snapshot.definition()).await?;
+    let mut uploaded = uploaded(snapshot.definition()).await?;
     if !uploaded.request.documents.is_empty() {
         // What is kept is read.
         caller.must(Scope::DocumentsRead)?;
     }
-    let answer = runs
-        .invoke(admission, &snapshot, caller.acting(), uploaded.request)
-        .await;
+    uploaded.request.tier = asked.tier;
+    let acting = Acting {
+        subject: asked.subject,
+        ..caller.acting()
+    };
+    let answer = runs.invoke(admission, &snapshot, acting, uploaded.request).await;
     drop((uploaded.reader, uploaded.budget));
-    let answer = answer.map_err(|refused| Problem::from(refused.failure).of_run(refused.run))?;
+    let mut answer = answer.map_err(|refused| Problem::from(refused.failure).of_run(refused.run))?;
     caller.context().set_ended(&answer, snapshot);
+    let seen = caller.who().clearance.sees(answer.head.tier);
+    if !seen {
+        // Which documents and readings there were before is not the caller's to know.
+        answer.committed = Committed::default();
+    }
     if answer.outcome.status == Status::Failed {
         let failure = answer
             .outcome
@@ -103,7 +119,7 @@ pub(crate) async fn answer(
             .unwrap_or_else(|| Failure::new(Code::Internal, "the run failed without saying why"));
         return Err(Problem::from(failure).of_run(kept(&answer)));
     }
-    Ok(answer)
+    Ok((answer, seen))
 }
 
 /// A page of runs.
@@ -126,6 +142,9 @@ pub struct RunList {
         ("verdict" = Option<String>, Query, description = "pass, fail or undecided"),
         ("error" = Option<String>, Query, description = "Failed with this code"),
         ("document" = Option<String>, Query, description = "Over this document"),
+        ("key" = Option<String>, Query, description = "Of this key: key_…"),
+        ("user" = Option<String>, Query, description = "Of this user's keys and sessions: usr_…"),
+        ("subject" = Option<String>, Query, description = "On behalf of this end user, as `Docmill-Subject` named them"),
         ("since" = Option<String>, Query, description = "Admitted at this time or later: RFC 3339; without an offset, or a date alone, in the tenant's time zone"),
         ("until" = Option<String>, Query, description = "Admitted before this time"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
@@ -142,7 +161,7 @@ pub async fn list(
     query.finish()?;
     let page = state
         .store()
-        .list_runs(caller.tenant(), &filter)
+        .list_runs(caller.sight(), &filter)
         .await
         .map_err(|e| e.failure())?;
     json(&RunList {
@@ -174,6 +193,9 @@ pub(crate) fn filter(query: &mut Query, caller: &Caller) -> Result<RunFilter, Pr
         )?,
         error: query.parsed("error", "a code; GET /errors lists them")?,
         document: query.parsed("document", "a document's id: doc_…")?,
+        key: query.parsed("key", "a key's id: key_…")?,
+        user: query.parsed("user", "a user's id: usr_…")?,
+        subject: query.take("subject")?,
         lookups: query.prefixed("lookup."),
         since: time(query, "since")?,
         until: time(query, "until")?,
@@ -196,7 +218,7 @@ pub async fn show(
     let id: RunId = id_of(&id)?;
     let found = state
         .store()
-        .get_run(caller.tenant(), id)
+        .get_run(caller.sight(), id)
         .await
         .map_err(|e| e.failure())?;
     let run = found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no run {id}")))?;
@@ -220,7 +242,7 @@ pub async fn artifact(
     let (run, artifact): (RunId, ArtifactId) = (id_of(&id)?, id_of(&artifact)?);
     let found = state
         .store()
-        .get_artifact(caller.tenant(), run, artifact)
+        .get_artifact(caller.sight(), run, artifact)
         .await
         .map_err(|e| e.failure())?;
     let record =

@@ -77,6 +77,8 @@ words! {
         RunsRead = "runs:read",
         /// Read documents and their bytes.
         DocumentsRead = "documents:read",
+        /// Give documents another tier.
+        DocumentsWrite = "documents:write",
         /// Read pipelines.
         PipelinesRead = "pipelines:read",
         /// Save pipelines, and have definitions judged.
@@ -125,6 +127,22 @@ impl Clearance {
     pub fn sees(self, tier: Self) -> bool {
         self <= tier
     }
+
+    /// The higher of two tiers: what holds both demands it.
+    #[must_use]
+    pub fn raised_to(self, tier: Self) -> Self {
+        self.min(tier)
+    }
+
+    /// The tier of what says nothing: everybody in the organisation sees it.
+    pub const fn everybody() -> Self {
+        Self::D
+    }
+
+    /// Whether it is [`everybody`](Self::everybody)'s.
+    pub fn is_everybody(&self) -> bool {
+        *self == Self::everybody()
+    }
 }
 
 impl Role {
@@ -148,6 +166,7 @@ impl Role {
         ];
         const DEVELOPER: &[Scope] = &[
             Scope::RunsInvoke,
+            Scope::DocumentsWrite,
             Scope::PipelinesWrite,
             Scope::PluginsWrite,
             Scope::KeysRead,
@@ -250,6 +269,8 @@ mod tests {
     fn who_is_cleared_sees_what_is_below() {
         assert!(Clearance::S.sees(Clearance::S) && Clearance::S.sees(Clearance::D));
         assert!(Clearance::C.sees(Clearance::D) && !Clearance::C.sees(Clearance::B));
+        assert_eq!(Clearance::D.raised_to(Clearance::B), Clearance::B);
+        assert_eq!(Clearance::S.raised_to(Clearance::B), Clearance::S);
         let seen = |c: &Clearance| Clearance::ALL.iter().filter(|tier| c.sees(**tier)).count();
         assert_eq!(
             Clearance::ALL.iter().map(seen).collect::<Vec<_>>(),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::access::Clearance;
 use crate::duration::Span;
 use crate::limits::LimitsSpec;
 use crate::lookup::MAX_LOOKUPS;
@@ -40,6 +41,12 @@ pub struct Definition {
     /// What is kept of a run.
     #[serde(default)]
     pub retain: Retain,
+    /// What its runs, and the documents that come with them, demand of those who look at them, at least.
+    #[serde(
+        default = "Clearance::everybody",
+        skip_serializing_if = "Clearance::is_everybody"
+    )]
+    pub tier: Clearance,
     /// How fields of several steps that share a path are merged.
     #[serde(default)]
     pub merge: Merge,

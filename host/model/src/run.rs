@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::Clearance;
 use crate::definition::{Durability, Retain};
 use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::id::{
     ArtifactId, AttemptId, DocumentId, KeyId, PipelineId, PipelineVersionId, ReadingId, RequestId, RunId,
-    SourceId, StepId,
+    SourceId, StepId, UserId,
 };
 use crate::reading::Reading;
 use crate::value::{Check, Field, Verdict};
@@ -59,8 +60,14 @@ pub struct RunHead {
     pub retain: Retain,
     /// When it was admitted.
     pub created_at: Millis,
+    /// What it demands of those who look at it; the documents that came with it demand the same.
+    pub tier: Clearance,
     /// Which key acted.
     pub key: Option<KeyId>,
+    /// Whose key or session it was.
+    pub user: Option<UserId>,
+    /// On whose behalf: an end user of the tenant's own product, by the name that the tenant has for them.
+    pub subject: Option<String>,
     /// From where.
     pub client_ip: Option<IpAddr>,
     /// In which request.

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use docmill_cache::Cache;
 use docmill_engine::Engine;
+use docmill_model::access::Clearance;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{RunId, TenantId};
 use docmill_model::plan::Plan;
@@ -242,6 +243,8 @@ pub struct RunContext {
     pub deadline: Option<Instant>,
     /// Bytes that a call may have at most, whatever the pipeline says; none: as the engine says.
     pub memory: Option<ByteSize>,
+    /// It shares what parsers gave with runs of this tier; none: with nobody, because who asks may not know of them.
+    pub reuse: Option<Clearance>,
 }
 
 /// Everything that a step of this run can reach.

@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use docmill_model::access::Clearance;
 use docmill_model::definition::{Definition, InputKind};
 use docmill_model::failure::{Code, Failure};
-use docmill_model::id::{DocumentId, SourceId, TenantId};
+use docmill_model::id::{DocumentId, SourceId};
 use docmill_model::reading::Source;
 use docmill_model::run::{InputContent, RunInput, RunOutcome};
 use docmill_model::simhash::simhash;
 use docmill_model::size::ByteSize;
 use docmill_pipeline::{FileInput, RunInputs};
+use docmill_store::Sight;
 use docmill_store::document::NewDocument;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -31,6 +33,8 @@ pub(crate) struct Gathered {
     pub(crate) new: Vec<NewFile>,
     /// The memory that loaded documents are counted in: keep it as long as their bytes.
     pub(crate) loaded: Option<OwnedSemaphorePermit>,
+    /// The highest tier of documents that the tenant had.
+    pub(crate) tier: Clearance,
 }
 
 pub(crate) struct NewFile {
@@ -41,7 +45,7 @@ pub(crate) struct NewFile {
 
 pub(crate) async fn gather(
     parts: &Parts,
-    tenant: TenantId,
+    sight: Sight,
     definition: &Definition,
     request: Request,
 ) -> Result<Gathered, Failure> {
@@ -53,6 +57,7 @@ pub(crate) async fn gather(
         recorded: Vec::new(),
         new: Vec::new(),
         loaded: None,
+        tier: Clearance::everybody(),
     };
     let mut files: BTreeMap<String, Vec<FileInput>> = BTreeMap::new();
     for upload in request.files {
@@ -84,7 +89,7 @@ pub(crate) async fn gather(
             let said = format!("a role of the pipeline takes at most {}, and more came", spec.max);
             return Err(Failure::new(Code::DuplicateInput, said));
         }
-        list.push(fetch(parts, tenant, document, &mut gathered.loaded).await?);
+        list.push(fetch(parts, sight, document, &mut gathered).await?);
     }
     for (role, list) in &files {
         for (position, file) in list.iter().enumerate() {
@@ -128,16 +133,16 @@ fn recorded(role: &str, position: usize, content: InputContent) -> RunInput {
     }
 }
 
-/// A document that the tenant has, in its newest version.
+/// A document that the tenant has and the caller may see, in its newest version.
 async fn fetch(
     parts: &Parts,
-    tenant: TenantId,
+    sight: Sight,
     document: DocumentId,
-    loaded: &mut Option<OwnedSemaphorePermit>,
+    gathered: &mut Gathered,
 ) -> Result<FileInput, Failure> {
     let stored = parts
         .store
-        .newest_source(tenant, document)
+        .newest_source(sight, document)
         .await
         .map_err(|e| e.failure())?;
     let stored = stored.ok_or_else(|| {
@@ -146,12 +151,13 @@ async fn fetch(
             format!("there is no document {document}; GET /v1/documents lists them"),
         )
     })?;
-    parts.gate.load(stored.row.size, loaded)?;
+    parts.gate.load(stored.row.size, &mut gathered.loaded)?;
+    gathered.tier = gathered.tier.raised_to(stored.tier);
     let bytes = match stored.inline {
         Some(bytes) => bytes,
         None => parts
             .blobs
-            .get(tenant, stored.row.digest)
+            .get(sight.tenant, stored.row.digest)
             .await
             .map_err(|e| e.failure())?,
     };

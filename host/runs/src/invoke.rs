@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use docmill_model::access::Clearance;
 use docmill_model::definition::{Durability, Retain};
 use docmill_model::failure::{Code, Failure};
-use docmill_model::id::{ArtifactId, DocumentId, KeyId, RequestId, RunId, TenantId};
+use docmill_model::id::{ArtifactId, DocumentId, KeyId, RequestId, RunId, TenantId, UserId};
 use docmill_model::reading::Source;
 use docmill_model::run::{ArtifactRecord, RunHead, RunOutcome, Status};
 use docmill_model::size::ByteSize;
 use docmill_pipeline::{RunContext, RunInputs, execute};
 use docmill_quota::{Reserved, Tenant};
-use docmill_store::StoreError;
 use docmill_store::run::{Committed, RunCommit};
+use docmill_store::{Sight, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -22,13 +23,17 @@ use crate::documents::{self, NewFile};
 use crate::remembered::away;
 use crate::{Admission, KEEPING, Parts, Runs, Snapshot, now};
 
-/// Who acts, from where and in which request.
-#[derive(Debug, Clone, Copy)]
+/// Who acts, on whose behalf, from where and in which request.
+#[derive(Debug, Clone)]
 pub struct Acting {
-    /// Owns the run.
-    pub tenant: TenantId,
-    /// Which key; none: the platform itself.
+    /// Whose tenant owns the run, and what they see of what it has.
+    pub sight: Sight,
+    /// Which key; none: a session, or the platform itself.
     pub key: Option<KeyId>,
+    /// Whose key or session; none: a service's.
+    pub user: Option<UserId>,
+    /// An end user of the tenant's own product.
+    pub subject: Option<String>,
     /// The peer's address.
     pub client_ip: Option<IpAddr>,
     /// In which request.
@@ -38,6 +43,8 @@ pub struct Acting {
 /// What a run is given.
 #[derive(Debug, Default)]
 pub struct Request {
+    /// The run is to demand this of those who look at it, or more.
+    pub tier: Option<Clearance>,
     /// An object.
     pub params: serde_json::Value,
     /// Files, in order within each role.
@@ -134,7 +141,7 @@ impl Runs {
             return Err(away().into());
         }
         if definition.retain == Retain::None {
-            parts.unwritten.check(acting.tenant)?;
+            parts.unwritten.check(acting.sight.tenant)?;
         }
         let allowance = admission.tenant.allowance();
         let refused = snapshot
@@ -147,7 +154,8 @@ impl Runs {
         let stated = definition.limits.timeout.unwrap_or(parts.settings.timeout);
         let deadline = admission.since + stated.min(parts.settings.longest).0;
         let created_at = now();
-        let gathered = documents::gather(parts, acting.tenant, definition, request).await?;
+        let asked = request.tier.unwrap_or(Clearance::everybody());
+        let gathered = documents::gather(parts, acting.sight, definition, request).await?;
         let reserved = if definition.retain == Retain::None {
             None
         } else {
@@ -171,7 +179,10 @@ impl Runs {
             durability: definition.durability,
             retain: definition.retain,
             created_at,
+            tier: definition.tier.raised_to(asked).raised_to(gathered.tier),
             key: acting.key,
+            user: acting.user,
+            subject: acting.subject,
             client_ip: acting.client_ip,
             request: acting.request,
             params: executor.params(plan, &gathered.inputs.params).await?,
@@ -181,7 +192,8 @@ impl Runs {
         };
         let run = Run {
             parts: parts.clone(),
-            tenant: acting.tenant,
+            tenant: acting.sight.tenant,
+            reuse: Some(head.tier).filter(|tier| acting.sight.clearance.sees(*tier)),
             head,
             new: gathered.new,
             reserved,
@@ -200,6 +212,8 @@ impl Runs {
 struct Run {
     parts: Arc<Parts>,
     tenant: TenantId,
+    /// See [`RunContext::reuse`].
+    reuse: Option<Clearance>,
     head: RunHead,
     new: Vec<NewFile>,
     /// Room for what it keeps.
@@ -260,6 +274,7 @@ impl Run {
             started_at: now(),
             deadline: Some(deadline),
             memory: self.memory,
+            reuse: self.reuse,
         };
         turn.begin();
         let (outcome, artifacts) =

@@ -206,6 +206,7 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
+    use docmill_model::access::Clearance;
     use docmill_model::definition::{Durability, Retain};
     use docmill_model::id::{PipelineId, PipelineVersionId, RequestId};
     use docmill_model::run::Status;
@@ -224,7 +225,10 @@ mod tests {
             durability: Durability::Result,
             retain: Retain::None,
             created_at,
+            tier: Clearance::D,
             key: None,
+            user: None,
+            subject: None,
             client_ip: None,
             request: RequestId::new(),
             params: serde_json::Value::Null,

@@ -275,6 +275,15 @@ pub enum Runs {
         /// By a look-up, as in `--lookup fio="Семенов Петр"`.
         #[arg(long = "lookup", value_name = "NAME=VALUE")]
         lookups: Vec<String>,
+        /// Only of this key.
+        #[arg(long, value_name = "KEY_…")]
+        of_key: Option<String>,
+        /// Only of this user's keys and sessions.
+        #[arg(long, value_name = "USR_…")]
+        user: Option<String>,
+        /// Only on behalf of this end user.
+        #[arg(long)]
+        subject: Option<String>,
         /// At most so many.
         #[arg(long, default_value_t = 20)]
         limit: u32,

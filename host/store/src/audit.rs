@@ -10,6 +10,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use docmill_model::access::Clearance;
 use docmill_model::digest::Digest;
 use docmill_model::id::{AuditId, KeyId, RequestId, TenantId};
 use docmill_model::run::Millis;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use crate::clean::{json_text, text};
 use crate::connect::{Store, again_if_cut};
 use crate::error::StoreError;
+use crate::tenant::Sight;
 
 pub use list::{AuditFilter, AuditRow};
 pub(crate) use seal::Sealing;
@@ -117,7 +119,7 @@ impl Store {
             .collect::<Result<Vec<Option<String>>, _>>()?;
         let write = || async {
             let mut line = self.line().await?;
-            line.begin(tenant).await?;
+            line.begin(Sight::of(tenant, Clearance::everybody())).await?;
             sqlx::query!(
                 "insert into docmill.audit_entry
                      (tenant_id, id, at, action, subject, key_id, client_ip, request_id, detail)

@@ -1,6 +1,7 @@
 //! Documents, their sources, readings and pages.
 
 use bytes::Bytes;
+use docmill_model::access::Clearance;
 use docmill_model::digest::Digest;
 use docmill_model::id::{DocumentId, ReadingId, SourceId, TenantId};
 use docmill_model::reading::{PageInfo, PageSize};
@@ -10,12 +11,13 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 mod list;
+mod tier;
 
 use crate::connect::Store;
 use crate::convert::{count_in, digest, size_in, tag};
 use crate::error::StoreError;
 use crate::run::{RunFilter, RunSummary};
-use crate::tenant::TenantTx;
+use crate::tenant::{Sight, TenantTx};
 
 /// A document that comes with a run.
 #[derive(Debug, Clone)]
@@ -64,6 +66,8 @@ pub struct SourceRow {
 /// A source with its bytes, where the database has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSource {
+    /// What its document demands of those who look at it.
+    pub tier: Clearance,
     /// What is known of it.
     pub row: SourceRow,
     /// None: they are in the blob store under the digest.
@@ -108,6 +112,8 @@ pub struct DocumentView {
     pub id: DocumentId,
     /// The name of its newest source.
     pub name: Option<String>,
+    /// What it demands of those who look at it.
+    pub tier: Clearance,
     /// When it came.
     pub created_at: Millis,
     /// Newest first.
@@ -125,6 +131,8 @@ pub struct DocumentSummary {
     pub id: DocumentId,
     /// As the client gave it.
     pub name: Option<String>,
+    /// What it demands of those who look at it.
+    pub tier: Clearance,
     /// What the host found it to be.
     pub media_type: String,
     /// In bytes.
@@ -151,6 +159,7 @@ pub struct Hit {
 
 /// Runs shown with a document.
 const MAX_RUNS: u32 = 100;
+
 impl Store {
     /// The document and source that brought these bytes first.
     ///
@@ -158,14 +167,14 @@ impl Store {
     /// When the database does not answer.
     pub async fn find_source(
         &self,
-        tenant: TenantId,
+        sight: Sight,
         digest: Digest,
     ) -> Result<Option<(DocumentId, SourceId)>, StoreError> {
-        let mut tx = self.tenant(tenant).await?;
+        let mut tx = self.seeing(sight).await?;
         let row = sqlx::query!(
             "select document_id, id from docmill.source
              where tenant_id = $1 and digest = $2 and duplicate_of is null order by id limit 1",
-            tenant.uuid(),
+            sight.tenant.uuid(),
             digest.as_bytes().as_slice(),
         )
         .fetch_optional(tx.connection())
@@ -180,27 +189,32 @@ impl Store {
     /// When the database does not answer.
     pub async fn newest_source(
         &self,
-        tenant: TenantId,
+        sight: Sight,
         document: DocumentId,
     ) -> Result<Option<StoredSource>, StoreError> {
-        let mut tx = self.tenant(tenant).await?;
-        let Some(row) = sources(&mut tx, tenant, document).await?.into_iter().next() else {
+        let mut tx = self.seeing(sight).await?;
+        let sources = sources(&mut tx, sight.tenant, document).await?;
+        let Some(row) = sources.into_iter().next() else {
             return Ok(None);
         };
-        // The bytes of a duplicate are with the first.
-        let inline = sqlx::query_scalar!(
-            "select o.inline from docmill.source s
-             join docmill.source o on o.tenant_id = s.tenant_id and o.id = coalesce(s.duplicate_of, s.id)
-             where s.tenant_id = $1 and s.id = $2",
-            tenant.uuid(),
+        let kept = sqlx::query!(
+            r#"select docmill.source_bytes($2) as inline, tier::text as "tier!"
+               from docmill.document where tenant_id = $1 and id = $3"#,
+            sight.tenant.uuid(),
             row.id.uuid(),
+            document.uuid(),
         )
-        .fetch_one(tx.connection())
+        .fetch_optional(tx.connection())
         .await?;
         tx.end().await?;
+        // None: it was raised in between.
+        let Some(kept) = kept else {
+            return Ok(None);
+        };
         Ok(Some(StoredSource {
+            tier: tag(&kept.tier)?,
             row,
-            inline: inline.map(Bytes::from),
+            inline: kept.inline.map(Bytes::from),
         }))
     }
 
@@ -210,12 +224,13 @@ impl Store {
     /// When the database does not answer.
     pub async fn get_document(
         &self,
-        tenant: TenantId,
+        sight: Sight,
         document: DocumentId,
     ) -> Result<Option<DocumentView>, StoreError> {
-        let mut tx = self.tenant(tenant).await?;
+        let mut tx = self.seeing(sight).await?;
+        let tenant = sight.tenant;
         let Some(row) = sqlx::query!(
-            r#"select name, docmill.millis(created_at) as "created_at!"
+            r#"select name, tier::text as "tier!", docmill.millis(created_at) as "created_at!"
                from docmill.document where tenant_id = $1 and id = $2"#,
             tenant.uuid(),
             document.uuid(),
@@ -236,10 +251,11 @@ impl Store {
         Ok(Some(DocumentView {
             id: document,
             name: row.name,
+            tier: tag(&row.tier)?,
             created_at: row.created_at,
             sources,
             readings,
-            runs: self.list_runs(tenant, &filter).await?.items,
+            runs: self.list_runs(sight, &filter).await?.items,
         }))
     }
 }

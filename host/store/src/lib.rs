@@ -31,6 +31,7 @@ pub mod embedded;
 pub use connect::{Settings, Store, migrate};
 pub use error::StoreError;
 pub use health::Health;
+pub use tenant::Sight;
 
 /// Some rows of many, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

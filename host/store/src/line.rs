@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use docmill_model::id::TenantId;
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use sqlx::pool::PoolConnection;
@@ -20,6 +19,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::health::Health;
+use crate::tenant::Sight;
 
 /// The pool, and the watch over its connections; cheap to clone.
 #[derive(Debug, Clone)]
@@ -67,14 +67,15 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Begins a transaction that acts for a tenant: one round trip.
-    pub(crate) async fn begin(&mut self, tenant: TenantId) -> Result<(), sqlx::Error> {
+    /// Begins a transaction that sees so much: one round trip.
+    pub(crate) async fn begin(&mut self, sight: Sight) -> Result<(), sqlx::Error> {
         // Said before: whoever is interrupted here does not know whether it has begun.
         self.in_transaction = true;
-        // An id has digits and dashes.
+        // An id has digits and dashes, a clearance is a letter.
         let begin = format!(
-            "begin; select set_config('app.tenant_id', '{}', true)",
-            tenant.uuid()
+            "begin; select set_config('app.tenant_id', '{}', true), set_config('app.clearance', '{}', true)",
+            sight.tenant.uuid(),
+            sight.clearance
         );
         sqlx::raw_sql(AssertSqlSafe(begin)).execute(self).await?;
         Ok(())

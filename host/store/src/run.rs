@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use docmill_model::access::Clearance;
 use docmill_model::failure::{Code, Failure};
-use docmill_model::id::{ArtifactId, DocumentId, ReadingId, RunId, SourceId, TenantId};
+use docmill_model::id::{ArtifactId, DocumentId, KeyId, ReadingId, RunId, SourceId, TenantId, UserId};
 use docmill_model::run::{ArtifactRecord, Lookup, Millis, RunHead, RunOutcome, Status};
 use docmill_model::value::Verdict;
 use serde::Serialize;
@@ -25,6 +26,7 @@ use crate::connect::Store;
 use crate::convert::{digest, size_in};
 use crate::document::NewDocument;
 use crate::error::StoreError;
+use crate::tenant::Sight;
 
 /// A finished run with everything that is to be kept of it. What `retain: result` leaves out (logs of attempts that
 /// succeeded) is left out here, whatever the outcome holds.
@@ -118,6 +120,11 @@ pub struct RunSummary {
     pub status: Status,
     /// The judgement over its checks.
     pub verdict: Option<Verdict>,
+    /// What it demands of those who look at it.
+    pub tier: Clearance,
+    /// On whose behalf.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -144,6 +151,12 @@ pub struct RunFilter {
     pub error: Option<Code>,
     /// Over this document.
     pub document: Option<DocumentId>,
+    /// Of this key.
+    pub key: Option<KeyId>,
+    /// Of this user's keys and sessions.
+    pub user: Option<UserId>,
+    /// On behalf of this end user.
+    pub subject: Option<String>,
     /// Name and value: with all of these look-ups. Order of words, case and ё/е do not matter.
     pub lookups: Vec<(String, String)>,
     /// Admitted at this time or later.
@@ -220,21 +233,21 @@ impl Store {
         Ok(size_in(lost))
     }
 
-    /// What is known of an artifact; its bytes are in the blob store under its digest.
+    /// What is known of an artifact of a run that may be seen; its bytes are in the blob store under its digest.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn get_artifact(
         &self,
-        tenant: TenantId,
+        sight: Sight,
         run: RunId,
         artifact: ArtifactId,
     ) -> Result<Option<ArtifactRecord>, StoreError> {
-        let mut tx = self.tenant(tenant).await?;
+        let mut tx = self.seeing(sight).await?;
         let row = sqlx::query!(
             "select step, name, media_type, size, digest from docmill.artifact
              where tenant_id = $1 and run_id = $2 and id = $3",
-            tenant.uuid(),
+            sight.tenant.uuid(),
             run.uuid(),
             artifact.uuid(),
         )

@@ -88,6 +88,7 @@ pub fn measure() -> Result<Vec<Figure>> {
                     started_at: 0,
                     deadline: None,
                     memory: None,
+                    reuse: Some(docmill_model::access::Clearance::D),
                 };
                 let started = Instant::now();
                 let (outcome, _) = execute(&executor, tenant, &plan, inputs, context).await;

@@ -125,11 +125,11 @@ pub async fn run(
     request: Request,
 ) -> Result<Response, Problem> {
     let (token, zone) = (visitor.token().clone(), visitor.zone().to_owned());
-    let made = runs::answer(&state, visitor.caller(), &name, async |definition| {
+    let made = runs::answer(&state, visitor.caller(), &name, Asked::default(), async |definition| {
         upload::read_form(&state, definition, request, &token).await
     });
-    let answer = match made.await {
-        Ok(answer) => answer,
+    let (answer, seen) = match made.await {
+        Ok(made) => made,
         // It is kept, with why it failed.
         Err(problem) if problem.run.is_some() && visitor.may(Scope::RunsRead) => {
             let run = problem.run.map(|run| format!("/console/runs/{run}"));
@@ -137,7 +137,7 @@ pub async fn run(
         }
         Err(problem) => return Err(problem),
     };
-    match runs::kept(&answer) {
+    match runs::kept(&answer).filter(|_| seen) {
         Some(run) if visitor.may(Scope::RunsRead) => Ok(see_other(&format!("/console/runs/{run}"))),
         kept => {
             let (run, pages) = at_hand(answer);

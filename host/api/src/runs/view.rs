@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
+use docmill_model::access::Clearance;
 use docmill_model::definition::{Durability, Retain};
 use docmill_model::failure::Failure;
-use docmill_model::id::{ArtifactId, DocumentId, ReadingId, RunId, SourceId};
+use docmill_model::id::{ArtifactId, DocumentId, KeyId, ReadingId, RunId, SourceId, UserId};
 use docmill_model::run::{ArtifactRecord, InputContent, RunHead, RunOutcome, Status, StepRecord};
 use docmill_model::value::{Check, Citation, Field, Origin, Outcome, Severity, Value, Verdict};
 use docmill_runs::Answer;
@@ -68,6 +69,20 @@ pub struct RunBody<'a> {
     /// `result` or `accepted`
     #[schema(value_type = String)]
     durability: Durability,
+    /// What it demands of those who look at it: `S`, `A`, `B`, `C` or `D`, which is for everybody.
+    #[schema(value_type = String)]
+    tier: Clearance,
+    /// Which key acted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    key: Option<KeyId>,
+    /// Whose key or session it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    user: Option<UserId>,
+    /// On whose behalf.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
     /// How long it took.
     #[serde(skip_serializing_if = "Option::is_none")]
     timing: Option<Timing>,
@@ -205,8 +220,8 @@ struct ReadingBody<'a> {
 }
 
 impl<'a> RunBody<'a> {
-    /// A run that was just executed.
-    pub fn of_answer(answer: &'a Answer) -> Self {
+    /// A run that was just executed; `seen`: who asked for it can look at it again.
+    pub fn of_answer(answer: &'a Answer, seen: bool) -> Self {
         let readings = answer.outcome.readings.iter();
         let readings = readings.map(|record| ReadingBody {
             key: &record.reading.key,
@@ -221,6 +236,7 @@ impl<'a> RunBody<'a> {
         }
         for artifact in &mut body.artifacts {
             artifact.content_base64 = content(&answer.loose, artifact.record.id);
+            artifact.href = artifact.href.take().filter(|_| seen);
         }
         let us = |span: std::time::Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         body.timing = Some(Timing {
@@ -306,6 +322,10 @@ impl<'a> RunBody<'a> {
             plugins: &head.plugins,
             retain: head.retain,
             durability: head.durability,
+            tier: head.tier,
+            key: head.key,
+            user: head.user,
+            subject: head.subject.as_deref(),
             timing: None,
             created_at: rfc3339(head.created_at),
             request_id: head.request.to_string(),
@@ -384,6 +404,12 @@ pub struct SummaryBody {
     /// `pass`, `fail` or `undecided`
     #[schema(value_type = Option<String>)]
     verdict: Option<Verdict>,
+    /// What it demands of those who look at it.
+    #[schema(value_type = String)]
+    tier: Clearance,
+    /// On whose behalf.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -408,6 +434,8 @@ impl SummaryBody {
             version: run.version_number,
             status: run.status,
             verdict: run.verdict,
+            tier: run.tier,
+            subject: run.subject.clone(),
             error: run.error.clone(),
             lookups: run
                 .lookups

@@ -107,14 +107,19 @@ pub(crate) async fn reading(
         Call::Parse { source, .. } => source.bytes.len(),
         _ => 0,
     };
-    if !asked.cost.may_be_worth_keeping(bytes) {
+    let reused = run
+        .context
+        .reuse
+        .filter(|_| asked.cost.may_be_worth_keeping(bytes));
+    let Some(tier) = reused else {
         let given = invoke(run, asked, Some(key), limits, record).await?;
         asked.cost.learn(bytes, record.usage.cpu_us);
         return Ok(given);
-    }
+    };
     let mut hasher = Hasher::default();
-    // What one tenant sees must not tell it what another one has.
+    // What one tenant sees must not tell it what another one has; nor what people who may see less have to do with the higher.
     hasher.update(run.tenant.uuid().as_bytes());
+    hasher.update(tier.as_str().as_bytes());
     hasher.update(asked.identity.as_bytes());
     // The reading holds its name, so that nothing is copied when it is used again.
     hasher.update(key.as_bytes());

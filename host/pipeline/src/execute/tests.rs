@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use docmill_blob::Blobs;
 use docmill_engine::{Call, Invocation, Output, Settings};
+use docmill_model::access::Clearance;
 use docmill_model::definition::Definition;
 use docmill_model::digest::Digest;
 use docmill_model::id::{DocumentId, SourceId};
@@ -326,6 +327,7 @@ pub(super) fn context() -> RunContext {
         started_at: 1_000,
         deadline: None,
         memory: None,
+        reuse: Some(Clearance::D),
     }
 }
 

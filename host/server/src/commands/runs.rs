@@ -31,11 +31,21 @@ async fn answer(client: &Client, command: &Command) -> Result<String> {
             status,
             verdict,
             lookups,
+            of_key,
+            user,
+            subject,
             limit,
             json,
         } => {
             let mut query = vec![format!("limit={limit}")];
-            for (name, value) in [("pipeline", pipeline), ("status", status), ("verdict", verdict)] {
+            for (name, value) in [
+                ("pipeline", pipeline),
+                ("status", status),
+                ("verdict", verdict),
+                ("key", of_key),
+                ("user", user),
+                ("subject", subject),
+            ] {
                 query.extend(value.as_ref().map(|v| format!("{name}={}", segment(v))));
             }
             for lookup in lookups {
@@ -48,17 +58,24 @@ async fn answer(client: &Client, command: &Command) -> Result<String> {
             if *json {
                 return Ok(serde_json::to_string_pretty(&runs)? + "\n");
             }
-            let rows: Vec<[String; 5]> = list(&runs, "items")
+            let names = [
+                "id",
+                "created_at",
+                "pipeline",
+                "status",
+                "verdict",
+                "tier",
+                "subject",
+            ];
+            let rows: Vec<[String; 7]> = list(&runs, "items")
                 .iter()
-                .map(|r| ["id", "created_at", "pipeline", "status", "verdict"].map(|name| text(r, name)))
+                .map(|r| names.map(|name| text(r, name)))
                 .collect();
+            let heading = [
+                "run", "created", "pipeline", "status", "verdict", "tier", "subject",
+            ];
             let mut out = String::new();
-            table(
-                &mut out,
-                ["run", "created", "pipeline", "status", "verdict"],
-                &rows,
-                Style::stdout(),
-            );
+            table(&mut out, heading, &rows, Style::stdout());
             Ok(out)
         }
     }

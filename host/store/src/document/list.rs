@@ -1,28 +1,29 @@
 //! Finding documents.
 
-use docmill_model::id::{DocumentId, TenantId};
+use docmill_model::id::DocumentId;
 use uuid::Uuid;
 
 use super::{DocumentSummary, Hit};
 use crate::Page;
 use crate::clean::text;
 use crate::connect::Store;
-use crate::convert::{count_in, digest, size_in};
+use crate::convert::{count_in, digest, size_in, tag};
 use crate::error::StoreError;
 use crate::run::page_size;
+use crate::tenant::Sight;
 
 /// Longest question to the full-text search, in characters.
 const MAX_WORDS_CHARS: usize = 500;
 
 impl Store {
-    /// Documents, newest first; with `words`, those with a page that has all of them (word forms of Russian and English
+    /// Documents that may be seen, newest first; with `words`, those with a page that has all of them (word forms of Russian and English
     /// do not matter). `cursor` is the last document seen. 0 means 50 at once, more than 200 means 200.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn list_documents(
         &self,
-        tenant: TenantId,
+        sight: Sight,
         cursor: Option<DocumentId>,
         limit: u32,
         words: Option<&str>,
@@ -30,22 +31,22 @@ impl Store {
         let limit = page_size(limit);
         let cursor = cursor.map(DocumentId::uuid);
         let items = match words.map(|w| text(w).chars().take(MAX_WORDS_CHARS).collect::<String>()) {
-            None => self.newest_documents(tenant, cursor, limit + 1).await?,
-            Some(words) => self.documents_with(tenant, cursor, limit + 1, &words).await?,
+            None => self.newest_documents(sight, cursor, limit + 1).await?,
+            Some(words) => self.documents_with(sight, cursor, limit + 1, &words).await?,
         };
         Ok(Page::of(items, limit, |document| document.id))
     }
 
     async fn newest_documents(
         &self,
-        tenant: TenantId,
+        sight: Sight,
         cursor: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<DocumentSummary>, StoreError> {
-        let mut tx = self.tenant(tenant).await?;
+        let mut tx = self.seeing(sight).await?;
         let rows = sqlx::query_as!(
             SummaryRow,
-            r#"select d.id, d.name, s.media_type, s.size, s.digest, o.document_id as "duplicate_of?",
+            r#"select d.id, d.name, d.tier::text as "tier!", s.media_type, s.size, s.digest, o.document_id as "duplicate_of?",
                       docmill.millis(d.created_at) as "created_at!", null::integer as page, null::text as hit
                from docmill.document d
                cross join lateral (
@@ -55,7 +56,7 @@ impl Store {
                left join docmill.source o on o.tenant_id = s.tenant_id and o.id = s.duplicate_of
                where d.tenant_id = $1 and ($2::uuid is null or d.id < $2)
                order by d.id desc limit $3"#,
-            tenant.uuid(),
+            sight.tenant.uuid(),
             cursor,
             i64::from(limit),
         )
@@ -67,12 +68,12 @@ impl Store {
 
     async fn documents_with(
         &self,
-        tenant: TenantId,
+        sight: Sight,
         cursor: Option<Uuid>,
         limit: u32,
         words: &str,
     ) -> Result<Vec<DocumentSummary>, StoreError> {
-        let mut tx = self.tenant(tenant).await?;
+        let mut tx = self.seeing(sight).await?;
         let rows = sqlx::query_as!(
             SummaryRow,
             r#"with asked as (
@@ -93,7 +94,7 @@ impl Store {
                    order by s.document_id desc, s.id desc
                    limit $3
                )
-               select d.id, d.name, f.media_type, f.size, f.digest, o.document_id as "duplicate_of?",
+               select d.id, d.name, d.tier::text as "tier!", f.media_type, f.size, f.digest, o.document_id as "duplicate_of?",
                       docmill.millis(d.created_at) as "created_at!", f.number as "page?",
                       ts_headline('docmill.words', left(p.text, 100000), asked.words,
                                   'MinWords=8, MaxWords=24, StartSel="", StopSel=""') as hit
@@ -102,7 +103,7 @@ impl Store {
                join docmill.page p on p.tenant_id = $1 and p.reading_id = f.reading_id and p.number = f.number
                left join docmill.source o on o.tenant_id = $1 and o.id = f.duplicate_of
                order by d.id desc"#,
-            tenant.uuid(),
+            sight.tenant.uuid(),
             cursor,
             i64::from(limit),
             words,
@@ -117,6 +118,7 @@ impl Store {
 struct SummaryRow {
     id: Uuid,
     name: Option<String>,
+    tier: String,
     media_type: String,
     size: i64,
     digest: Vec<u8>,
@@ -132,6 +134,7 @@ impl SummaryRow {
         Ok(DocumentSummary {
             id: self.id.into(),
             name: self.name,
+            tier: tag(&self.tier)?,
             media_type: self.media_type,
             size: size_in(self.size),
             digest: digest(&self.digest)?,

@@ -135,6 +135,9 @@ fn run(head: &RunHead) -> Result<NewRun, StoreError> {
         created_ms: head.created_at,
         started_ms: None,
         finished_ms: None,
+        tier: head.tier.as_str().to_owned(),
+        user_id: head.user.map(|u| u.uuid()),
+        subject: head.subject.as_deref().map(|s| text(s).into_owned()),
     })
 }
 
@@ -151,6 +154,7 @@ fn head_rows(rows: &mut Rows, head: &RunHead, documents: &[NewDocument]) -> Resu
             simhash: document.simhash.map(u64::cast_signed),
             inline: document.inline.as_ref().map(|b| b.to_vec()),
             created_ms: head.created_at,
+            tier: head.tier.as_str().to_owned(),
         });
     }
     for (ordinal, input) in head.inputs.iter().enumerate() {
@@ -178,6 +182,9 @@ fn head_rows(rows: &mut Rows, head: &RunHead, documents: &[NewDocument]) -> Resu
                 size,
                 digest,
             } => {
+                if !documents.iter().any(|new| new.document == *document) {
+                    rows.inherited.push(document.uuid());
+                }
                 row.kind.push_str("file");
                 row.document_id = Some(document.uuid());
                 row.source_id = Some(source.uuid());

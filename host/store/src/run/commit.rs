@@ -229,7 +229,7 @@ async fn write(
 
 // Not a checked macro: those take slices and would have every group copied into one.
 const WRITE: &str = "select given, instead from docmill.write_runs(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
 
 async fn send(
     line: &mut Line,
@@ -243,6 +243,8 @@ async fn send(
         .bind(accepted)
         .bind(runs.iter().flat_map(|r| &r.runs).bind_iter())
         .bind(&shared.ends)
+        .bind(&shared.heirs)
+        .bind(runs.iter().flat_map(|r| &r.inherited).bind_iter())
         .bind(runs.iter().flat_map(|r| &r.sources).bind_iter())
         .bind(runs.iter().flat_map(|r| &r.inputs).bind_iter())
         .bind(runs.iter().flat_map(|r| &r.lookups).bind_iter())

@@ -15,7 +15,7 @@ use crate::clean::text;
 use crate::connect::Store;
 use crate::convert::tag;
 use crate::error::StoreError;
-use crate::tenant::TenantTx;
+use crate::tenant::{Sight, TenantTx};
 
 /// Rows of a page when the caller does not say.
 const DEFAULT_LIMIT: u32 = 50;
@@ -32,17 +32,17 @@ pub(crate) fn page_size(asked: u32) -> u32 {
 }
 
 impl Store {
-    /// Runs, newest first.
+    /// Runs that may be seen, newest first.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] when a look-up has no letter and no digit.
     pub async fn list_runs(
         &self,
-        tenant: TenantId,
+        sight: Sight,
         filter: &RunFilter,
     ) -> Result<Page<RunSummary, RunId>, StoreError> {
-        let limit = page_size(filter.limit);
-        let mut tx = self.tenant(tenant).await?;
+        let (tenant, limit) = (sight.tenant, page_size(filter.limit));
+        let mut tx = self.seeing(sight).await?;
         let pipeline = match &filter.pipeline {
             None => None,
             Some(name) => match pipeline_id(&mut tx, tenant, name).await? {
@@ -82,7 +82,7 @@ fn statement(
     limit: u32,
 ) -> Result<QueryBuilder<Postgres>, StoreError> {
     let mut query = QueryBuilder::new(
-        "select r.id, r.pipeline_name, r.version_number, r.status, r.verdict, r.error,
+        "select r.id, r.pipeline_name, r.version_number, r.status, r.verdict, r.error, r.tier::text as tier, r.subject,
                 docmill.millis(r.created_at) as created_at, docmill.millis(r.finished_at) as finished_at,
                 (select coalesce(json_agg(json_build_object('name', l.name, 'value', l.value, 'tokens', l.tokens)
                                           order by l.ordinal), '[]')
@@ -134,6 +134,17 @@ fn statement(
             .push_bind(tokens)
             .push("))");
     }
+    if let Some(key) = filter.key {
+        query.push(" and r.key_id = ").push_bind(key.uuid());
+    }
+    if let Some(user) = filter.user {
+        query.push(" and r.user_id = ").push_bind(user.uuid());
+    }
+    if let Some(subject) = &filter.subject {
+        query
+            .push(" and r.subject = ")
+            .push_bind(text(subject).into_owned());
+    }
     // Ids are ordered by time, and `created_at` is the time in them, give or take a millisecond.
     if let Some(since) = filter.since {
         query
@@ -165,6 +176,8 @@ fn summary(row: &sqlx::postgres::PgRow) -> Result<RunSummary, StoreError> {
         version_number: row.try_get("version_number")?,
         status: tag(row.try_get("status")?)?,
         verdict: verdict.map(tag).transpose()?,
+        tier: tag(row.try_get("tier")?)?,
+        subject: row.try_get("subject")?,
         error: row.try_get::<Option<Json<Failure>>, _>("error")?.map(|e| e.0),
         created_at: row.try_get("created_at")?,
         finished_at: row.try_get("finished_at")?,

@@ -1,5 +1,5 @@
 //! The rows that `docmill.write_runs` takes: each struct is one composite type of the database, field by field in its order.
-//! See migrations/0005_commit_runs.sql, 0008_step_outputs.sql, and 0015_shared_entries.sql for the last two.
+//! See migrations/0005_commit_runs.sql, 0008_step_outputs.sql, and 0015_shared_entries.sql for the last two and those with a 2.
 
 use uuid::Uuid;
 
@@ -7,6 +7,8 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) runs: Vec<NewRun>,
+    /// Documents among its inputs that were there before it.
+    pub(crate) inherited: Vec<Uuid>,
     pub(crate) sources: Vec<NewSource>,
     pub(crate) inputs: Vec<NewInput>,
     pub(crate) lookups: Vec<NewLookup>,
@@ -55,7 +57,7 @@ impl Rows {
 }
 
 #[derive(Debug, Clone, sqlx::Type)]
-#[sqlx(type_name = "docmill.new_run")]
+#[sqlx(type_name = "docmill.new_run_2")]
 pub(crate) struct NewRun {
     pub(crate) id: Uuid,
     pub(crate) pipeline_id: Uuid,
@@ -77,10 +79,13 @@ pub(crate) struct NewRun {
     pub(crate) created_ms: i64,
     pub(crate) started_ms: Option<i64>,
     pub(crate) finished_ms: Option<i64>,
+    pub(crate) tier: String,
+    pub(crate) user_id: Option<Uuid>,
+    pub(crate) subject: Option<String>,
 }
 
 #[derive(Debug, Clone, sqlx::Type)]
-#[sqlx(type_name = "docmill.new_source")]
+#[sqlx(type_name = "docmill.new_source_2")]
 pub(crate) struct NewSource {
     pub(crate) id: Uuid,
     pub(crate) document_id: Uuid,
@@ -91,6 +96,7 @@ pub(crate) struct NewSource {
     pub(crate) simhash: Option<i64>,
     pub(crate) inline: Option<Vec<u8>>,
     pub(crate) created_ms: i64,
+    pub(crate) tier: String,
 }
 
 #[derive(Debug, Clone, sqlx::Type)]

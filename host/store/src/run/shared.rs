@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use docmill_model::id::{AuditId, RequestId, RunId};
+use docmill_model::id::{AuditId, RequestId, RunId, UserId};
 use docmill_model::run::Status;
 use docmill_model::usage::Amounts;
 use serde_json::{Map, Value, json};
@@ -20,6 +20,12 @@ pub(crate) const RUN_FINISH: &str = "run.finish";
 pub(crate) const ENDED_TOGETHER: &str = "runs";
 /// Most runs in one entry, of about 80 bytes each; the database takes 64 KiB of detail.
 const MOST_TOGETHER: usize = 256;
+/// The same of runs on behalf of end users, whose names have up to 200 bytes, and twice that as JSON.
+const MOST_ON_BEHALF: usize = 64;
+/// The member that has the person whose key or session it was, as in entries of changes.
+const BY_USER: &str = "by_user";
+/// The member that has the end user of a run, or of each run that has one.
+const ON_BEHALF_OF: &str = "on_behalf_of";
 
 /// Entries for all runs of a commit.
 #[derive(Debug, Default)]
@@ -28,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) audit: Vec<NewAudit>,
     /// For each run, in their order: the audit entry that it shares with others.
     pub(crate) ends: Vec<Option<Uuid>>,
+    /// For each document that was there before a run over it, in their order: the run.
+    pub(crate) heirs: Vec<Uuid>,
 }
 
 impl Shared {
@@ -39,8 +47,19 @@ impl Shared {
             usage: usage(runs)?,
             audit,
             ends,
+            heirs: heirs(runs),
         })
     }
+}
+
+fn heirs(runs: &[&Rows]) -> Vec<Uuid> {
+    let each = |rows: &&Rows| {
+        let run = rows.runs.first().map(|run| run.id);
+        run.into_iter()
+            .flat_map(|run| std::iter::repeat_n(run, rows.inherited.len()))
+            .collect::<Vec<_>>()
+    };
+    runs.iter().flat_map(each).collect()
 }
 
 /// Runs of one key and pipeline that were admitted in the same second have an entry together, and one for each plugin that
@@ -109,16 +128,20 @@ fn of_call(attempt: &NewAttempt) -> Amounts {
     }
 }
 
-/// The ends of runs of one pipeline, key and client are an entry together. The second: for each run, the entry that it shares.
+/// The ends of runs of one pipeline, key, user and client are an entry together. The second: for each run, the entry that it shares.
 fn audit(runs: &[&Rows]) -> Result<(Vec<NewAudit>, Vec<Option<Uuid>>), StoreError> {
     let mut alike: BTreeMap<_, Vec<&NewRun>> = BTreeMap::new();
     for (_, run) in ended(runs) {
-        let who = (&run.pipeline_name, run.key_id, &run.client_ip);
+        let who = (&run.pipeline_name, run.key_id, run.user_id, &run.client_ip);
         alike.entry(who).or_default().push(run);
     }
     let mut shared = HashMap::new();
     let mut entries = Vec::new();
-    for together in alike.values().flat_map(|runs| runs.chunks(MOST_TOGETHER)) {
+    let chunks = alike.values().flat_map(|runs| {
+        let on_behalf = runs.iter().any(|run| run.subject.is_some());
+        runs.chunks(if on_behalf { MOST_ON_BEHALF } else { MOST_TOGETHER })
+    });
+    for together in chunks {
         let entry = end(together)?;
         if together.len() > 1 {
             shared.extend(together.iter().map(|run| (run.id, entry.id)));
@@ -137,11 +160,30 @@ fn end(together: &[&NewRun]) -> Result<NewAudit, StoreError> {
         return Err(StoreError::invalid("there is no end without a run".to_owned()));
     };
     let alone = together.len() == 1;
-    let ended = together.iter().map(|run| {
-        let request = RequestId::from(run.request_id).to_string();
-        (RunId::from(run.id).to_string(), Value::String(request))
-    });
-    let detail = (!alone).then(|| json!({ ENDED_TOGETHER: ended.collect::<Map<_, _>>() }));
+    let named = |run: &NewRun, value: String| (RunId::from(run.id).to_string(), Value::String(value));
+    let mut detail = Map::new();
+    if let Some(user) = run.user_id {
+        detail.insert(BY_USER.to_owned(), json!(UserId::from(user).to_string()));
+    }
+    if alone {
+        detail.extend(
+            run.subject
+                .iter()
+                .map(|subject| (ON_BEHALF_OF.to_owned(), json!(subject))),
+        );
+    } else {
+        let requests = together
+            .iter()
+            .map(|run| named(run, RequestId::from(run.request_id).to_string()));
+        detail.insert(ENDED_TOGETHER.to_owned(), requests.collect::<Map<_, _>>().into());
+        let subjects = together
+            .iter()
+            .filter_map(|run| Some(named(run, run.subject.clone()?)));
+        let subjects: Map<_, _> = subjects.collect();
+        if !subjects.is_empty() {
+            detail.insert(ON_BEHALF_OF.to_owned(), subjects.into());
+        }
+    }
     Ok(NewAudit {
         id: if alone { run.id } else { AuditId::new().uuid() },
         at_ms,
@@ -150,7 +192,7 @@ fn end(together: &[&NewRun]) -> Result<NewAudit, StoreError> {
         key_id: run.key_id,
         client_ip: run.client_ip.clone(),
         request_id: alone.then_some(run.request_id),
-        detail: detail.as_ref().map(json_text).transpose()?,
+        detail: (!detail.is_empty()).then(|| json_text(&detail)).transpose()?,
     })
 }
 
@@ -189,6 +231,9 @@ mod tests {
             created_ms,
             started_ms: Some(created_ms),
             finished_ms: Some(created_ms + 10),
+            tier: "D".to_owned(),
+            user_id: None,
+            subject: None,
         };
         let call = NewAttempt {
             run_id: id,
@@ -290,6 +335,67 @@ mod tests {
                 .all(|entry| entry.detail.as_ref().unwrap().len() < 32 << 10)
         );
         assert!(shared.ends.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn the_user_and_the_end_users_stand_in_an_entry() {
+        let user = Uuid::now_v7();
+        let by = |subject: Option<&str>| {
+            let mut rows = rows("a", None, 1_000, 1);
+            rows.runs[0].user_id = Some(user);
+            rows.runs[0].subject = subject.map(str::to_owned);
+            rows
+        };
+        let detail = |shared: &Shared| -> Vec<Value> {
+            let details = shared.audit.iter().filter_map(|entry| entry.detail.as_deref());
+            details.map(|text| serde_json::from_str(text).unwrap()).collect()
+        };
+        let by_user = UserId::from(user).to_string();
+        let alone = shared(&[by(Some("anna"))]);
+        assert_eq!(
+            detail(&alone),
+            [json!({ "by_user": by_user, "on_behalf_of": "anna" })]
+        );
+        assert_eq!(detail(&shared(&[by(None)])), [json!({ "by_user": by_user })]);
+
+        // Of the same user together, whoever it was for; of another one, or of a service, apart.
+        let all = [
+            by(Some("anna")),
+            by(None),
+            by(Some("b")),
+            rows("a", None, 1_000, 1),
+        ];
+        let together = shared(&all);
+        assert_eq!(together.audit.len(), 2);
+        let together = detail(&together);
+        assert_eq!((together.len(), &together[0]["by_user"]), (1, &json!(by_user)));
+        let id = |n: usize| RunId::from(all[n].runs[0].id).to_string();
+        assert_eq!(together[0]["on_behalf_of"], json!({ id(0): "anna", id(2): "b" }));
+        assert_eq!(together[0]["runs"].as_object().unwrap().len(), 3);
+
+        // The longest names, which double as JSON, have room.
+        let long = "\"".repeat(200);
+        let many: Vec<Rows> = (0..200).map(|_| by(Some(&long))).collect();
+        let sizes: Vec<usize> = shared(&many)
+            .audit
+            .iter()
+            .map(|e| e.detail.as_ref().unwrap().len())
+            .collect();
+        assert_eq!(sizes.len(), 4);
+        assert!(sizes.iter().all(|size| *size < 64 << 10), "{sizes:?}");
+    }
+
+    #[test]
+    fn documents_of_before_are_told_with_their_runs() {
+        let mut all = [
+            rows("a", None, 1, 1),
+            rows("a", None, 1, 1),
+            rows("a", None, 1, 1),
+        ];
+        all[0].inherited = vec![Uuid::now_v7(), Uuid::now_v7()];
+        all[2].inherited = vec![Uuid::now_v7()];
+        let [first, _, last] = all.each_ref().map(|rows| rows.runs[0].id);
+        assert_eq!(shared(&all).heirs, [first, first, last]);
     }
 
     #[test]

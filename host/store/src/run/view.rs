@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use docmill_model::definition::Retain;
 use docmill_model::failure::Failure;
-use docmill_model::id::{DocumentId, RunId, TenantId};
+use docmill_model::id::{DocumentId, RunId};
 use docmill_model::reading::{Rect, TextRange};
 use docmill_model::run::{
     ArtifactRecord, AttemptRecord, CallUsage, InputContent, Lookup, RunHead, RunInput, RunOutcome, Status,
@@ -19,20 +19,20 @@ use super::{ReadingRef, StoredRun};
 use crate::connect::Store;
 use crate::convert::{count_in, digest, size_in, tag, typed};
 use crate::error::StoreError;
-use crate::tenant::TenantTx;
+use crate::tenant::{Sight, TenantTx};
 
 impl Store {
-    /// A run with everything that is kept of it.
+    /// A run with everything that is kept of it; none, if there is none or it may not be seen.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn get_run(&self, tenant: TenantId, run: RunId) -> Result<Option<StoredRun>, StoreError> {
-        let mut tx = self.tenant(tenant).await?;
-        let (tenant, id) = (tenant.uuid(), run.uuid());
+    pub async fn get_run(&self, sight: Sight, run: RunId) -> Result<Option<StoredRun>, StoreError> {
+        let mut tx = self.seeing(sight).await?;
+        let (tenant, id) = (sight.tenant.uuid(), run.uuid());
         let Some(row) = sqlx::query!(
             r#"select pipeline_id, pipeline_name, pipeline_version_id, version_number, durability, retain, status, verdict,
-                      error as "error: Json<Failure>", output, params, plugins, key_id, client_ip::text as client_ip,
-                      request_id, docmill.millis(created_at) as "created_at!", docmill.millis(started_at) as started_at,
+                      error as "error: Json<Failure>", output, params, plugins, key_id, user_id, subject,
+                      tier::text as "tier!", client_ip::text as client_ip, request_id, docmill.millis(created_at) as "created_at!", docmill.millis(started_at) as started_at,
                       docmill.millis(finished_at) as finished_at
                from docmill.run where tenant_id = $1 and id = $2"#,
             tenant,
@@ -52,7 +52,10 @@ impl Store {
             durability: tag(&row.durability)?,
             retain: tag(&row.retain)?,
             created_at: row.created_at,
+            tier: tag(&row.tier)?,
             key: row.key_id.map(Into::into),
+            user: row.user_id.map(Into::into),
+            subject: row.subject,
             // The text of an inet may end in a mask.
             client_ip: row.client_ip.and_then(|ip| ip.split('/').next()?.parse().ok()),
             request: row.request_id.into(),
@@ -365,11 +368,16 @@ async fn artifacts(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Vec<Art
 
 async fn readings(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Vec<ReadingRef>, StoreError> {
     let rows = sqlx::query!(
-        "select u.key, r.id, r.source_id, s.document_id, r.plugin, r.page_count
+        // The document that had the bytes first; if that was raised since, the run's own.
+        r#"select u.key, r.id, r.source_id, r.plugin, r.page_count, coalesce(first.document_id, (
+                select s.document_id from docmill.run_input i
+                join docmill.source s on s.tenant_id = i.tenant_id and s.id = i.source_id
+                where i.tenant_id = $1 and i.run_id = $2 and s.duplicate_of = r.source_id
+                order by i.ordinal limit 1)) as "document_id!"
          from docmill.run_reading u
          join docmill.reading r on r.tenant_id = u.tenant_id and r.id = u.reading_id
-         join docmill.source s on s.tenant_id = r.tenant_id and s.id = r.source_id
-         where u.tenant_id = $1 and u.run_id = $2 order by u.key",
+         left join docmill.source first on first.tenant_id = r.tenant_id and first.id = r.source_id
+         where u.tenant_id = $1 and u.run_id = $2 order by u.key"#,
         tenant,
         run,
     )

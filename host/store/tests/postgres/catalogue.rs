@@ -2,6 +2,7 @@
 
 use docmill_harness::{database, empty_database};
 use docmill_model::id::TenantId;
+use docmill_store::Sight;
 use docmill_store::{StoreError, migrate};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
@@ -54,7 +55,9 @@ async fn every_table_keeps_tenants_apart() -> anyhow::Result<()> {
         and qual = '(tenant_id = docmill.current_tenant())' and with_check = qual order by tablename";
     assert_eq!(rows(&mut owner, policy).await, parents);
     // Nobody but the owner, of whom nobody is a member that serves requests, has another way in.
-    let others = "select distinct roles::text from pg_policies where schemaname = 'docmill' and policyname <> 'tenant'";
+    let others =
+        "select distinct roles::text from pg_policies where schemaname = 'docmill' and policyname <> 'tenant'
+        and permissive = 'PERMISSIVE'";
     assert_eq!(rows(&mut owner, others).await, ["{docmill_owner}"]);
 
     let first_column =
@@ -110,7 +113,7 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
     assert_eq!(
         rows(&mut owner, updates).await,
         [
-            "api_key", "pipeline", "preset", "run", "session", "tenant", "user"
+            "api_key", "document", "pipeline", "preset", "run", "session", "tenant", "user"
         ]
     );
 
@@ -126,6 +129,53 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
     let careless = "select proname::text from pg_proc where pronamespace = 'docmill'::regnamespace and prosecdef
         and not coalesce(proowner = 'docmill_owner'::regrole and 'search_path=pg_catalog, pg_temp' = any (proconfig), false)";
     assert_eq!(rows(&mut owner, careless).await, [] as [String; 0]);
+    Ok(())
+}
+
+/// Tables whose rows name a document or a run and are seen whatever its tier, with why.
+const NO_TIER: &[(&str, &str)] = &[(
+    "usage_entry",
+    "what was used, and of which run; not what it was about. Sums are those of the bill",
+)];
+
+#[tokio::test]
+async fn every_table_of_documents_and_runs_keeps_tiers_apart() -> anyhow::Result<()> {
+    let db = database().await?;
+    let mut owner = PgConnection::connect(&db.url).await?;
+    let about = "select distinct relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid
+        where relnamespace = 'docmill'::regnamespace and relkind in ('r', 'p', 'v', 'm') and not relispartition
+        and not attisdropped and attname in ('tier', 'document_id', 'source_id', 'reading_id', 'run_id') order by 1";
+    let exempt: Vec<&str> = NO_TIER.iter().map(|(table, _)| *table).collect();
+    let about = rows(&mut owner, about).await;
+    assert!(exempt.iter().all(|table| about.iter().any(|t| t == table)));
+    let about: Vec<String> = about
+        .into_iter()
+        .filter(|table| !exempt.contains(&table.as_str()))
+        .collect();
+    assert!(about.len() >= 14, "{about:?}");
+    let policies = |command: &str| {
+        format!(
+            "select tablename::text from pg_policies where schemaname = 'docmill' and permissive = 'RESTRICTIVE'
+             and roles = '{{docmill_app}}' and cmd = '{command}' order by 1"
+        )
+    };
+    assert_eq!(rows(&mut owner, &policies("SELECT")).await, about);
+    // Those that can be changed.
+    assert_eq!(rows(&mut owner, &policies("UPDATE")).await, ["document", "run"]);
+    let others =
+        "select policyname::text from pg_policies where schemaname = 'docmill' and permissive = 'RESTRICTIVE'
+        and not (roles = '{docmill_app}' and cmd in ('SELECT', 'UPDATE'))";
+    assert_eq!(rows(&mut owner, others).await, [] as [String; 0]);
+    // The policies hold for hosts; nobody else may look.
+    let strangers = "select distinct grantee::regrole::text from pg_class c, aclexplode(c.relacl)
+        where relnamespace = 'docmill'::regnamespace and grantee <> 0 order by 1";
+    assert_eq!(
+        rows(&mut owner, strangers).await,
+        ["docmill_app", "docmill_owner"]
+    );
+    let public = "select relname::text from pg_class c, aclexplode(c.relacl)
+        where relnamespace = 'docmill'::regnamespace and grantee = 0";
+    assert_eq!(rows(&mut owner, public).await, [] as [String; 0]);
     Ok(())
 }
 
@@ -154,12 +204,22 @@ async fn the_tenant_does_not_outlive_its_transaction() -> anyhow::Result<()> {
         docmill_harness::database_with(|settings| docmill_store::Settings { pool: 1, ..settings }).await?;
     let sample = sample::run("text");
     db.store.commit_run(db.tenant, &sample.commit()).await?;
-    assert!(db.store.get_run(db.tenant, sample.head.id).await?.is_some());
-    // The same connection, another tenant.
-    assert!(db.store.get_run(TenantId::new(), sample.head.id).await?.is_none());
     assert!(
         db.store
-            .find_source(TenantId::new(), sample.documents[0].digest)
+            .get_run(Sight::whole(db.tenant), sample.head.id)
+            .await?
+            .is_some()
+    );
+    // The same connection, another tenant.
+    assert!(
+        db.store
+            .get_run(Sight::whole(TenantId::new()), sample.head.id)
+            .await?
+            .is_none()
+    );
+    assert!(
+        db.store
+            .find_source(Sight::whole(TenantId::new()), sample.documents[0].digest)
             .await?
             .is_none()
     );
@@ -219,7 +279,12 @@ async fn an_owner_without_superuser_can_migrate_and_one_without_rights_is_told_w
     let first = store.bootstrap("main").await?.unwrap();
     let sample = sample::run("text");
     store.commit_run(first.tenant, &sample.commit()).await?;
-    assert!(store.get_run(first.tenant, sample.head.id).await?.is_some());
+    assert!(
+        store
+            .get_run(Sight::whole(first.tenant), sample.head.id)
+            .await?
+            .is_some()
+    );
     store.maintain().await?;
     assert_eq!(store.mark_lost_runs(0).await?, 0);
     store.close().await;
@@ -252,7 +317,11 @@ async fn a_run_of_a_month_without_a_partition_is_kept_and_moved_when_there_is_on
 
     db.store.maintain().await?;
     assert_eq!(rows(&mut owner, in_default).await, ["0"]);
-    let stored = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
+    let stored = db
+        .store
+        .get_run(Sight::whole(db.tenant), sample.head.id)
+        .await?
+        .unwrap();
     assert_eq!(stored.outcome.unwrap().fields.len(), 3);
     let again = rows(
         &mut owner,
@@ -292,6 +361,11 @@ async fn a_user_who_may_create_roles_migrates_alone() -> anyhow::Result<()> {
     let first = store.bootstrap("main").await?.unwrap();
     let sample = sample::run("text");
     store.commit_run(first.tenant, &sample.commit()).await?;
-    assert!(store.get_run(first.tenant, sample.head.id).await?.is_some());
+    assert!(
+        store
+            .get_run(Sight::whole(first.tenant), sample.head.id)
+            .await?
+            .is_some()
+    );
     Ok(())
 }

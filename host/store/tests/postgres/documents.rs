@@ -2,6 +2,7 @@
 
 use docmill_harness::database;
 use docmill_model::id::{DocumentId, TenantId};
+use docmill_store::Sight;
 
 use crate::sample;
 
@@ -13,9 +14,16 @@ async fn the_same_bytes_twice_are_recognised() -> anyhow::Result<()> {
     db.store.commit_run(db.tenant, &second.commit()).await?;
     let (original, copy) = (&first.documents[0], &second.documents[0]);
 
-    let found = db.store.find_source(db.tenant, original.digest).await?;
+    let found = db
+        .store
+        .find_source(Sight::whole(db.tenant), original.digest)
+        .await?;
     assert_eq!(found, Some((original.document, original.source)));
-    let view = db.store.get_document(db.tenant, copy.document).await?.unwrap();
+    let view = db
+        .store
+        .get_document(Sight::whole(db.tenant), copy.document)
+        .await?
+        .unwrap();
     assert_eq!(view.sources[0].duplicate_of, Some(original.document));
     // One reading, made by the first run, serves both.
     let [reading] = view.readings.as_slice() else {
@@ -23,13 +31,17 @@ async fn the_same_bytes_twice_are_recognised() -> anyhow::Result<()> {
     };
     assert_eq!(reading.id, first.outcome.readings[0].id);
     assert_eq!(reading.pages[0].text, "the same text");
-    let run = db.store.get_run(db.tenant, second.head.id).await?.unwrap();
+    let run = db
+        .store
+        .get_run(Sight::whole(db.tenant), second.head.id)
+        .await?
+        .unwrap();
     assert_eq!(run.readings[0].id, first.outcome.readings[0].id);
     // The bytes are kept once and had from both.
     for document in [original, copy] {
         let source = db
             .store
-            .newest_source(db.tenant, document.document)
+            .newest_source(Sight::whole(db.tenant), document.document)
             .await?
             .unwrap();
         assert_eq!(source.inline.as_deref(), Some(b"the same text".as_slice()));
@@ -45,7 +57,7 @@ async fn the_same_bytes_twice_are_recognised() -> anyhow::Result<()> {
     db.store.commit_run(db.tenant, &third.commit()).await?;
     let view = db
         .store
-        .get_document(db.tenant, original.document)
+        .get_document(Sight::whole(db.tenant), original.document)
         .await?
         .unwrap();
     assert_eq!(view.readings.len(), 2);
@@ -65,11 +77,15 @@ async fn the_same_bytes_twice_in_one_run_or_group_are_recognised() -> anyhow::Re
     db.store.commit_run(db.tenant, &sample.commit()).await?;
     let view = db
         .store
-        .get_document(db.tenant, other.documents[0].document)
+        .get_document(Sight::whole(db.tenant), other.documents[0].document)
         .await?
         .unwrap();
     assert_eq!(view.sources[0].duplicate_of, Some(sample.documents[0].document));
-    let run = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
+    let run = db
+        .store
+        .get_run(Sight::whole(db.tenant), sample.head.id)
+        .await?
+        .unwrap();
     assert_eq!(run.readings.len(), 2);
     assert_eq!(run.readings[0].id, run.readings[1].id);
     Ok(())
@@ -91,7 +107,7 @@ async fn a_document_shows_its_pages_and_every_run_over_it() -> anyhow::Result<()
     let document = &first.documents[0];
     let view = db
         .store
-        .get_document(db.tenant, document.document)
+        .get_document(Sight::whole(db.tenant), document.document)
         .await?
         .unwrap();
     assert_eq!(view.name.as_deref(), Some("счёт.txt"));
@@ -112,19 +128,19 @@ async fn a_document_shows_its_pages_and_every_run_over_it() -> anyhow::Result<()
     assert_eq!(page.info, first.outcome.readings[0].reading.pages[0].info);
     assert!(
         db.store
-            .get_document(db.tenant, DocumentId::new())
+            .get_document(Sight::whole(db.tenant), DocumentId::new())
             .await?
             .is_none()
     );
     assert!(
         db.store
-            .get_document(TenantId::new(), document.document)
+            .get_document(Sight::whole(TenantId::new()), document.document)
             .await?
             .is_none()
     );
     assert!(
         db.store
-            .newest_source(TenantId::new(), document.document)
+            .newest_source(Sight::whole(TenantId::new()), document.document)
             .await?
             .is_none()
     );
@@ -147,7 +163,7 @@ async fn documents_are_found_by_their_words() -> anyhow::Result<()> {
     let find = async |words: &str| -> Vec<usize> {
         let page = db
             .store
-            .list_documents(db.tenant, None, 0, Some(words))
+            .list_documents(Sight::whole(db.tenant), None, 0, Some(words))
             .await
             .unwrap();
         let place = |id| {
@@ -173,17 +189,23 @@ async fn documents_are_found_by_their_words() -> anyhow::Result<()> {
     assert_eq!(find("\0' ; -- & | ! ( \" :*").await, [] as [usize; 0]);
     let page = db
         .store
-        .list_documents(db.tenant, None, 0, Some("алматы"))
+        .list_documents(Sight::whole(db.tenant), None, 0, Some("алматы"))
         .await?;
     let hit = page.items[0].hit.as_ref().unwrap();
     assert_eq!((hit.page, hit.text.contains("Алматы")), (0, true), "{hit:?}");
 
-    let first = db.store.list_documents(db.tenant, None, 3, None).await?;
+    let first = db
+        .store
+        .list_documents(Sight::whole(db.tenant), None, 3, None)
+        .await?;
     assert_eq!(
         (first.items.len(), first.next),
         (3, Some(samples[1].documents[0].document))
     );
-    let rest = db.store.list_documents(db.tenant, first.next, 3, None).await?;
+    let rest = db
+        .store
+        .list_documents(Sight::whole(db.tenant), first.next, 3, None)
+        .await?;
     assert_eq!((rest.items.len(), rest.next), (1, None));
     assert_eq!(rest.items[0].id, samples[0].documents[0].document);
     Ok(())
@@ -201,11 +223,14 @@ async fn a_huge_page_of_distinct_words_is_kept() -> anyhow::Result<()> {
     db.store.commit_run(db.tenant, &sample.commit()).await?;
     let view = db
         .store
-        .get_document(db.tenant, sample.documents[0].document)
+        .get_document(Sight::whole(db.tenant), sample.documents[0].document)
         .await?
         .unwrap();
     assert_eq!(view.readings[0].pages[0].text, text);
-    let found = db.store.list_documents(db.tenant, None, 0, Some("слff")).await?;
+    let found = db
+        .store
+        .list_documents(Sight::whole(db.tenant), None, 0, Some("слff"))
+        .await?;
     assert_eq!(found.items.len(), 1);
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! What such a person could do is name the other tenant: hosts serve all of them. So the last wall is that no text of a client
 //! ever becomes a statement ([`texts`]); the walls before it are that whatever a host does say reaches one tenant's rows alone.
 
+mod clearances;
 mod crowd;
 mod functions;
 mod names;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use docmill_model::failure::Code;
+use docmill_store::Sight;
 use docmill_store::embedded::PrivateServer;
 use docmill_store::{Settings, Store, StoreError, migrate};
 
@@ -26,7 +27,7 @@ async fn every_call_ends_within_a_second_and_works_again_afterwards() -> anyhow:
         let (id, commit) = (sample.head.id, sample.commit());
         let (ping, read, write) = tokio::join!(
             store.ping(),
-            store.get_run(tenant, id),
+            store.get_run(Sight::whole(tenant), id),
             store.commit_run(tenant, &commit)
         );
         assert!(
@@ -43,7 +44,12 @@ async fn every_call_ends_within_a_second_and_works_again_afterwards() -> anyhow:
     let server = PrivateServer::start(&directory.path().join("pg"), |_| ()).await?;
     assert_eq!(server.url(), url);
     store.ping().await?;
-    assert!(store.get_run(tenant, before.head.id).await?.is_some());
+    assert!(
+        store
+            .get_run(Sight::whole(tenant), before.head.id)
+            .await?
+            .is_some()
+    );
     let after = sample::run("after");
     store.commit_run(tenant, &after.commit()).await?;
     Ok(())
@@ -102,7 +108,7 @@ async fn a_server_that_dies_in_the_middle_leaves_nothing_half_written() -> anyho
     .await?;
     for run in &written {
         let stored = store
-            .get_run(tenant, *run)
+            .get_run(Sight::whole(tenant), *run)
             .await?
             .expect("what was answered is there");
         let outcome = stored.outcome.unwrap();
@@ -181,7 +187,7 @@ async fn what_is_slow_is_waited_for_and_what_never_ends_is_not() -> anyhow::Resu
     let mut owner = <sqlx::PgConnection as sqlx::Connection>::connect(&db.url).await?;
     let lock = "begin; lock table docmill.run in access exclusive mode";
     sqlx::raw_sql(lock).execute(&mut owner).await?;
-    let read = |store: Store| async move { store.get_run(db.tenant, before.head.id).await };
+    let read = |store: Store| async move { store.get_run(Sight::whole(db.tenant), before.head.id).await };
     let reading = tokio::spawn(read(db.store.clone()));
     let slow = sample::run("slow");
     let writing = tokio::spawn({

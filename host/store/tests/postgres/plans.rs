@@ -5,6 +5,7 @@ use docmill_model::failure::Code;
 use docmill_model::id::{AuditId, KeyId, PipelineId};
 use docmill_model::run::Status;
 use docmill_model::value::Verdict;
+use docmill_store::Sight;
 use docmill_store::audit::{AuditFilter, NewEntry};
 use docmill_store::run::RunFilter;
 use docmill_store::{Settings, Store};
@@ -140,7 +141,7 @@ async fn runs_and_documents_are_found_through_indexes() -> anyhow::Result<()> {
     let before = scans(&db.url, "gin (words)").await;
     assert_eq!(
         store
-            .list_documents(db.tenant, None, 0, Some("слово123"))
+            .list_documents(Sight::whole(db.tenant), None, 0, Some("слово123"))
             .await?
             .items
             .len(),
@@ -153,7 +154,11 @@ async fn runs_and_documents_are_found_through_indexes() -> anyhow::Result<()> {
     for (index, filter) in questions {
         let before = scans(&db.url, index).await;
         assert_eq!(
-            store.list_runs(db.tenant, &filter).await?.items.len(),
+            store
+                .list_runs(Sight::whole(db.tenant), &filter)
+                .await?
+                .items
+                .len(),
             1,
             "{index}"
         );

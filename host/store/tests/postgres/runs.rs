@@ -6,6 +6,7 @@ use docmill_model::failure::Code;
 use docmill_model::id::{RunId, TenantId};
 use docmill_model::run::{RunHead, RunOutcome, Status};
 use docmill_model::value::Verdict;
+use docmill_store::Sight;
 use docmill_store::StoreError;
 use docmill_store::run::{RunFilter, RunSummary};
 use serde_json::Value;
@@ -30,7 +31,11 @@ async fn a_run_comes_back_as_it_was() -> anyhow::Result<()> {
     let mut sample = sample::run("Счёт на оплату № 15");
     sample.head.retain = Retain::Debug;
     db.store.commit_run(db.tenant, &sample.commit()).await?;
-    let stored = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
+    let stored = db
+        .store
+        .get_run(Sight::whole(db.tenant), sample.head.id)
+        .await?
+        .unwrap();
     assert_eq!(head(&stored.head), head(&sample.head));
     // The order of the keys too.
     assert_eq!(stored.head.params.to_string(), r#"{"z":1,"a":{"later":true}}"#);
@@ -46,7 +51,7 @@ async fn a_run_comes_back_as_it_was() -> anyhow::Result<()> {
     let artifact = &sample.outcome.artifacts[0];
     let found = db
         .store
-        .get_artifact(db.tenant, sample.head.id, artifact.id)
+        .get_artifact(Sight::whole(db.tenant), sample.head.id, artifact.id)
         .await?
         .unwrap();
     assert_eq!(
@@ -55,11 +60,16 @@ async fn a_run_comes_back_as_it_was() -> anyhow::Result<()> {
     );
     assert!(
         db.store
-            .get_artifact(db.tenant, RunId::new(), artifact.id)
+            .get_artifact(Sight::whole(db.tenant), RunId::new(), artifact.id)
             .await?
             .is_none()
     );
-    assert!(db.store.get_run(db.tenant, RunId::new()).await?.is_none());
+    assert!(
+        db.store
+            .get_run(Sight::whole(db.tenant), RunId::new())
+            .await?
+            .is_none()
+    );
     Ok(())
 }
 
@@ -68,7 +78,11 @@ async fn retain_result_keeps_logs_of_failed_attempts_only_and_no_outputs() -> an
     let db = database().await?;
     let sample = sample::run("text");
     db.store.commit_run(db.tenant, &sample.commit()).await?;
-    let stored = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
+    let stored = db
+        .store
+        .get_run(Sight::whole(db.tenant), sample.head.id)
+        .await?
+        .unwrap();
     let steps = stored.outcome.unwrap().steps;
     assert!(steps.iter().all(|step| step.output.is_none()));
     let logs: Vec<Option<&str>> = steps
@@ -111,7 +125,14 @@ async fn a_wrong_run_does_not_take_its_neighbours_along() -> anyhow::Result<()> 
         limit: 100,
         ..RunFilter::default()
     };
-    assert_eq!(db.store.list_runs(db.tenant, &filter).await?.items.len(), 40);
+    assert_eq!(
+        db.store
+            .list_runs(Sight::whole(db.tenant), &filter)
+            .await?
+            .items
+            .len(),
+        40
+    );
     Ok(())
 }
 
@@ -129,7 +150,11 @@ async fn nul_is_replaced_everywhere() -> anyhow::Result<()> {
     sample.outcome.steps[0].attempts[0].log = Some("log\0".into());
     sample.documents[0].name = Some("n\0.txt".into());
     db.store.commit_run(db.tenant, &sample.commit()).await?;
-    let stored = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
+    let stored = db
+        .store
+        .get_run(Sight::whole(db.tenant), sample.head.id)
+        .await?
+        .unwrap();
     assert_eq!(
         stored.head.params,
         serde_json::json!({"k\u{fffd}": ["v\u{fffd}"]})
@@ -150,12 +175,20 @@ async fn accepted_runs_are_finished_once() -> anyhow::Result<()> {
     db.store
         .accept_run(db.tenant, &sample.head, &sample.documents)
         .await?;
-    let stored = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
+    let stored = db
+        .store
+        .get_run(Sight::whole(db.tenant), sample.head.id)
+        .await?
+        .unwrap();
     assert!(stored.outcome.is_none());
     assert_eq!(head(&stored.head), head(&sample.head));
     // Nobody else's document comes with the finish.
     db.store.finish_accepted_run(db.tenant, &sample.commit()).await?;
-    let stored = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
+    let stored = db
+        .store
+        .get_run(Sight::whole(db.tenant), sample.head.id)
+        .await?
+        .unwrap();
     assert_eq!(stored.outcome.unwrap().fields.len(), 3);
     let again = db.store.finish_accepted_run(db.tenant, &sample.commit()).await;
     assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
@@ -172,7 +205,11 @@ async fn an_accepted_run_keeps_outputs_too() -> anyhow::Result<()> {
         .accept_run(db.tenant, &sample.head, &sample.documents)
         .await?;
     db.store.finish_accepted_run(db.tenant, &sample.commit()).await?;
-    let stored = db.store.get_run(db.tenant, sample.head.id).await?.unwrap();
+    let stored = db
+        .store
+        .get_run(Sight::whole(db.tenant), sample.head.id)
+        .await?
+        .unwrap();
     let outputs: Vec<_> = stored
         .outcome
         .unwrap()
@@ -200,7 +237,7 @@ async fn lost_runs_are_failed_and_cannot_be_finished() -> anyhow::Result<()> {
     assert_eq!(db.store.mark_lost_runs(admitted + 1).await?, 0);
     let stored = db
         .store
-        .get_run(db.tenant, sample.head.id)
+        .get_run(Sight::whole(db.tenant), sample.head.id)
         .await?
         .unwrap()
         .outcome
@@ -251,7 +288,11 @@ async fn runs_are_found_by_what_they_were_about() -> anyhow::Result<()> {
     }
     let ids: Vec<RunId> = samples.iter().map(|s| s.head.id).collect();
     let find = async |filter: RunFilter| -> Vec<usize> {
-        let page = db.store.list_runs(db.tenant, &filter).await.unwrap();
+        let page = db
+            .store
+            .list_runs(Sight::whole(db.tenant), &filter)
+            .await
+            .unwrap();
         page.items
             .iter()
             .map(|r: &RunSummary| ids.iter().position(|id| *id == r.id).unwrap())
@@ -338,7 +379,7 @@ async fn runs_are_found_by_what_they_were_about() -> anyhow::Result<()> {
     let first = db
         .store
         .list_runs(
-            db.tenant,
+            Sight::whole(db.tenant),
             &RunFilter {
                 limit: 3,
                 ..RunFilter::default()
@@ -349,7 +390,7 @@ async fn runs_are_found_by_what_they_were_about() -> anyhow::Result<()> {
     let rest = db
         .store
         .list_runs(
-            db.tenant,
+            Sight::whole(db.tenant),
             &RunFilter {
                 limit: 3,
                 cursor: first.next,
@@ -361,7 +402,10 @@ async fn runs_are_found_by_what_they_were_about() -> anyhow::Result<()> {
     assert_eq!(rest.items[0].lookups[0].value, "Семёнов Пётр Ильич");
     assert_eq!(rest.items[0].documents, [samples[0].documents[0].document]);
 
-    let empty = db.store.list_runs(db.tenant, &lookup("fio", " -, ")).await;
+    let empty = db
+        .store
+        .list_runs(Sight::whole(db.tenant), &lookup("fio", " -, "))
+        .await;
     assert!(matches!(empty, Err(StoreError::Invalid { .. })), "{empty:?}");
     let hostile = find(RunFilter {
         pipeline: Some("' or 1=1 --\0".into()),
@@ -370,7 +414,7 @@ async fn runs_are_found_by_what_they_were_about() -> anyhow::Result<()> {
     assert_eq!(hostile.await, [] as [usize; 0]);
     assert_eq!(
         db.store
-            .list_runs(TenantId::new(), &RunFilter::default())
+            .list_runs(Sight::whole(TenantId::new()), &RunFilter::default())
             .await?
             .items
             .len(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use docmill_model::access::Clearance;
 use docmill_model::definition::{Durability, Retain};
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
@@ -112,7 +113,10 @@ pub fn run(text: &str) -> Sample {
             durability: Durability::Result,
             retain: Retain::Result,
             created_at,
+            tier: Clearance::D,
             key: None,
+            user: None,
+            subject: None,
             client_ip: Some("2001:db8::1".parse().unwrap()),
             request: RequestId::new(),
             params: serde_json::json!({"z": 1, "a": {"later": true}}),

@@ -24,6 +24,7 @@ mod samples;
 mod silence;
 mod storage;
 mod tenant;
+mod tiers;
 mod truth;
 mod usage;
 mod walk;

@@ -276,3 +276,25 @@ async fn seeds_follow_from_what_a_call_can_see_and_from_nothing_else() {
     let other = go(&base.replace("{a: x}", "{a: y}"), tenant, params(1)).await;
     assert_ne!(first[1], other[1], "earlier fields are inputs too");
 }
+
+#[tokio::test]
+async fn a_result_is_used_again_within_its_tier_and_not_by_who_may_not_see_it() {
+    let (executor, asked) = executor().await;
+    let definition = "{name: p, steps: [{id: parse, use: t/parse@1}]}";
+    let mut reused = Vec::new();
+    for reuse in [
+        Some(Clearance::A),
+        Some(Clearance::A),
+        Some(Clearance::D),
+        None,
+        None,
+        Some(Clearance::D),
+    ] {
+        let context = RunContext { reuse, ..context() };
+        let (outcome, _) = execute(&executor, tenant(), &planned(definition), one_file("x"), context).await;
+        assert_eq!(outcome.error, None);
+        reused.push(outcome.steps[0].attempts[0].reused);
+    }
+    assert_eq!(reused, [false, true, false, false, false, true]);
+    assert_eq!(asked.count("t/parse"), 4);
+}

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use docmill_harness::database_with;
 use docmill_model::definition::{Definition, Durability};
 use docmill_model::id::{KeyId, RunId, TenantId};
+use docmill_store::Sight;
 use docmill_store::run::RunFilter;
 use docmill_store::who::NewKey;
 use docmill_store::{Settings, Store, StoreError};
@@ -114,8 +115,16 @@ impl Client {
                 }
             }
             4 => {
-                let _ = timeout(patience, store.list_documents(tenant, None, 20, Some(&self.name))).await;
-                let _ = timeout(patience / 2, store.list_runs(tenant, &RunFilter::default())).await;
+                let _ = timeout(
+                    patience,
+                    store.list_documents(Sight::whole(tenant), None, 20, Some(&self.name)),
+                )
+                .await;
+                let _ = timeout(
+                    patience / 2,
+                    store.list_runs(Sight::whole(tenant), &RunFilter::default()),
+                )
+                .await;
             }
             5 => {
                 // Accepted, then finished: twice, the second time in vain.
@@ -146,7 +155,7 @@ impl Client {
             7 => {
                 let whose = self.roll(TENANTS as u64) as usize;
                 let (owner, foreign, key) = self.foreign[whose];
-                let found = self.heard(store.get_run(tenant, foreign).await);
+                let found = self.heard(store.get_run(Sight::whole(tenant), foreign).await);
                 if let Some(found) = found {
                     assert_eq!(found.is_some(), owner == tenant, "a run of another tenant");
                 }
@@ -165,7 +174,7 @@ impl Client {
                     limit: 50,
                     ..RunFilter::default()
                 };
-                let runs = self.heard(store.list_runs(tenant, &filter).await);
+                let runs = self.heard(store.list_runs(Sight::whole(tenant), &filter).await);
                 let runs = runs.map(|page| page.items).unwrap_or_default();
                 self.own(runs.into_iter().map(|run| Some(run.pipeline)));
             }
@@ -175,15 +184,19 @@ impl Client {
                     lookups: vec![("tenant".into(), "tenant".into())],
                     ..RunFilter::default()
                 };
-                let runs = self.heard(store.list_runs(tenant, &filter).await);
+                let runs = self.heard(store.list_runs(Sight::whole(tenant), &filter).await);
                 let runs = runs.map(|page| page.items).unwrap_or_default();
                 self.own(runs.into_iter().map(|run| Some(run.pipeline)));
-                let found = self.heard(store.list_documents(tenant, None, 20, Some("tenant")).await);
+                let found = self.heard(
+                    store
+                        .list_documents(Sight::whole(tenant), None, 20, Some("tenant"))
+                        .await,
+                );
                 let found = found.map(|page| page.items).unwrap_or_default();
                 self.own(found.into_iter().map(|document| document.name));
             }
             11 => {
-                let documents = self.heard(store.list_documents(tenant, None, 20, None).await);
+                let documents = self.heard(store.list_documents(Sight::whole(tenant), None, 20, None).await);
                 let documents = documents.map(|page| page.items).unwrap_or_default();
                 self.own(documents.into_iter().map(|document| document.name));
             }
@@ -400,7 +413,7 @@ async fn fifty_tenants_on_eight_connections_never_meet() -> anyhow::Result<()> {
             ..RunFilter::default()
         };
         loop {
-            let page = db.store.list_runs(client.tenant, &filter).await?;
+            let page = db.store.list_runs(Sight::whole(client.tenant), &filter).await?;
             client.own(page.items.iter().map(|run| Some(run.pipeline.clone())));
             listed.extend(page.items.iter().map(|run| run.id));
             filter.cursor = page.next;

@@ -2,6 +2,7 @@
 
 use docmill_model::digest::Digest;
 use docmill_model::id::RequestId;
+use docmill_store::Sight;
 use docmill_store::run::RunFilter;
 use docmill_store::who::{AuditEntry, Credential, NewKey, TenantChange};
 
@@ -25,11 +26,14 @@ async fn a_text_that_reads_like_a_statement_is_a_text() -> anyhow::Result<()> {
         "%x%".to_owned(),
     ];
     let theirs = store
-        .list_runs(world.victim.id, &RunFilter::default())
+        .list_runs(Sight::whole(world.victim.id), &RunFilter::default())
         .await?
         .items;
     let their_runs: Vec<_> = theirs.iter().map(|run| run.id).collect();
-    let theirs = store.list_documents(world.victim.id, None, 0, None).await?.items;
+    let theirs = store
+        .list_documents(Sight::whole(world.victim.id), None, 0, None)
+        .await?
+        .items;
     let their_documents: Vec<_> = theirs.iter().map(|document| document.id).collect();
     assert!(their_runs.len() >= 6 && their_documents.len() >= 6);
     for attack in &attacks {
@@ -40,16 +44,23 @@ async fn a_text_that_reads_like_a_statement_is_a_text() -> anyhow::Result<()> {
             ..RunFilter::default()
         };
         assert!(
-            store.list_runs(other, &filter).await?.items.is_empty(),
+            store
+                .list_runs(Sight::whole(other), &filter)
+                .await?
+                .items
+                .is_empty(),
             "{attack}"
         );
         let filter = RunFilter {
             lookups: vec![("animal".into(), attack.clone())],
             ..RunFilter::default()
         };
-        let found = store.list_runs(other, &filter).await?.items;
+        let found = store.list_runs(Sight::whole(other), &filter).await?.items;
         assert!(!found.iter().any(|run| their_runs.contains(&run.id)), "{attack}");
-        let found = store.list_documents(other, None, 0, Some(attack)).await?.items;
+        let found = store
+            .list_documents(Sight::whole(other), None, 0, Some(attack))
+            .await?
+            .items;
         assert!(
             !found
                 .iter()
@@ -95,21 +106,26 @@ async fn a_text_that_reads_like_a_statement_is_a_text() -> anyhow::Result<()> {
         run.outcome.checks[0].reason.clone_from(attack);
         run.documents[0].digest = Digest::of(attack.as_bytes());
         store.commit_run(other, &run.commit()).await?;
-        let kept = store.get_run(other, run.head.id).await?.unwrap();
+        let kept = store.get_run(Sight::whole(other), run.head.id).await?.unwrap();
         assert_eq!(kept.outcome.unwrap().checks[0].reason, *attack);
         let filter = RunFilter {
             lookups: vec![(attack.clone(), attack.clone())],
             ..RunFilter::default()
         };
-        let found = store.list_runs(other, &filter).await?.items;
+        let found = store.list_runs(Sight::whole(other), &filter).await?.items;
         assert!(found.iter().all(|found| found.id == run.head.id), "{attack}");
     }
     // Nobody is anybody else since.
     assert_eq!(store.get_tenant(other).await?.name, world.other.mark);
-    assert!(store.get_run(other, world.victim.sample.head.id).await?.is_none());
     assert!(
         store
-            .get_run(world.stranger, world.victim.sample.head.id)
+            .get_run(Sight::whole(other), world.victim.sample.head.id)
+            .await?
+            .is_none()
+    );
+    assert!(
+        store
+            .get_run(Sight::whole(world.stranger), world.victim.sample.head.id)
             .await?
             .is_none()
     );

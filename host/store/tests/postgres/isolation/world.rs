@@ -163,6 +163,13 @@ pub async fn act_for(connection: &mut PgConnection, tenant: Option<TenantId>) {
     run(connection, &set).await.unwrap();
 }
 
+/// From here on, the connection sees so much, besides.
+pub async fn cleared_for(connection: &mut PgConnection, clearance: Clearance) {
+    run(connection, &format!("set app.clearance = '{clearance}'"))
+        .await
+        .unwrap();
+}
+
 /// The code and the words of a refusal.
 pub fn refusal<T: std::fmt::Debug>(result: Result<T, sqlx::Error>) -> (String, String) {
     let error = result.expect_err("a refusal");
@@ -281,7 +288,7 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
 }
 
 /// The id as if it had been made at that time: its first 48 bits are milliseconds.
-fn at_time(id: RunId, milliseconds: i64) -> RunId {
+pub fn at_time(id: RunId, milliseconds: i64) -> RunId {
     let rest = id.uuid().as_u128() & ((1 << 80) - 1);
     Uuid::from_u128((u128::try_from(milliseconds).unwrap() << 80) | rest).into()
 }

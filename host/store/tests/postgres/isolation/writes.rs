@@ -1,10 +1,11 @@
 //! Writing for another tenant, and finding out by writing what another tenant has.
 
+use docmill_model::access::Clearance;
 use docmill_model::id::TenantId;
 use serde_json::{Value as Json, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::world::{Tenant, World, act_for, names, refusal, run, texts};
+use super::world::{Tenant, World, act_for, cleared_for, names, refusal, run, texts};
 
 /// The columns that can be written; PostgreSQL makes the others itself.
 async fn columns(owner: &mut PgConnection, table: &str) -> String {
@@ -98,6 +99,8 @@ async fn a_row_with_the_ids_of_another_tenants_is_as_good_as_any() -> anyhow::Re
     let before = world.everything_of(&world.victim).await;
     let (mut owner, mut host) = (world.owner().await, world.host().await);
     act_for(&mut host, Some(world.other.id)).await;
+    // As the platform writes: what is given back is what somebody may see.
+    cleared_for(&mut host, Clearance::S).await;
     let mut inserted = 0;
     for table in writable(&mut owner).await {
         let columns = columns(&mut owner, &table).await;

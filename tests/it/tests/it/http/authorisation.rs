@@ -317,6 +317,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         ("GET", "/v1/runs/{id}/artifacts/{artifact}"),
         ("GET", "/v1/documents/{id}"),
         ("GET", "/v1/documents/{id}/source"),
+        ("PATCH", "/v1/documents/{id}"),
         ("GET", "/v1/pipelines/{name}"),
         ("GET", "/v1/pipelines/{name}/versions"),
         ("POST", "/v1/pipelines/{name}/runs"),

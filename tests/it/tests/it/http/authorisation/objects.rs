@@ -131,6 +131,7 @@ impl Objects {
                 r#"{"email": "new@example.org", "name": "New", "role": "viewer"}"#,
             ),
             "PATCH /v1/users/{id}" => call.body("application/json", r#"{"role": "viewer"}"#),
+            "PATCH /v1/documents/{id}" => call.body("application/json", r#"{"tier": "D"}"#),
             "PATCH /v1/me" => call.body("application/json", r#"{"name": "Me"}"#),
             "POST /v1/keys/{id}/rotate" => call.body("application/json", "{}"),
             "POST /v1/sessions" => call,
