@@ -6,6 +6,7 @@
 mod clients;
 mod cold;
 mod fairness;
+mod hidden;
 mod http;
 mod invoke;
 mod load;
@@ -59,6 +60,10 @@ const BENCHES: &[Bench] = &[
         about: "a tenant's runs beside one that sends a hundred times its share",
     },
     Bench {
+        name: "hidden",
+        about: "refusals of what may not be seen beside those of what is not there",
+    },
+    Bench {
         name: "pdf",
         about: "the PDF parser in the sandbox beside the same code compiled natively",
     },
@@ -97,6 +102,7 @@ fn dispatch() -> Result<()> {
             "durable" => http::measure(true),
             "spinners" => spinners::measure(),
             "fairness" => fairness::measure(),
+            "hidden" => hidden::measure(),
             _ => pdf::measure(),
         };
         match figures {

@@ -1,8 +1,9 @@
 //! Hot questions are answered through the index that was made for them, once there are rows enough for it to matter.
 
 use docmill_harness::database;
+use docmill_model::access::Clearance;
 use docmill_model::failure::Code;
-use docmill_model::id::{AuditId, KeyId, PipelineId};
+use docmill_model::id::{AuditId, KeyId, PipelineId, UserId};
 use docmill_model::run::Status;
 use docmill_model::value::Verdict;
 use docmill_store::Sight;
@@ -56,6 +57,7 @@ async fn runs_and_documents_are_found_through_indexes() -> anyhow::Result<()> {
         .save_pipeline(db.tenant, &definition("rare"), "", None)
         .await?
         .pipeline;
+    let (usual, key, user) = (KeyId::new(), KeyId::new(), UserId::new());
     let mut commits = Vec::new();
     for n in 0..4_000_u32 {
         let of = |pipeline: PipelineId, name: &str| {
@@ -72,6 +74,10 @@ async fn runs_and_documents_are_found_through_indexes() -> anyhow::Result<()> {
         if n == 8 {
             sample = sample.failed(Code::StackOverflow);
         }
+        // Most are of one key, and of nobody in particular.
+        sample.head.key = Some(if n == 10 { key } else { usual });
+        sample.head.user = (n == 11).then_some(user);
+        sample.head.subject = (n == 12).then(|| "anna".to_owned());
         if n == 9 {
             sample.outcome.verdict = Some(Verdict::Undecided);
         }
@@ -137,35 +143,45 @@ async fn runs_and_documents_are_found_through_indexes() -> anyhow::Result<()> {
                 ..RunFilter::default()
             },
         ),
+        (
+            "(tenant_id, key_id, id)",
+            RunFilter {
+                key: Some(key),
+                ..RunFilter::default()
+            },
+        ),
+        (
+            "(tenant_id, user_id, id)",
+            RunFilter {
+                user: Some(user),
+                ..RunFilter::default()
+            },
+        ),
+        (
+            "(tenant_id, subject, id)",
+            RunFilter {
+                subject: Some("anna".into()),
+                ..RunFilter::default()
+            },
+        ),
     ];
-    let before = scans(&db.url, "gin (words)").await;
-    assert_eq!(
-        store
-            .list_documents(Sight::whole(db.tenant), None, 0, Some("слово123"))
-            .await?
-            .items
-            .len(),
-        4
-    );
-    assert!(
-        used_since(&store, &db.url, "gin (words)", before).await,
-        "the words were not used"
-    );
-    for (index, filter) in questions {
-        let before = scans(&db.url, index).await;
-        assert_eq!(
-            store
-                .list_runs(Sight::whole(db.tenant), &filter)
-                .await?
-                .items
-                .len(),
-            1,
-            "{index}"
-        );
+    // Whoever asks: who sees everything, and who sees what everybody sees, whom a policy asks about each row.
+    for sight in [Sight::whole(db.tenant), Sight::of(db.tenant, Clearance::D)] {
+        let before = scans(&db.url, "gin (words)").await;
+        let found = store.list_documents(sight, None, 0, Some("слово123")).await?;
+        assert_eq!(found.items.len(), 4);
         assert!(
-            used_since(&store, &db.url, index, before).await,
-            "{index} was not used"
+            used_since(&store, &db.url, "gin (words)", before).await,
+            "the words were not used, {sight:?}"
         );
+        for (index, filter) in &questions {
+            let before = scans(&db.url, index).await;
+            assert_eq!(store.list_runs(sight, filter).await?.items.len(), 1, "{index}");
+            assert!(
+                used_since(&store, &db.url, index, before).await,
+                "{index} was not used, {sight:?}"
+            );
+        }
     }
     Ok(())
 }

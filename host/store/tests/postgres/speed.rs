@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use docmill_harness::database;
+use docmill_model::access::Clearance;
 use docmill_model::id::{AuditId, DocumentId, KeyId, RequestId};
+use docmill_store::Sight;
 use docmill_store::audit::{Head, NewEntry};
+use docmill_store::run::RunFilter;
 use sqlx::postgres::PgPoolOptions;
 
 use crate::sample::{self, Sample};
@@ -202,5 +205,93 @@ async fn of_sealing_and_verifying() -> anyhow::Result<()> {
         "µs for each entry: written {written:.1}, sealed {sealed:.1}, verified {:.1}",
         each(begun)
     );
+    Ok(())
+}
+
+/// What it costs to be asked about: the same questions of who sees everything, whom no policy asks about each row, and of who
+/// sees half of it.
+#[tokio::test]
+#[ignore = "run by hand"]
+async fn of_reading_under_tiers() -> anyhow::Result<()> {
+    let db = database().await?;
+    let mut commits = Vec::new();
+    for n in 0..SAMPLES {
+        let mut sample = small(n, true).found_by("fio", &format!("Человек Номер{}", n % 500));
+        sample.head.tier = if n % 2 == 0 { Clearance::D } else { Clearance::A };
+        let store = db.store.clone();
+        commits.push(tokio::spawn(async move {
+            store
+                .commit_run(db.tenant, &sample.commit())
+                .await
+                .map(|_| sample)
+        }));
+        if commits.len() == 500 {
+            for commit in commits.drain(..commits.len() - 1) {
+                commit.await??;
+            }
+        }
+    }
+    let mut last = None;
+    for commit in commits {
+        last = Some(commit.await??)
+            .filter(|s| s.head.tier == Clearance::D)
+            .or(last);
+    }
+    let last = last.unwrap();
+    let mut owner = <sqlx::PgConnection as sqlx::Connection>::connect(&db.url).await?;
+    sqlx::raw_sql("vacuum analyze").execute(&mut owner).await?;
+    let store = &db.store;
+    let filter = |lookups: &[(&str, &str)]| RunFilter {
+        lookups: lookups
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect(),
+        ..RunFilter::default()
+    };
+    let (all, some) = (filter(&[]), filter(&[("fio", "номер123")]));
+    for clearance in [Clearance::S, Clearance::D] {
+        let sight = Sight::of(db.tenant, clearance);
+        let mut times: Vec<Vec<u128>> = vec![Vec::new(); 6];
+        for _ in 0..200 {
+            let mut begun = Instant::now();
+            let mut lap = |n: usize| {
+                times[n].push(begun.elapsed().as_micros());
+                begun = Instant::now();
+            };
+            store.list_runs(sight, &all).await?;
+            lap(0);
+            store.list_runs(sight, &some).await?;
+            lap(1);
+            store.list_documents(sight, None, 0, None).await?;
+            lap(2);
+            store.list_documents(sight, None, 0, Some("Счёт 123")).await?;
+            lap(3);
+            store.get_run(sight, last.head.id).await?.unwrap();
+            lap(4);
+            store
+                .get_document(sight, last.documents[0].document)
+                .await?
+                .unwrap();
+            lap(5);
+        }
+        let medians = times.iter_mut().map(|times| {
+            times.sort_unstable();
+            times[times.len() / 2]
+        });
+        let names = [
+            "list runs",
+            "by look-up",
+            "list documents",
+            "by words",
+            "one run",
+            "one document",
+        ];
+        let told: Vec<String> = names
+            .iter()
+            .zip(medians)
+            .map(|(name, us)| format!("{name} {us} µs"))
+            .collect();
+        println!("cleared for {clearance}: {}", told.join(", "));
+    }
     Ok(())
 }
