@@ -104,11 +104,11 @@ begin
             select s.*, o.id as known, o.document_id as known_document
             from unnest(sources) s
             left join lateral (
-                select o.id, o.document_id
-                from docmill.source o
-                join docmill.document d on d.tenant_id = o.tenant_id and d.id = o.document_id
+                select o.id, o.document_id from docmill.source o
                 where o.tenant_id = tenant and o.digest = s.digest and o.duplicate_of is null
-                    and d.tier = s.tier::docmill.tier
+                    and s.tier = (
+                        select d.tier::text from docmill.document d
+                        where d.tenant_id = o.tenant_id and d.id = o.document_id)
                 order by o.id limit 1
             ) o on true
         ), placed as (

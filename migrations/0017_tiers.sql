@@ -36,18 +36,29 @@ create policy tier_change on docmill.run as restrictive for update to docmill_ap
     using (tier <= (select docmill.current_clearance())) with check (tier <= (select docmill.current_clearance()));
 
 -- What belongs to a document or a run is seen by whoever sees that: the subqueries are under the policies of the tables that
--- they ask. Who sees everything is not asked again for each row.
-create policy tier on docmill.source as restrictive for select to docmill_app
-    using ((select docmill.current_clearance()) = 'S' or exists (
-        select from docmill.document d where d.tenant_id = source.tenant_id and d.id = source.document_id));
+-- they ask. Who sees everything is not asked again for each row. Sources and readings are asked through functions: runs are
+-- written by statements that look both up, each made ready anew, and a function that is not called costs them nothing.
+create function docmill.sees_document(of_tenant uuid, wanted uuid) returns boolean
+    language plpgsql stable parallel safe
+    as $$ begin return exists (select from docmill.document d where d.tenant_id = of_tenant and d.id = wanted); end $$;
+grant execute on function docmill.sees_document(uuid, uuid) to docmill_app;
 
--- The same bytes have the same readings. Copies are made within a tier only, but each can be given another one later.
+-- Whether somebody sees a document with these bytes: copies are made within a tier only, but each can be given another one
+-- later.
+create function docmill.sees_bytes(of_tenant uuid, first_source uuid) returns boolean
+    language plpgsql stable parallel safe
+    as $$
+begin
+    return exists (select from docmill.source s where s.tenant_id = of_tenant and s.id = first_source)
+        or exists (select from docmill.source s where s.tenant_id = of_tenant and s.duplicate_of = first_source);
+end
+$$;
+grant execute on function docmill.sees_bytes(uuid, uuid) to docmill_app;
+
+create policy tier on docmill.source as restrictive for select to docmill_app
+    using ((select docmill.current_clearance()) = 'S' or docmill.sees_document(tenant_id, document_id));
 create policy tier on docmill.reading as restrictive for select to docmill_app
-    using ((select docmill.current_clearance()) = 'S'
-        or exists (
-            select from docmill.source s where s.tenant_id = reading.tenant_id and s.id = reading.source_id)
-        or exists (
-            select from docmill.source s where s.tenant_id = reading.tenant_id and s.duplicate_of = reading.source_id));
+    using ((select docmill.current_clearance()) = 'S' or docmill.sees_bytes(tenant_id, source_id));
 
 create policy tier on docmill.page as restrictive for select to docmill_app
     using ((select docmill.current_clearance()) = 'S' or exists (

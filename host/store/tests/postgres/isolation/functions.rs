@@ -71,6 +71,8 @@ const INVOKERS: &[&str] = &[
     "keep_usage",
     "millis",
     "owners",
+    "sees_bytes",
+    "sees_document",
     "time_at",
     "words_of",
     "write_runs",
