@@ -14,8 +14,8 @@ use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    audit, console, documents, keys, me, pages, pipelines, plugins, presets, probes, quotas, runs, sessions, tenant, usage,
-    users,
+    audit, console, documents, keys, me, pages, pipelines, plugins, presets, probes, quotas, runs, sessions,
+    tenant, usage, users,
 };
 
 fn all() -> OpenApiRouter<ApiState> {

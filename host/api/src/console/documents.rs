@@ -40,7 +40,7 @@ pub async fn list(
     query.finish()?;
     let listed = state
         .store()
-        .list_documents(visitor.tenant(), cursor, limit, words_asked.as_deref())
+        .list_documents(visitor.sight(), cursor, limit, words_asked.as_deref())
         .await;
     let page = listed.map_err(|e| e.failure())?;
     let next = page.next.map(|id| id.to_string());
@@ -85,7 +85,7 @@ pub async fn show(
     let missing = || Problem::new(Code::NotFound, format!("there is no document {id}"));
     let found = state
         .store()
-        .get_document(visitor.tenant(), id)
+        .get_document(visitor.sight(), id)
         .await
         .map_err(|e| e.failure())?;
     let view = found.ok_or_else(missing)?;

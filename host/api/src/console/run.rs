@@ -61,7 +61,7 @@ pub async fn show(
     let id: RunId = id_of(&id)?;
     let found = state
         .store()
-        .get_run(visitor.tenant(), id)
+        .get_run(visitor.sight(), id)
         .await
         .map_err(|e| e.failure())?;
     let run = found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no run {id}")))?;
@@ -84,7 +84,7 @@ async fn pages(
     let documents: BTreeSet<DocumentId> = run.readings.iter().map(|reading| reading.document).collect();
     let mut pages = Vec::new();
     for document in documents.into_iter().take(MAX_DOCUMENTS) {
-        let found = state.store().get_document(visitor.tenant(), document).await;
+        let found = state.store().get_document(visitor.sight(), document).await;
         let Some(view) = found.map_err(|e| e.failure())? else {
             continue;
         };

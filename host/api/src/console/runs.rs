@@ -33,7 +33,7 @@ pub async fn list(
     filter.lookups.extend(name.clone().zip(value.clone()));
     let page = state
         .store()
-        .list_runs(visitor.tenant(), &filter)
+        .list_runs(visitor.sight(), &filter)
         .await
         .map_err(|e| e.failure())?;
     let asked = address.query().unwrap_or_default();

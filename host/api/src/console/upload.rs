@@ -125,9 +125,13 @@ pub async fn run(
     request: Request,
 ) -> Result<Response, Problem> {
     let (token, zone) = (visitor.token().clone(), visitor.zone().to_owned());
-    let made = runs::answer(&state, visitor.caller(), &name, Asked::default(), async |definition| {
-        upload::read_form(&state, definition, request, &token).await
-    });
+    let made = runs::answer(
+        &state,
+        visitor.caller(),
+        &name,
+        runs::Asked::default(),
+        async |definition| upload::read_form(&state, definition, request, &token).await,
+    );
     let (answer, seen) = match made.await {
         Ok(made) => made,
         // It is kept, with why it failed.

@@ -155,7 +155,8 @@ async fn a_person_finds_their_way_by_keyboard() {
     looked_at(&mut page, "run").await;
 
     // From a field to its quote in the document, and back.
-    page.tab_to("e.closest('.quote') && e.closest('li').id.startsWith('f')").await;
+    page.tab_to("e.closest('.quote') && e.closest('li').id.startsWith('f')")
+        .await;
     let quote = page
         .value("document.activeElement.textContent.slice(1, -1)")
         .await;
