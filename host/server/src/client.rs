@@ -79,6 +79,11 @@ impl Client {
         &self.base
     }
 
+    /// The platform inside this process, if there is one.
+    pub fn platform(&self) -> Option<&Platform> {
+        self.platform.as_ref()
+    }
+
     /// GET, as JSON.
     pub async fn get(&self, path: &str) -> Result<Json> {
         self.send(self.http.get(self.full(path))).await

@@ -83,7 +83,10 @@ pub async fn show(
             limit: LAST_RUNS,
             ..RunFilter::default()
         };
-        let page = store.list_runs(visitor.sight(), &filter).await.map_err(|e| e.failure())?;
+        let page = store
+            .list_runs(visitor.sight(), &filter)
+            .await
+            .map_err(|e| e.failure())?;
         also_read(&state, &visitor, "run.list", "runs").await?;
         Some(page.items)
     } else {

@@ -75,6 +75,7 @@ pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
     if let (Some(secret), Some((sample, run))) = (neighbour, last) {
         let theirs = client.with_key(secret.expose())?;
         say(&neighbour::apart(&client, &theirs, sample, &run, style).await?);
+        say(&neighbour::limited(&client, &theirs, style).await?);
         say(&neighbour::bill(&client, style).await?);
     }
     let seconds = started.elapsed().as_secs_f64();

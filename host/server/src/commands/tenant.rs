@@ -174,7 +174,7 @@ async fn told(platform: &Platform, row: TenantRow) -> Result<Json> {
 }
 
 /// Changes what an organisation may use; all of it or, if one value is wrong, nothing.
-async fn limit(platform: &Platform, name: &str, settings: &[String]) -> Result<Json> {
+pub async fn limit(platform: &Platform, name: &str, settings: &[String]) -> Result<Json> {
     let wrong = |said: String| Failure::new(Code::MalformedRequest, said);
     let id = named(platform, name).await?;
     let before = platform.store.get_tenant(id).await?;

@@ -41,6 +41,8 @@ fn every_sample_comes_out_as_its_truth_says_and_the_second_start_is_quick() {
         " MiB",
         "✓ it asks for your run",
         "(not-found)",
+        "neighbour sends more and is told",
+        "(quota-exceeded)",
         "What your organisation used this month",
         "total",
         "docmill run YOUR.pdf",

@@ -1,14 +1,21 @@
 //! What the demo shows of organisations: one does not see what another has, and each has its own bill.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result, ensure};
 use docmill_model::failure::{Code, Failure};
 use docmill_samples::Sample;
 use serde_json::Value as Json;
 
 use crate::client::{Client, segment};
+use crate::commands::tenant::limit;
 use crate::commands::usage::sheet;
 use crate::show::{Style, list, text};
 
+/// Requests a second that the neighbour is allowed.
+const PER_SECOND: u32 = 2;
+/// By then a quota holds.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The other organisation's name.
 pub const NAME: &str = "neighbour";
 
@@ -48,6 +55,39 @@ pub async fn apart(
         counted(listed.len()),
         head(run),
         head(&own),
+    ))
+}
+
+/// Has the operator allow the neighbour two requests a second, and the neighbour send more.
+///
+/// # Errors
+/// When it is not refused; when the server does not answer.
+pub async fn limited(ours: &Client, theirs: &Client, style: Style) -> Result<String> {
+    let platform = ours.platform().context("the platform is not in this process")?;
+    limit(platform, NAME, &[format!("requests_per_second={PER_SECOND}")]).await?;
+    let begun = Instant::now();
+    let mut answered = 0_u32;
+    // The host looks at limits about once a second.
+    let refused = loop {
+        match theirs.get("/v1/me").await {
+            Ok(_) => answered += 1,
+            Err(error) => break error.downcast::<Failure>()?,
+        }
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "a quota did not hold: {answered} requests were answered"
+        );
+    };
+    limit(platform, NAME, &["requests_per_second=default".to_owned()]).await?;
+    ensure!(
+        refused.code == Code::QuotaExceeded,
+        "instead of a quota, this was said: {refused}"
+    );
+    let heading = style.bold(&format!(
+        "A quota: docmill tenant set {NAME} requests_per_second={PER_SECOND}"
+    ));
+    Ok(format!(
+        "\n{heading}\n  ✓ {NAME} sends more and is told: {refused}\n"
     ))
 }
 

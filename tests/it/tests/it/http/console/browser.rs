@@ -115,12 +115,14 @@ async fn a_person_finds_their_way_by_keyboard() {
     page.go(&format!("{site}/console")).await;
     page.until("location.pathname == '/console/sign-in'").await;
     looked_at(&mut page, "sign-in").await;
-    // The field has the focus already.
+    // The field has the focus by itself.
+    page.until("document.activeElement.id == 'key'").await;
     page.write("dm_wrong").await;
     page.press("Enter").await;
     page.until("document.querySelector('[role=alert]')").await;
     // The browser itself says that the answer was a 401.
     assert!(page.complaints.drain(..).all(|said| said.contains("401")));
+    page.until("document.activeElement.id == 'key'").await;
     page.write(&host.key).await;
     page.press("Enter").await;
     page.until("location.pathname == '/console/pipelines'").await;
