@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::TenantId;
+use docmill_oidc::{MAX_TOKEN_BYTES, Refused, Verifier};
 use docmill_quota::Tenant;
 use docmill_runs::Acting;
 use docmill_runs::now;
@@ -18,7 +19,7 @@ use docmill_store::who::{self, Credential, Ended};
 use crate::language::Language;
 use crate::observe::Context;
 use crate::problem::Problem;
-use crate::state::{ApiState, Seen};
+use crate::state::{ApiState, Seen, SignOn};
 
 /// Longest key that is looked at.
 const MAX_SECRET: usize = 200;
@@ -154,8 +155,16 @@ async fn ask(state: &ApiState, secret: &str, peer: Option<IpAddr>) -> Result<See
         // Who guesses does not get to the database any more. Keys that this host knows are not asked for, and go on.
         quotas.limiter().may_try(peer)?;
     }
-    let found = state.store().authenticate(secret).await;
-    let caller = match found.map_err(|e| e.failure())? {
+    let found = match state.settings().sign_on.as_ref() {
+        Some(sign_on) if Verifier::is_token(secret) => vouched(state, sign_on, secret).await,
+        _ => state.store().authenticate(secret).await.map_err(|e| e.failure()),
+    };
+    if let (Err(failure), Some(peer)) = (&found, peer)
+        && failure.code == Code::Unauthenticated
+    {
+        quotas.limiter().tried(peer);
+    }
+    let caller = match found? {
         Credential::Valid(caller) => Arc::new(*caller),
         Credential::Ended(why) => return Err(ended(why)),
         Credential::Unknown => {
@@ -182,6 +191,31 @@ async fn ask(state: &ApiState, secret: &str, peer: Option<IpAddr>) -> Result<See
         tenant: quotas.tenant(caller.tenant).await?,
         who: caller,
     })
+}
+
+/// Whom the issuer of this token vouches for.
+async fn vouched(state: &ApiState, sign_on: &SignOn, token: &str) -> Result<Credential, Failure> {
+    let person = sign_on.verifier.verify(token).await.map_err(|refused| match refused {
+        Refused::Invalid(said) => Failure::new(Code::Unauthenticated, said),
+        Refused::Away(_) => {
+            let said = "the keys of the issuer that this token names cannot be had now; the log tells why";
+            let mut failure = Failure::new(Code::IdentityUnavailable, said);
+            failure.retry_after_ms = Some(10_000);
+            failure
+        }
+    })?;
+    let found = state
+        .store()
+        .person(&sign_on.tenant, &person.email, person.expires_at)
+        .await;
+    match found.map_err(|e| e.failure())? {
+        Credential::Unknown => {
+            let shown: String = person.email.chars().filter(|c| !c.is_control()).take(254).collect();
+            let said = format!("the token is good, but there is no user {shown}: ask an owner to add you");
+            Err(Failure::new(Code::Unauthenticated, said))
+        }
+        known => Ok(known),
+    }
 }
 
 /// Only who has the secret is told.
@@ -214,7 +248,8 @@ fn secret(parts: &Parts) -> Result<&str, Problem> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, secret)| secret.trim())
         .filter(|secret| {
-            (1..=MAX_SECRET).contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_graphic())
+            let most = if Verifier::is_token(secret) { MAX_TOKEN_BYTES } else { MAX_SECRET };
+            (1..=most).contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_graphic())
         })
         .ok_or_else(|| refuse("the header Authorization is not of the form `Bearer <key>`"))
 }

@@ -52,5 +52,5 @@ mod users;
 pub use quotas::quota_list;
 pub use routes::{openapi, router};
 pub use serve::serve;
-pub use state::{ApiState, Readiness, Settings};
+pub use state::{ApiState, Readiness, Settings, SignOn};
 pub use tenant::tenant_body;

@@ -9,6 +9,7 @@ use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::TenantId;
 use docmill_model::size::ByteSize;
+use docmill_oidc::Verifier;
 use docmill_quota::Tenant;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub parts: usize,
     /// Most connections at once; more wait to be accepted. `connections_max`
     pub connections: usize,
+    /// Who vouches for people beside docmill's own keys. `oidc_issuer`, `oidc_audience`, `oidc_tenant`
+    pub sign_on: Option<SignOn>,
     /// How long a key is taken as valid before the store is asked again: the longest time that a revoked key still works on
     /// other hosts. Fixed: what revoking promises is the same everywhere, and a question every 5 s for each key costs nothing.
     pub caller_age: Duration,
@@ -65,10 +68,20 @@ impl Default for Settings {
             head: Duration::from_secs(10),
             parts: 256,
             connections: 4096,
+            sign_on: None,
             caller_age: Duration::from_secs(5),
             caller_grace: Duration::from_secs(600),
         }
     }
+}
+
+/// An issuer of tokens, and the organisation whose users it vouches for.
+#[derive(Debug, Clone)]
+pub struct SignOn {
+    /// Of its tokens.
+    pub verifier: Verifier,
+    /// The organisation's name.
+    pub tenant: String,
 }
 
 /// Who calls, and what their tenant may use.

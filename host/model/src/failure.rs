@@ -154,6 +154,8 @@ codes! {
     // The platform's own.
     /// PostgreSQL does not answer.
     StoreUnavailable = "store-unavailable", 503;
+    /// Whoever vouches for people does not answer.
+    IdentityUnavailable = "identity-unavailable", 503;
     /// The blob store does not answer.
     BlobUnavailable = "blob-unavailable", 503;
     /// No space is left for blobs.
@@ -171,6 +173,7 @@ impl Code {
                 | Self::Overloaded
                 | Self::QuotaExceeded
                 | Self::StoreUnavailable
+                | Self::IdentityUnavailable
                 | Self::BlobUnavailable
                 | Self::RequestTimeout
                 | Self::Interrupted

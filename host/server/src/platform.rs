@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use docmill_api::ApiState;
+use docmill_api::{ApiState, SignOn};
 use docmill_blob::Blobs;
 use docmill_engine::Engine;
 use docmill_model::definition::{Definition, Problem};
 use docmill_model::digest::Digest;
 use docmill_model::id::TenantId;
+use docmill_oidc::Verifier;
 use docmill_quota::Limiter;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
@@ -150,8 +151,12 @@ impl Platform {
             .context("redis_url")?;
         let runs = Runs::new(store.clone(), blobs.clone(), executor, limiter, config.runs());
 
+        let api = docmill_api::Settings {
+            sign_on: sign_on(&config)?,
+            ..config.api()
+        };
         let (tenant, key, new_key) = open_tenant(&store, &data, start.with_key).await?;
-        let state = ApiState::new(store.clone(), blobs, registry.clone(), runs.clone(), config.api());
+        let state = ApiState::new(store.clone(), blobs, registry.clone(), runs.clone(), api);
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(docmill_api::serve(
             listener,
@@ -388,6 +393,22 @@ impl Platform {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Who vouches for people, if the settings name somebody.
+fn sign_on(config: &Config) -> Result<Option<SignOn>> {
+    let Some(issuer) = &config.oidc_issuer else {
+        return Ok(None);
+    };
+    let settings = docmill_oidc::Settings {
+        issuer: issuer.clone(),
+        audience: config.oidc_audience.clone(),
+        times: docmill_oidc::Times::default(),
+    };
+    Ok(Some(SignOn {
+        verifier: Verifier::new(settings).context("oidc_issuer")?,
+        tenant: config.oidc_tenant.clone(),
+    }))
 }
 
 async fn open_cache(config: &Config) -> Result<docmill_cache::Cache> {

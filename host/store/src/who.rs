@@ -2,6 +2,7 @@
 
 mod console;
 mod keys;
+mod people;
 mod quotas;
 mod sessions;
 mod settings;

@@ -10,6 +10,8 @@
 //! Each test process starts a private server of its own under `target/test-postgres`, and stops it with itself. With
 //! `DOCMILL_TEST_POSTGRES` set to the address of a superuser, that server is used instead.
 
+pub mod issuer;
+
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};

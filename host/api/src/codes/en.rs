@@ -275,6 +275,11 @@ pub(super) const fn words(code: Code) -> Words {
             "PostgreSQL cannot be reached at the moment, or does not answer. If it fell silent while something was being written, that may be there later: `detail` says so.",
             "Try again after `Retry-After`; the host recovers by itself when PostgreSQL is back.",
         ),
+        Code::IdentityUnavailable => say(
+            "The identity provider does not answer",
+            "The keys of the OpenID Connect issuer cannot be fetched, so nobody can tell whether the token is a good one.",
+            "Try again after `Retry-After`, or send an API key; an operator looks at the setting `oidc_issuer` and the log.",
+        ),
         Code::BlobUnavailable => say(
             "The blob store does not answer",
             "The store of documents and components cannot be reached at the moment.",

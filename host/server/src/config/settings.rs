@@ -61,6 +61,12 @@ settings! {
         "time span; longest wait for one attempt";
     "redis_url", ["DOCMILL_REDIS_URL", "REDIS_URL"], "", true,
         "second cache tier, and counts of requests, shared by hosts; empty: memory alone, and PostgreSQL for counts of days";
+    "oidc_issuer", ["DOCMILL_OIDC_ISSUER"], "", false,
+        "URL of an OpenID Connect issuer, exactly as its tokens name it in `iss`; empty: keys and sessions alone";
+    "oidc_audience", ["DOCMILL_OIDC_AUDIENCE"], "docmill", false,
+        "what tokens for docmill name in `aud`";
+    "oidc_tenant", ["DOCMILL_OIDC_TENANT"], "main", false,
+        "name of the organisation whose users the issuer vouches for, by their e-mail addresses";
     "platform_key", ["DOCMILL_PLATFORM_KEY"], "", true,
         "64 hexadecimal digits; signs compiled code and seeds guests' random numbers, equal on all hosts; empty: made once in data_dir";
     "guests", ["DOCMILL_GUESTS"], "0", false,

@@ -21,6 +21,7 @@ mod presets;
 mod principals;
 mod quotas;
 mod samples;
+mod sign_on;
 mod silence;
 mod storage;
 mod tenant;
