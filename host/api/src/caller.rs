@@ -195,22 +195,32 @@ async fn ask(state: &ApiState, secret: &str, peer: Option<IpAddr>) -> Result<See
 
 /// Whom the issuer of this token vouches for.
 async fn vouched(state: &ApiState, sign_on: &SignOn, token: &str) -> Result<Credential, Failure> {
-    let person = sign_on.verifier.verify(token).await.map_err(|refused| match refused {
-        Refused::Invalid(said) => Failure::new(Code::Unauthenticated, said),
-        Refused::Away(_) => {
-            let said = "the keys of the issuer that this token names cannot be had now; the log tells why";
-            let mut failure = Failure::new(Code::IdentityUnavailable, said);
-            failure.retry_after_ms = Some(10_000);
-            failure
-        }
-    })?;
+    let person = sign_on
+        .verifier
+        .verify(token)
+        .await
+        .map_err(|refused| match refused {
+            Refused::Invalid(said) => Failure::new(Code::Unauthenticated, said),
+            Refused::Away(_) => {
+                let said =
+                    "the keys of the issuer that this token names cannot be had now; the log tells why";
+                let mut failure = Failure::new(Code::IdentityUnavailable, said);
+                failure.retry_after_ms = Some(10_000);
+                failure
+            }
+        })?;
     let found = state
         .store()
         .person(&sign_on.tenant, &person.email, person.expires_at)
         .await;
     match found.map_err(|e| e.failure())? {
         Credential::Unknown => {
-            let shown: String = person.email.chars().filter(|c| !c.is_control()).take(254).collect();
+            let shown: String = person
+                .email
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(254)
+                .collect();
             let said = format!("the token is good, but there is no user {shown}: ask an owner to add you");
             Err(Failure::new(Code::Unauthenticated, said))
         }
@@ -248,7 +258,11 @@ fn secret(parts: &Parts) -> Result<&str, Problem> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, secret)| secret.trim())
         .filter(|secret| {
-            let most = if Verifier::is_token(secret) { MAX_TOKEN_BYTES } else { MAX_SECRET };
+            let most = if Verifier::is_token(secret) {
+                MAX_TOKEN_BYTES
+            } else {
+                MAX_SECRET
+            };
             (1..=most).contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_graphic())
         })
         .ok_or_else(|| refuse("the header Authorization is not of the form `Bearer <key>`"))

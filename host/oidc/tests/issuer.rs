@@ -12,7 +12,7 @@ use docmill_oidc::{Refused, Settings, Times, Verifier};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value as Json, json};
 
-fn verifier(issuer: &Issuer, times: Times) -> Verifier {
+fn of(issuer: &Issuer, times: Times) -> Verifier {
     Verifier::new(Settings {
         issuer: issuer.name.clone(),
         audience: "docmill".into(),
@@ -41,7 +41,7 @@ async fn refused(verifier: &Verifier, token: &str) -> String {
 async fn a_good_token_names_a_person_and_keys_are_asked_for_once() {
     let key = key("a");
     let issuer = Issuer::start(&[&key]).await;
-    let verifier = verifier(&issuer, quick());
+    let verifier = of(&issuer, quick());
     let person = verifier.verify(&token(&key, &issuer.claims())).await.unwrap();
     assert_eq!(
         (person.email.as_str(), person.subject.as_str()),
@@ -58,7 +58,7 @@ async fn a_good_token_names_a_person_and_keys_are_asked_for_once() {
 async fn what_is_wrong_with_a_token_is_said() {
     let (mine, foreign) = (key("a"), key("a"));
     let issuer = Issuer::start(&[&mine]).await;
-    let verifier = verifier(&issuer, quick());
+    let verifier = of(&issuer, quick());
     let with = |name: &str, value: Json| {
         let mut claims = issuer.claims();
         claims[name] = value;
@@ -113,7 +113,7 @@ async fn what_is_wrong_with_a_token_is_said() {
     let symmetric = json!({ "kty": "oct", "k": "c2VjcmV0", "kid": "a" });
     issuer.state.lock().unwrap().keys = vec![symmetric];
     assert!(
-        refused(&verifier(&issuer, quick()), &good)
+        refused(&of(&issuer, quick()), &good)
             .await
             .contains("does not publish")
     );
@@ -121,7 +121,7 @@ async fn what_is_wrong_with_a_token_is_said() {
     encrypts["use"] = "enc".into();
     issuer.state.lock().unwrap().keys = vec![encrypts];
     assert!(
-        refused(&verifier(&issuer, quick()), &good)
+        refused(&of(&issuer, quick()), &good)
             .await
             .contains("does not publish")
     );
@@ -131,15 +131,18 @@ async fn what_is_wrong_with_a_token_is_said() {
 async fn keys_are_changed_and_an_unknown_one_makes_no_flood() {
     let (old, new, foreign) = (key("old"), key("new"), key("foreign"));
     let issuer = Issuer::start(&[&old]).await;
-    let verifier = verifier(&issuer, quick());
+    let verifier = of(&issuer, quick());
     verifier.verify(&token(&old, &issuer.claims())).await.unwrap();
     issuer.publish(&[&old, &new]);
     verifier.verify(&token(&new, &issuer.claims())).await.unwrap();
 
-    let polite = verifier(&issuer, Times {
-        between: Duration::from_secs(60),
-        ..quick()
-    });
+    let polite = of(
+        &issuer,
+        Times {
+            between: Duration::from_secs(60),
+            ..quick()
+        },
+    );
     polite.verify(&token(&new, &issuer.claims())).await.unwrap();
     let before = issuer.asked();
     for _ in 0..20 {
@@ -157,10 +160,10 @@ async fn an_issuer_that_hangs_holds_up_nobody_for_long() {
         between: Duration::from_secs(60),
         ..quick()
     };
-    let warm = verifier(&issuer, times);
+    let warm = of(&issuer, times);
     warm.verify(&token(&known, &issuer.claims())).await.unwrap();
     issuer.state.lock().unwrap().hangs = true;
-    let cold = verifier(&issuer, times);
+    let cold = of(&issuer, times);
     let begun = std::time::Instant::now();
     let asked = (0..20).map(|_| {
         let (cold, token) = (cold.clone(), token(&known, &issuer.claims()));
@@ -184,9 +187,6 @@ async fn an_issuer_that_says_it_is_another_is_not_believed() {
     let key = key("a");
     let issuer = Issuer::start(&[&key]).await;
     issuer.state.lock().unwrap().claims_to_be = Some("https://evil.example".into());
-    let found = issuer
-        .verifier(quick())
-        .verify(&token(&key, &issuer.claims()))
-        .await;
+    let found = of(&issuer, quick()).verify(&token(&key, &issuer.claims())).await;
     assert!(matches!(found, Err(Refused::Away(_))), "{found:?}");
 }

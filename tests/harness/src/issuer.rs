@@ -1,5 +1,7 @@
 //! An OpenID Connect issuer with real keys and signatures, which can be told to hang, to lie, and to change its keys.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -112,4 +114,3 @@ pub fn token(key: &Key, claims: &Json) -> String {
     };
     encode(&header, claims, &key.signs).unwrap()
 }
-

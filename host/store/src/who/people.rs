@@ -16,7 +16,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn person(&self, tenant: &str, email: &str, expires_at: Millis) -> Result<Credential, StoreError> {
+    pub async fn person(
+        &self,
+        tenant: &str,
+        email: &str,
+        expires_at: Millis,
+    ) -> Result<Credential, StoreError> {
         let named = self.tenants().await?;
         let Some((tenant, tenant_name)) = named.into_iter().find(|(_, name)| name == tenant) else {
             return Ok(Credential::Unknown);

@@ -24,7 +24,12 @@ async fn host(issuer: &Issuer) -> Host {
 
 async fn add(host: &Host, email: &str, role: &str) -> String {
     let body = json!({ "email": email, "name": "Anna", "role": role }).to_string();
-    let added = host.call("POST", "/v1/users").body("application/json", body).send().await.ok(201);
+    let added = host
+        .call("POST", "/v1/users")
+        .body("application/json", body)
+        .send()
+        .await
+        .ok(201);
     added["id"].as_str().unwrap().to_owned()
 }
 
@@ -47,7 +52,11 @@ async fn a_person_comes_with_a_token_and_may_what_their_role_may() {
     // As its holder writes it: the address is in another case.
     let good = token(&key, &issuer.claims());
     let me = ask(&host, "/v1/me", &good).await.ok(200);
-    assert_eq!((&me["user"]["id"], &me["key"]), (&json!(user), &Json::Null), "{me}");
+    assert_eq!(
+        (&me["user"]["id"], &me["key"]),
+        (&json!(user), &Json::Null),
+        "{me}"
+    );
     ask(&host, "/v1/runs", &good).await.ok(200);
     let body = json!({ "name": "x" }).to_string();
     let post = host.anonymous("POST", "/v1/keys").body("application/json", body);
@@ -63,9 +72,16 @@ async fn a_person_comes_with_a_token_and_may_what_their_role_may() {
 
     // Suspended here, whatever the issuer says.
     let patch = host.call("PATCH", &format!("/v1/users/{user}"));
-    patch.body("application/json", r#"{"status": "suspended"}"#).send().await.ok(200);
+    patch
+        .body("application/json", r#"{"status": "suspended"}"#)
+        .send()
+        .await
+        .ok(200);
     let refused = ask(&host, "/v1/me", &good).await.problem(401, "unauthenticated");
-    assert!(refused["detail"].as_str().unwrap().contains("suspended"), "{refused}");
+    assert!(
+        refused["detail"].as_str().unwrap().contains("suspended"),
+        "{refused}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,13 +94,19 @@ async fn a_token_that_does_not_count_is_nobodys() {
         (token(&foreign, &issuer.claims()), "Signature"),
         (claims(&issuer, "exp", json!(now() - 120), &mine), "Expired"),
         (claims(&issuer, "aud", json!("other"), &mine), "Audience"),
-        (claims(&issuer, "email", json!("eve@example.org"), &mine), "no user eve@example.org"),
+        (
+            claims(&issuer, "email", json!("eve@example.org"), &mine),
+            "no user eve@example.org",
+        ),
         (claims(&issuer, "email_verified", json!(false), &mine), "verified"),
         ("a.b.c".into(), "cannot be read"),
         (format!("{}.b.c", "x".repeat(8_200)), "not of the form"),
     ] {
         let refused = ask(&host, "/v1/me", &bad).await.problem(401, "unauthenticated");
-        assert!(refused["detail"].as_str().unwrap().contains(said), "{said}: {refused}");
+        assert!(
+            refused["detail"].as_str().unwrap().contains(said),
+            "{said}: {refused}"
+        );
     }
     // Keys go on as ever, and a session is not begun with a token.
     host.get("/v1/me").send().await.ok(200);
