@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::TenantId;
-use docmill_oidc::{MAX_TOKEN_BYTES, Refused, Verifier};
+use docmill_oidc::{MAX_TOKEN_BYTES, Person, Refused, Verifier};
 use docmill_quota::Tenant;
 use docmill_runs::Acting;
 use docmill_runs::now;
@@ -108,11 +108,14 @@ impl FromRequestParts<ApiState> for Caller {
 /// # Errors
 /// [`Code::Unauthenticated`]; [`Code::QuotaExceeded`]; [`Code::StoreUnavailable`].
 pub(crate) async fn of_secret(state: &ApiState, context: &Context, secret: &str) -> Result<Caller, Problem> {
+    let vouched = vouched(state, secret, context.client_ip()).await?;
     // The memory holds digests, not keys.
     let key = Digest::of(secret.as_bytes());
     let Seen { who, tenant } = state
         .callers()
-        .get(&key, |_| ask(state, secret, context.client_ip()))
+        .get(&key, |_| {
+            ask(state, secret, vouched.as_ref(), context.client_ip())
+        })
         .await?;
     // While the database is away, an answer of before serves for longer than some keys live.
     if who.expires_at.is_some_and(|end| end <= now()) {
@@ -149,29 +152,43 @@ pub(crate) fn name_person(who: &who::Caller, detail: &mut serde_json::Map<String
 }
 
 /// Asks the store whose it is, and notes that it is in use.
-async fn ask(state: &ApiState, secret: &str, peer: Option<IpAddr>) -> Result<Seen, Failure> {
+async fn ask(
+    state: &ApiState,
+    secret: &str,
+    vouched: Option<&Vouched<'_>>,
+    peer: Option<IpAddr>,
+) -> Result<Seen, Failure> {
     let quotas = state.runs().quotas();
     if let Some(peer) = peer {
         // Who guesses does not get to the database any more. Keys that this host knows are not asked for, and go on.
         quotas.limiter().may_try(peer)?;
     }
-    let found = match state.settings().sign_on.as_ref() {
-        Some(sign_on) if Verifier::is_token(secret) => vouched(state, sign_on, secret).await,
-        _ => state.store().authenticate(secret).await.map_err(|e| e.failure()),
+    let found = match vouched {
+        Some((sign_on, person)) => {
+            let (tenant, email) = (&sign_on.tenant, &person.email);
+            state.store().person(tenant, email, person.expires_at).await
+        }
+        None => state.store().authenticate(secret).await,
     };
-    if let (Err(failure), Some(peer)) = (&found, peer)
-        && failure.code == Code::Unauthenticated
-    {
-        quotas.limiter().tried(peer);
-    }
-    let caller = match found? {
+    let caller = match found.map_err(|e| e.failure())? {
         Credential::Valid(caller) => Arc::new(*caller),
         Credential::Ended(why) => return Err(ended(why)),
         Credential::Unknown => {
             if let Some(peer) = peer {
                 quotas.limiter().tried(peer);
             }
-            let said = "nobody has this key; it may have been copied in part";
+            let said = match vouched {
+                Some((_, person)) => {
+                    let shown: String = person
+                        .email
+                        .chars()
+                        .filter(|c| !c.is_control())
+                        .take(254)
+                        .collect();
+                    format!("the token is good, but there is no user {shown}: ask an owner to add you")
+                }
+                None => "nobody has this key; it may have been copied in part".to_owned(),
+            };
             return Err(Failure::new(Code::Unauthenticated, said));
         }
     };
@@ -193,38 +210,35 @@ async fn ask(state: &ApiState, secret: &str, peer: Option<IpAddr>) -> Result<See
     })
 }
 
-/// Whom the issuer of this token vouches for.
-async fn vouched(state: &ApiState, sign_on: &SignOn, token: &str) -> Result<Credential, Failure> {
-    let person = sign_on
-        .verifier
-        .verify(token)
-        .await
-        .map_err(|refused| match refused {
-            Refused::Invalid(said) => Failure::new(Code::Unauthenticated, said),
-            Refused::Away(_) => {
-                let said =
-                    "the keys of the issuer that this token names cannot be had now; the log tells why";
-                let mut failure = Failure::new(Code::IdentityUnavailable, said);
-                failure.retry_after_ms = Some(10_000);
-                failure
+/// An issuer, and whom it vouches for.
+type Vouched<'a> = (&'a SignOn, Person);
+
+/// Whom the issuer of this token vouches for; none: it is no token, or this host knows no issuer. Asked for every request, and
+/// not remembered: it takes no question but for keys, and the issuer may be as slow as it likes without being taken for the
+/// database.
+async fn vouched<'a>(
+    state: &'a ApiState,
+    token: &str,
+    peer: Option<IpAddr>,
+) -> Result<Option<Vouched<'a>>, Failure> {
+    let sign_on = state.settings().sign_on.as_ref();
+    let Some(sign_on) = sign_on.filter(|_| Verifier::is_token(token)) else {
+        return Ok(None);
+    };
+    match sign_on.verifier.verify(token).await {
+        Ok(person) => Ok(Some((sign_on, person))),
+        Err(Refused::Invalid(said)) => {
+            if let Some(peer) = peer {
+                state.runs().quotas().limiter().tried(peer);
             }
-        })?;
-    let found = state
-        .store()
-        .person(&sign_on.tenant, &person.email, person.expires_at)
-        .await;
-    match found.map_err(|e| e.failure())? {
-        Credential::Unknown => {
-            let shown: String = person
-                .email
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(254)
-                .collect();
-            let said = format!("the token is good, but there is no user {shown}: ask an owner to add you");
             Err(Failure::new(Code::Unauthenticated, said))
         }
-        known => Ok(known),
+        Err(Refused::Away(_)) => {
+            let said = "the keys of the issuer that this token names cannot be had now; the log tells why";
+            let mut failure = Failure::new(Code::IdentityUnavailable, said);
+            failure.retry_after_ms = Some(10_000);
+            Err(failure)
+        }
     }
 }
 
