@@ -2,6 +2,7 @@
 //! counted and reads back what all counted, with limits that somebody changed meanwhile: they hold within that second, also for
 //! who waits.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Quotas(Arc<Parts>);
 struct Parts {
     store: Store,
     limiter: Limiter,
+    /// The host ends: what is still to be told was told.
+    closed: AtomicBool,
     /// One tells for all: nothing is told twice.
     telling: Mutex<()>,
 }
@@ -42,6 +45,7 @@ impl Quotas {
         let parts = Arc::new(Parts {
             store,
             limiter,
+            closed: AtomicBool::new(false),
             telling: Mutex::default(),
         });
         tokio::spawn(look_after(Arc::downgrade(&parts)));
@@ -71,8 +75,9 @@ impl Quotas {
         }
     }
 
-    /// Tells what was counted, now.
+    /// Tells what was counted, for the last time: the database is closed next.
     pub(crate) async fn settle(&self) {
+        self.0.closed.store(true, Ordering::Relaxed);
         if let Err(error) = self.0.tell(false).await {
             tracing::warn!(%error, "the last requests of this host are not counted");
         }
@@ -88,6 +93,9 @@ async fn look_after(parts: Weak<Parts>) {
         };
         turn = turn.wrapping_add(1);
         let told = parts.tell(turn % STORED_EVERY == 0).await;
+        if parts.closed.load(Ordering::Relaxed) {
+            return;
+        }
         if let (Err(error), false) = (&told, failing) {
             tracing::warn!(%error, "requests of a day wait to be counted; until then this host holds the quotas by itself");
         }
