@@ -72,6 +72,8 @@ fn samples() -> Vec<Sample> {
         ["a", "b", "c"][n % 3].clone_into(&mut sample.head.pipeline_name);
         sample.head.key = keys[n % 4 % 3];
         sample.head.created_at = AT + (n as Millis) * DAY / 7;
+        // Entries are looked for by it, whenever the test runs.
+        sample.head.id = batch_at(sample.head.created_at);
         sample.outcome.started_at = sample.head.created_at + 1;
         sample.outcome.finished_at = sample.head.created_at + 2;
         for (place, step) in sample.outcome.steps.iter_mut().enumerate() {
