@@ -107,15 +107,15 @@ impl S3 {
             .await;
         match put {
             Ok(_) => Ok(()),
-            // 412: it is there already; 409: somebody else is putting the same bytes at this moment.
-            Err(error) if matches!(status(&error), Some(409 | 412)) => {
-                if self.exists(tenant, digest).await? {
-                    Ok(())
-                } else {
-                    Err(unavailable(error))
+            Err(error) if status(&error) == Some(507) => Err(BlobError::Full),
+            // 412: it is there already; 409: somebody else is putting the same bytes at this moment. None: the connection
+            // broke, as it also does when a server that has the bytes does not read them to their end.
+            Err(error) if matches!(status(&error), None | Some(409 | 412)) => {
+                match self.exists(tenant, digest).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) | Err(_) => Err(unavailable(error)),
                 }
             }
-            Err(error) if status(&error) == Some(507) => Err(BlobError::Full),
             Err(error) => Err(unavailable(error)),
         }
     }

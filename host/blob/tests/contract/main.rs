@@ -4,7 +4,7 @@
 mod s3_server;
 
 use bytes::Bytes;
-use docmill_blob::{BlobError, Blobs};
+use docmill_blob::{BlobError, Blobs, S3Settings};
 use docmill_model::digest::Digest;
 use docmill_model::id::TenantId;
 
@@ -117,6 +117,50 @@ async fn s3_keeps_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     let server = s3_server::start(dir.path()).await;
     contract(Blobs::s3(server.settings()).unwrap()).await;
+}
+
+/// A server that has the bytes may refuse them by their head alone, and close the connection while they are being sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_already_need_not_be_read_to_its_end() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut head = vec![0; 2_000];
+            let read = socket.read(&mut head).await.unwrap_or(0);
+            let has = if head[..read].starts_with(b"HEAD /here/") {
+                "200 OK"
+            } else if head[..read].starts_with(b"HEAD") {
+                "404 Not Found"
+            } else {
+                // Bytes that were not read: the client's side is reset.
+                continue;
+            };
+            let answer = format!("HTTP/1.1 {has}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            socket.write_all(answer.as_bytes()).await.ok();
+        }
+    });
+    let blobs = |bucket: &str| {
+        Blobs::s3(S3Settings {
+            bucket: bucket.into(),
+            prefix: String::new(),
+            endpoint: Some(format!("http://{address}")),
+            region: "us-east-1".into(),
+            access_key_id: "somebody".into(),
+            secret_access_key: "secret".into(),
+            timeout: std::time::Duration::from_secs(5),
+        })
+        .unwrap()
+    };
+    let bytes = Bytes::from(vec![7; 3_000_000]);
+    let digest = Digest::of(&bytes);
+    blobs("here")
+        .put(TenantId::new(), digest, bytes.clone())
+        .await
+        .unwrap();
+    let lost = blobs("gone").put(TenantId::new(), digest, bytes).await;
+    assert!(matches!(lost, Err(BlobError::Unavailable(_))), "{lost:?}");
 }
 
 #[tokio::test]
