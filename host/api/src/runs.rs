@@ -89,6 +89,13 @@ pub(crate) async fn answer(
     uploaded: impl AsyncFnOnce(&Definition) -> Result<Uploaded, Problem>,
 ) -> Result<(Answer, bool), Problem> {
     let runs = state.runs();
+    if let Some(subject) = &asked.subject {
+        let limiter = runs.quotas().limiter();
+        limiter
+            .subject(caller.quota(), subject)
+            .await
+            .map_err(Failure::from)?;
+    }
     // Admission comes before the body: a host that is full does not read what it will not work on.
     let admission = runs.admit(caller.quota())?;
     let snapshot = runs.snapshot(caller.tenant(), name).await?;

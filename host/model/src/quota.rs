@@ -33,18 +33,21 @@ pub enum Quota {
     CpuMsPerMinute,
     /// Bytes of kept documents and artifacts.
     StoredBytes,
+    /// Runs on behalf of one end user (`Docmill-Subject`), of any minute.
+    SubjectRunsPerMinute,
     /// Keys and sessions that are nobody's, from one address: guesses. Of the address, not of a tenant.
     FailedKeysPerMinute,
 }
 
 impl Quota {
     /// Every quota, in this order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RequestsPerSecond,
         Self::RequestsPerDay,
         Self::ConcurrentRuns,
         Self::CpuMsPerMinute,
         Self::StoredBytes,
+        Self::SubjectRunsPerMinute,
         Self::FailedKeysPerMinute,
     ];
 
@@ -56,6 +59,7 @@ impl Quota {
             Self::ConcurrentRuns => "concurrent_runs",
             Self::CpuMsPerMinute => "cpu_ms_per_minute",
             Self::StoredBytes => "stored_bytes",
+            Self::SubjectRunsPerMinute => "subject_runs_per_minute",
             Self::FailedKeysPerMinute => "failed_keys_per_minute",
         }
     }
@@ -64,7 +68,7 @@ impl Quota {
     pub const fn unit(self) -> &'static str {
         match self {
             Self::RequestsPerSecond | Self::RequestsPerDay | Self::FailedKeysPerMinute => "requests",
-            Self::ConcurrentRuns => "runs",
+            Self::ConcurrentRuns | Self::SubjectRunsPerMinute => "runs",
             Self::CpuMsPerMinute => "ms",
             Self::StoredBytes => "bytes",
         }
@@ -78,6 +82,7 @@ impl Quota {
             Self::RequestsPerSecond
             | Self::RequestsPerDay
             | Self::StoredBytes
+            | Self::SubjectRunsPerMinute
             | Self::FailedKeysPerMinute => Policy::Reject,
         }
     }
@@ -116,6 +121,8 @@ pub struct Allowance {
     pub memory: Option<u64>,
     /// See [`Quota::StoredBytes`].
     pub stored_bytes: Option<u64>,
+    /// See [`Quota::SubjectRunsPerMinute`]; as many may come at once.
+    pub subject_runs_per_minute: Option<u64>,
     /// Runs that a batch may have.
     pub batch_size: Option<u64>,
     /// `namespace/name` or `namespace/*`; none: all.
@@ -190,6 +197,7 @@ numbers! {
     cpu_ms_per_minute, "ms", 1, 600_000_000;
     memory, "bytes", 1 << 20, 4 << 30;
     stored_bytes, "bytes", 1, 1 << 50;
+    subject_runs_per_minute, "runs", 1, 1_000_000;
     batch_size, "runs", 1, 1_000_000;
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use docmill_model::digest::Digest;
 use docmill_model::id::TenantId;
 use docmill_model::quota::Quota;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -180,12 +181,40 @@ impl Shared {
     /// Fetches a portion for `tenant`; without an answer in time, Redis rests.
     pub(crate) async fn refill(&self, tenant: TenantId, lease: &Lease, ask: &Ask, clock: &Clock) {
         let void = lease.void();
-        match tokio::time::timeout(PATIENCE, self.ask(tenant, ask, void)).await {
-            Ok(Ok(granted)) => return lease.fill(clock.ticks(), &granted),
+        match self.in_time(self.ask(tenant, ask, void), clock).await {
+            Some(granted) => lease.fill(clock.ticks(), &granted),
+            None => lease.doubt(),
+        }
+    }
+
+    /// Counts one of `per_minute` of an end user; how long to wait, if all hosts together gave what there is. Without an
+    /// answer in time nothing is denied, and Redis rests.
+    pub(crate) async fn subject(
+        &self,
+        tenant: TenantId,
+        subject: &str,
+        per_minute: u64,
+        clock: &Clock,
+    ) -> Option<Duration> {
+        if self.rests(clock.ticks()) {
+            return None;
+        }
+        let one = self.one_of_subject(tenant, subject, per_minute);
+        let (count, wait) = self.in_time(one, clock).await?;
+        (count == 0).then(|| Duration::from_millis(wait.clamp(1, 60_000)))
+    }
+
+    /// The answer of Redis; none if there is none in time, and then it is left alone for a while.
+    async fn in_time<T>(
+        &self,
+        asked: impl Future<Output = redis::RedisResult<T>>,
+        clock: &Clock,
+    ) -> Option<T> {
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(answer)) => return Some(answer),
             Ok(Err(error)) => tracing::debug!(%error, "redis failed"),
             Err(_) => tracing::debug!(patience_ms = PATIENCE.as_millis(), "redis did not answer in time"),
         }
-        lease.doubt();
         let rested = !self.rests(clock.ticks());
         self.errors.fetch_add(1, Ordering::Relaxed);
         self.rests_until
@@ -193,6 +222,35 @@ impl Shared {
         if rested {
             tracing::debug!("quotas are this host's own until redis answers");
         }
+        None
+    }
+
+    async fn one_of_subject(
+        &self,
+        tenant: TenantId,
+        subject: &str,
+        per_minute: u64,
+    ) -> redis::RedisResult<(u64, u64)> {
+        let mut connection = self.connection().await?;
+        // A digest: names of people do not belong into another store.
+        let name = Digest::of(subject.as_bytes());
+        let key = format!("docmill:1:quota:{{{tenant}}}:subject:{name}");
+        let per_second = per_minute as f64 / 60.0;
+        let (count, wait, _): (u64, u64, u8) = redis::cmd("EVAL")
+            .arg(SCRIPT)
+            .arg(2)
+            .arg(&key)
+            .arg(&key)
+            .arg(per_second)
+            .arg(per_minute)
+            .arg(0)
+            .arg(0)
+            .arg(1)
+            .arg(0)
+            .arg(DAY_KEPT_MS)
+            .query_async(&mut connection)
+            .await?;
+        Ok((count, wait))
     }
 
     async fn ask(&self, tenant: TenantId, ask: &Ask, void: u64) -> redis::RedisResult<Granted> {

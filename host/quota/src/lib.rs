@@ -10,7 +10,7 @@
 //! - `lease`: what all hosts may give together: Redis hands out requests in portions, which are spent here. Without it, or while
 //!   it is away, each host gives the whole quota and never more.
 //! - [`turns`]: who may work next.
-//! - `peers`: guesses of keys, by address.
+//! - `subject`: runs on behalf of one end user. `peers`: guesses of keys, by address.
 //!
 //! What must hold: a quota is never open, whatever is away and however clocks jump, and never shut for longer than it is defined
 //! over; a request within its quotas waits for nobody, but when a lease is fetched.
@@ -27,10 +27,12 @@
 mod day;
 mod lease;
 mod limiter;
+mod owners;
 mod peers;
 mod rate;
 mod standing;
 mod stored;
+mod subject;
 mod tenant;
 pub mod turns;
 

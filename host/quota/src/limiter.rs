@@ -82,6 +82,14 @@ impl Limiter {
         })))
     }
 
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        self.0.shared.as_ref()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
     /// This moment.
     pub fn at(&self) -> At {
         self.0.clock.at()

@@ -1,29 +1,24 @@
-//! Guesses of keys, by the address that they come from. The memory is bounded: when it is full, addresses that owe nothing are
-//! forgotten, and if all of them do, new ones share one count.
+//! Guesses of keys, by the address that they come from.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use docmill_model::quota::Quota;
 
 use crate::Refusal;
+use crate::owners::Owners;
 use crate::rate::Rate;
-
-/// Most addresses that are told apart.
-const MAX_PEERS: usize = 10_000;
 
 pub(crate) struct Peers {
     per_minute: u64,
-    rates: Mutex<HashMap<IpAddr, Rate>>,
+    rates: Owners<IpAddr>,
 }
 
 impl Peers {
     pub(crate) fn new(per_minute: u64) -> Self {
         Self {
             per_minute,
-            rates: Mutex::default(),
+            rates: Owners::default(),
         }
     }
 
@@ -46,20 +41,8 @@ impl Peers {
         if self.per_minute == 0 {
             return Ok(());
         }
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut owner = owner(peer);
-        if rates.len() >= MAX_PEERS && !rates.contains_key(&owner) {
-            rates.retain(|_, rate| !rate.left(now).1.is_zero());
-            if rates.len() >= MAX_PEERS {
-                owner = Ipv6Addr::UNSPECIFIED.into();
-            }
-        }
-        let rate = rates.entry(owner).or_insert_with(|| {
-            let rate = Rate::new(Duration::from_secs(60));
-            rate.set(now, self.per_minute, self.per_minute);
-            rate
-        });
-        act(rate).map_err(|wait| Refusal::new(Quota::FailedKeysPerMinute, self.per_minute, wait))
+        let acted = self.rates.with(owner(peer), self.per_minute, now, act);
+        acted.map_err(|wait| Refusal::new(Quota::FailedKeysPerMinute, self.per_minute, wait))
     }
 }
 
@@ -101,20 +84,5 @@ mod tests {
             peers.check(address("2001:db8::2:1"), 0).is_err(),
             "the same network"
         );
-    }
-
-    #[test]
-    fn many_addresses_do_not_fill_the_memory() {
-        let peers = Peers::new(1);
-        let nth = |n: u32| IpAddr::from(std::net::Ipv4Addr::from_bits(n));
-        for n in 0..(MAX_PEERS as u32 + 100) {
-            peers.failed(nth(n), 0);
-        }
-        assert!(peers.rates.lock().unwrap().len() <= MAX_PEERS + 1);
-        assert!(peers.check(nth(7), 0).is_err() && peers.check(nth(u32::MAX), 0).is_err());
-        // A minute later they owe nothing, and are forgotten for others.
-        let later = 61_000_000_000;
-        peers.check(nth(u32::MAX), later).unwrap();
-        assert!(peers.rates.lock().unwrap().len() < 10);
     }
 }

@@ -67,6 +67,8 @@ impl Tenant {
                 let used = limit.map(|limit| limit.saturating_sub(left));
                 (limit, used, Some(left), Some(whole))
             }
+            // Of each end user, not of the tenant: there is no one count.
+            Quota::SubjectRunsPerMinute => (allowance.subject_runs_per_minute, None, None, None),
             Quota::StoredBytes => {
                 let limit = allowance.stored_bytes;
                 let used = self.stored.used();

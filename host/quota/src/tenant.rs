@@ -9,6 +9,7 @@ use docmill_model::quota::{Allowance, Quota};
 
 use crate::day::{DayCount, Days};
 use crate::lease::{Ask, Lease};
+use crate::owners::Owners;
 use crate::rate::Rate;
 use crate::stored::Stored;
 use crate::{At, Refusal};
@@ -32,6 +33,8 @@ pub struct Tenant {
     pub(crate) running: AtomicUsize,
     pub(crate) stored: Stored,
     pub(crate) lease: Lease,
+    /// End users, by the names that the tenant has for them.
+    pub(crate) subjects: Owners<Box<str>>,
     /// In ticks.
     pub(crate) used_at: AtomicU64,
     /// When its limits were last read, in ticks.
@@ -52,6 +55,7 @@ impl Tenant {
             running: AtomicUsize::new(0),
             stored: Stored::default(),
             lease: Lease::default(),
+            subjects: Owners::default(),
             used_at: AtomicU64::new(at.ticks),
             read_at: AtomicU64::new(0),
         }

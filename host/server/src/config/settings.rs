@@ -121,6 +121,8 @@ settings! {
         "bytes of memory that a call of a plugin may have at most, whatever its pipeline says; empty: step_memory_max";
     "tenant_stored_bytes", ["DOCMILL_TENANT_STORED_BYTES"], "", false,
         "bytes of kept documents and artifacts of a tenant; runs that would keep more are refused (429); empty: not limited";
+    "tenant_subject_runs_per_minute", ["DOCMILL_TENANT_SUBJECT_RUNS_PER_MINUTE"], "", false,
+        "runs a minute on behalf of one end user of a tenant (`Docmill-Subject`); more are told to come back (429); empty: not limited";
     "tenant_batch_size", ["DOCMILL_TENANT_BATCH_SIZE"], "", false,
         "runs that a batch of a tenant may have; empty: not limited";
     "tenant_allowed_plugins", ["DOCMILL_TENANT_ALLOWED_PLUGINS"], "", false,

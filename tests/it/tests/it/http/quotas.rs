@@ -289,6 +289,55 @@ async fn a_days_requests_are_shared_at_once_through_redis() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_end_user_has_runs_a_minute_of_their_own_on_all_hosts_together() {
+    let mut redis = Redis::start();
+    let mut setup = Setup::new().await;
+    setup.redis_url = Some(redis.url());
+    let host = setup.start().await;
+    host.install(&["text"]).await;
+    host.save("name: say\nretain: none\nsteps:\n  - { id: parse, use: docmill/text@* }\n")
+        .await;
+    let (another, state) = host.another(Some(redis.url())).await;
+    let states = [&host.state, &state];
+    limit(&host, &[("subject_runs_per_minute", "6")], &states).await;
+    let run = |address, subject: Option<&str>| {
+        let call = Call::new(address, "POST", "/v1/pipelines/say/runs")
+            .key(&host.key)
+            .body("text/plain", "text");
+        match subject {
+            Some(subject) => call.header("Docmill-Subject", subject),
+            None => call,
+        }
+    };
+    let got = async |subject: &str, tries: usize| {
+        let calls = (0..tries).map(|n| run([host.address, another][n % 2], Some(subject)).send());
+        let replies = futures_util::future::join_all(calls).await;
+        assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 429)));
+        replies.iter().filter(|reply| reply.status == 200).count()
+    };
+    assert_eq!(got("анна@пример.рф", 20).await, 6, "of both hosts together");
+    assert_eq!(got("boris", 5).await, 5);
+    for _ in 0..10 {
+        run(another, None).send().await.ok(200);
+    }
+    let reply = run(another, Some("анна@пример.рф")).send().await;
+    let refused = reply.problem(429, "quota-exceeded");
+    assert_eq!(
+        (&refused["quota"], &refused["value"]),
+        (&"subject_runs_per_minute".into(), &6.into())
+    );
+    let seconds: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=10).contains(&seconds), "{seconds}");
+
+    // Without Redis each host goes on with what it counted itself: never open.
+    redis.stop();
+    let more = got("clara", 40).await;
+    assert!((6..=12).contains(&more), "{more}");
+    assert_eq!(got("clara", 20).await, 0);
+    drop(state);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_runs_use_is_limited() {
     let mut setup = Setup::new().await;
     setup.runs.queue = Duration::from_millis(300);
