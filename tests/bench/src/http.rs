@@ -16,7 +16,7 @@ const SECONDS: f64 = 4.0;
 /// docmill's own default.
 const DATABASE_POOL: &str = "16";
 
-fn pipeline(retain: &str) -> String {
+pub fn pipeline(retain: &str) -> String {
     format!("name: bench-{retain}\nretain: {retain}\nsteps:\n  - {{ id: parse, use: docmill/text@0 }}\n")
         .replace("@0", "@*")
 }
@@ -37,7 +37,7 @@ pub fn measure(durable: bool) -> Result<Vec<Figure>> {
         let kept = call(&ours, reqwest::Method::POST, &path, "text/plain", document())?;
         let row_bytes = kept.to_string().len() + document().len();
         let row = row_bytes.to_string();
-        let theirs = reference(&["ours", "text", &url, &row, DATABASE_POOL])?;
+        let theirs = reference(&["ours", "text", "0", &url, &row, DATABASE_POOL])?;
         let [mine, plain_insert] = rounds([(&ours, &path), (&theirs, "/")])?;
         drop(ours);
         let each = docmill(data.path(), Some(&url), &[("DOCMILL_COMMIT_RUNS_MAX", "1")])?;
@@ -69,8 +69,19 @@ pub fn measure(durable: bool) -> Result<Vec<Figure>> {
         ));
         figures
     } else {
-        let (default_pool, our_pool) = (reference(&["defaults", "text"])?, reference(&["ours", "text"])?);
-        let [mine, defaults, same] = rounds([(&ours, &path), (&default_pool, "/"), (&our_pool, "/")])?;
+        let answer = call(&ours, reqwest::Method::POST, &path, "text/plain", document())?;
+        let bytes = answer.to_string().len().to_string();
+        let default_pool = reference(&["defaults", "text", "0"])?;
+        let (number, whole) = (
+            reference(&["ours", "text", "0"])?,
+            reference(&["ours", "text", &bytes])?,
+        );
+        let [mine, defaults, beside_number, same] = rounds([
+            (&ours, &path),
+            (&default_pool, "/"),
+            (&number, "/"),
+            (&whole, "/"),
+        ])?;
         drop(ours);
         vec![
             compared(
@@ -86,7 +97,16 @@ pub fn measure(durable: bool) -> Result<Vec<Figure>> {
                 &same,
                 "≥ 0.85",
                 0.85,
-            ),
+            )
+            .under(&format!("both answer with {bytes} bytes")),
+            compared(
+                "  the same, the reference answers with a number",
+                &mine,
+                &beside_number,
+                "",
+                0.0,
+            )
+            .without_target(),
             plain(
                 "  run without persistence, p50 at 32 connections",
                 median(mine.iter().map(|m| m.p50).collect()),
@@ -124,7 +144,13 @@ async fn facts(url: &str) -> Result<String> {
     Ok(told.join(", "))
 }
 
-fn compared(title: &str, mine: &[Measured], theirs: &[Measured], target: &'static str, least: f64) -> Figure {
+pub fn compared(
+    title: &str,
+    mine: &[Measured],
+    theirs: &[Measured],
+    target: &'static str,
+    least: f64,
+) -> Figure {
     Figure::compared(
         title,
         per_second(mine),
@@ -135,7 +161,7 @@ fn compared(title: &str, mine: &[Measured], theirs: &[Measured], target: &'stati
     )
 }
 
-fn rounds<const N: usize>(servers: [(&Server, &str); N]) -> Result<[Vec<Measured>; N]> {
+pub fn rounds<const N: usize>(servers: [(&Server, &str); N]) -> Result<[Vec<Measured>; N]> {
     let mut measured: [Vec<Measured>; N] = std::array::from_fn(|_| Vec::new());
     for round in 0..=ROUNDS {
         for ((server, path), results) in servers.iter().zip(&mut measured) {

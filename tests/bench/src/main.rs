@@ -5,6 +5,7 @@
 
 mod clients;
 mod cold;
+mod earlier;
 mod fairness;
 mod hidden;
 mod http;
@@ -64,6 +65,10 @@ const BENCHES: &[Bench] = &[
         about: "refusals of what may not be seen beside those of what is not there",
     },
     Bench {
+        name: "earlier",
+        about: "runs over HTTP beside an earlier docmill, the program that DOCMILL_EARLIER names",
+    },
+    Bench {
         name: "pdf",
         about: "the PDF parser in the sandbox beside the same code compiled natively",
     },
@@ -103,6 +108,7 @@ fn dispatch() -> Result<()> {
             "spinners" => spinners::measure(),
             "fairness" => fairness::measure(),
             "hidden" => hidden::measure(),
+            "earlier" => earlier::measure(),
             _ => pdf::measure(),
         };
         match figures {

@@ -1,5 +1,5 @@
 //! The server that docmill is compared with: axum and the same component in bare wasmtime, a fresh instance for each
-//! request, and if asked one durable INSERT of as many bytes as docmill keeps of a run.
+//! request, and if asked an answer of as many bytes as docmill's and one durable INSERT of as many as docmill keeps of a run.
 
 use std::sync::Arc;
 
@@ -22,16 +22,20 @@ pub const INSERT: &str = "insert into bench_row (body) values ($1)";
 #[derive(Clone)]
 struct Reference {
     bare: Bare,
+    /// Empty: the number of the reading's bytes.
+    answer: Bytes,
     rows: Option<(PgPool, Arc<str>)>,
 }
 
-/// `__reference defaults|ours COMPONENT [DATABASE_URL ROW_BYTES CONNECTIONS]`: prints its address, serves until killed.
+/// `__reference defaults|ours COMPONENT ANSWER_BYTES [DATABASE_URL ROW_BYTES CONNECTIONS]`: prints its address, serves until
+/// killed. With 0 bytes it answers with a number.
 pub fn serve(arguments: &[&str]) -> Result<()> {
-    let (pool, name, database) = match arguments {
-        ["defaults", name, rest @ ..] => (PoolSettings::Defaults, name, rest),
-        ["ours", name, rest @ ..] => (PoolSettings::Ours, name, rest),
-        _ => bail!("__reference takes `defaults` or `ours` and a component"),
+    let (pool, name, answer, database) = match arguments {
+        ["defaults", name, answer, rest @ ..] => (PoolSettings::Defaults, name, answer, rest),
+        ["ours", name, answer, rest @ ..] => (PoolSettings::Ours, name, answer, rest),
+        _ => bail!("__reference takes `defaults` or `ours`, a component and a number of bytes"),
     };
+    let answer_bytes = Bytes::from(text(answer.parse()?));
     let code = tempfile::tempdir()?;
     let settings = docmill_engine::Settings::new(code.path().to_owned(), [7; 32]);
     let bare = Bare::new(&settings, pool, &component(name)?).map_err(|e| anyhow::anyhow!("{e:#}"))?;
@@ -41,8 +45,12 @@ pub fn serve(arguments: &[&str]) -> Result<()> {
             _ => None,
         };
         let router = Router::new()
-            .route("/", post(answer))
-            .with_state(Reference { bare, rows });
+            .route("/", post(self::answer))
+            .with_state(Reference {
+                bare,
+                answer: answer_bytes,
+                rows,
+            });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
         axum::serve(listener, router).await.context("serving")
@@ -57,15 +65,18 @@ async fn table(url: &str, bytes: usize, connections: u32) -> Result<(PgPool, Arc
     sqlx::query("create table if not exists bench_row (id bigint generated always as identity primary key, body text not null)")
         .execute(&pool)
         .await?;
-    // Text that PostgreSQL's own compression cannot make vanish, as results are.
-    let body: String = (0_u64..)
-        .map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
-        .take(bytes / 16 + 1)
-        .collect();
-    Ok((pool, body.chars().take(bytes).collect::<String>().into()))
+    Ok((pool, text(bytes).into()))
 }
 
-async fn answer(State(reference): State<Reference>, body: Bytes) -> Result<String, StatusCode> {
+/// Text that PostgreSQL's own compression cannot make vanish, as results are.
+fn text(bytes: usize) -> String {
+    let hexadecimal = (0_u64..).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    let mut text: String = hexadecimal.take(bytes / 16 + 1).collect();
+    text.truncate(bytes);
+    text
+}
+
+async fn answer(State(reference): State<Reference>, body: Bytes) -> Result<Bytes, StatusCode> {
     let source = source(body.to_vec(), "text/plain");
     let size = reference
         .bare
@@ -76,5 +87,9 @@ async fn answer(State(reference): State<Reference>, body: Bytes) -> Result<Strin
         let inserted = sqlx::query(INSERT).bind(row.as_ref()).execute(pool).await;
         inserted.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     }
-    Ok(size.to_string())
+    Ok(if reference.answer.is_empty() {
+        size.to_string().into()
+    } else {
+        reference.answer
+    })
 }

@@ -25,10 +25,21 @@ impl Drop for Server {
 
 /// `docmill serve` in a data directory, with an own database if none is given; its log goes nowhere, but is written.
 pub fn docmill(data: &Path, database_url: Option<&str>, settings: &[(&str, &str)]) -> Result<Server> {
+    let program = std::env::current_exe()?.with_file_name("docmill");
+    serve(&program, data, database_url, settings)
+}
+
+/// The same of any release.
+pub fn serve(
+    program: &Path,
+    data: &Path,
+    database_url: Option<&str>,
+    settings: &[(&str, &str)],
+) -> Result<Server> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?.to_string();
     drop(listener);
-    let mut command = Command::new(std::env::current_exe()?.with_file_name("docmill"));
+    let mut command = Command::new(program);
     command
         .arg("serve")
         .env("DOCMILL_LISTEN", &address)
