@@ -17,6 +17,7 @@ use docmill_model::value::Verdict;
 use docmill_quota::Tenant;
 use docmill_runs::{Answer, Snapshot};
 use docmill_store::who;
+use docmill_traces::{Parent, RunTimes, Trace, TraceContext};
 use futures_util::FutureExt as _;
 
 use crate::audit::Reading;
@@ -45,6 +46,8 @@ struct Known {
     run: OnceLock<RunId>,
     ended: OnceLock<Ended>,
     language: OnceLock<Language>,
+    /// None: no trace is made of it.
+    trace: Option<TraceContext>,
 }
 
 /// What a run came to, for the request's line.
@@ -58,6 +61,28 @@ struct Ended {
     checks: usize,
     failed_step: Option<String>,
     queued: Duration,
+}
+
+impl Known {
+    /// What its span tells.
+    fn traced(&self) -> [(&'static str, Option<String>); 7] {
+        let who = self.who.get();
+        [
+            ("docmill.request.id", Some(self.request.to_string())),
+            ("client.address", self.client_ip.map(|ip| ip.to_string())),
+            ("docmill.tenant.id", who.map(|w| w.tenant.to_string())),
+            ("docmill.key.id", who.and_then(|w| w.key).map(|id| id.to_string())),
+            (
+                "docmill.session.id",
+                who.and_then(|w| w.session).map(|id| id.to_string()),
+            ),
+            (
+                "docmill.user.id",
+                who.and_then(|w| w.user.as_ref()).map(|(id, _)| id.to_string()),
+            ),
+            ("docmill.run.id", self.run.get().map(ToString::to_string)),
+        ]
+    }
 }
 
 impl Context {
@@ -100,6 +125,13 @@ impl Context {
     pub fn set_ended(&self, answer: &Answer, snapshot: Arc<Snapshot>) {
         self.set_run(answer.head.id);
         let outcome = &answer.outcome;
+        if let Some(trace) = &self.0.trace {
+            let times = RunTimes {
+                queued: answer.queued,
+                total: answer.total,
+            };
+            trace.run(&answer.head, outcome, times);
+        }
         let _ = self.0.ended.set(Ended {
             snapshot,
             status: outcome.status,
@@ -121,6 +153,7 @@ struct Open {
     route: Arc<str>,
     started: Instant,
     answered: bool,
+    trace: Option<Trace>,
 }
 
 impl Open {
@@ -139,6 +172,7 @@ impl Open {
             target: "docmill::request",
             {
             request.id = %known.request,
+            trace.id = known.trace.as_ref().map(|trace| tracing::field::display(trace.id())),
             http.method = self.method,
             http.route = &*self.route,
             http.status = status,
@@ -163,6 +197,13 @@ impl Open {
             },
             "a request was answered"
         );
+        if let Some(trace) = self.trace.take() {
+            trace.end(&docmill_traces::Ended {
+                status,
+                code: code.map(Code::as_str),
+                known: &known.traced(),
+            });
+        }
         metrics.record(
             RequestKey {
                 method: self.method,
@@ -192,6 +233,12 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|peer| peer.ip().to_canonical());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".into(), |path| Arc::from(path.as_str()));
+    let method = method_name(request.method());
+    let trace = traced(&state, method, &route, request.headers());
     let context = Context(Arc::new(Known {
         request: request_id(request.headers()),
         client_ip,
@@ -200,21 +247,19 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         run: OnceLock::new(),
         ended: OnceLock::new(),
         language: OnceLock::new(),
+        trace: trace.as_ref().map(|trace| trace.context().clone()),
     }));
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".into(), |path| Arc::from(path.as_str()));
     let asked = Language::asked(request.headers());
     let refused = refused_header(request.headers());
     state.metrics().in_flight.fetch_add(1, Ordering::Relaxed);
     let mut open = Open {
         state,
         context: context.clone(),
-        method: method_name(request.method()),
+        method,
         route,
         started: Instant::now(),
         answered: false,
+        trace,
     };
     request.extensions_mut().insert(context.clone());
     let reading = Reading::of(&mut request, &open.route).await;
@@ -262,6 +307,19 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
     }
     open.close(response.status().as_u16(), code, detail);
     response
+}
+
+/// The request's span, if it is sampled. Who looks whether the host is alive is not what traces are for.
+fn traced(state: &ApiState, method: &'static str, route: &str, headers: &HeaderMap) -> Option<Trace> {
+    if matches!(route, "/healthz" | "/readyz" | "/metrics") {
+        return None;
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let parent = Parent {
+        traceparent: text("traceparent"),
+        tracestate: text("tracestate"),
+    };
+    state.settings().traces.request(method, route, parent)
 }
 
 /// Nothing, if the tenant's requests are not limited.

@@ -16,6 +16,7 @@ use docmill_runs::Runs;
 use docmill_runs::remembered::Remembered;
 use docmill_store::Store;
 use docmill_store::who;
+use docmill_traces::Traces;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -49,6 +50,8 @@ pub struct Settings {
     pub connections: usize,
     /// Who vouches for people beside docmill's own keys. `oidc_issuer`, `oidc_audience`, `oidc_tenant`
     pub sign_on: Option<SignOn>,
+    /// Where traces go. `otlp_endpoint`, `otlp_headers`, `otlp_sample`
+    pub traces: Traces,
     /// How long a key is taken as valid before the store is asked again: the longest time that a revoked key still works on
     /// other hosts. Fixed: what revoking promises is the same everywhere, and a question every 5 s for each key costs nothing.
     pub caller_age: Duration,
@@ -69,6 +72,7 @@ impl Default for Settings {
             parts: 256,
             connections: 4096,
             sign_on: None,
+            traces: Traces::off(),
             caller_age: Duration::from_secs(5),
             caller_grace: Duration::from_secs(600),
         }

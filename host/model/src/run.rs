@@ -227,6 +227,9 @@ pub struct AttemptRecord {
     pub id: AttemptId,
     /// Which plugin was called: a fallback's attempt is one too.
     pub plugin: String,
+    /// From the run's start to the attempt's, in microseconds. Not kept: a step's own time is, and attempts follow each other.
+    #[serde(skip)]
+    pub started_us: i64,
     /// Why it failed; none: it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use docmill_model::duration::Span;
 use docmill_model::quota::{Allowance, LISTS, NUMBERS};
 use docmill_model::size::ByteSize;
+use percent_encoding::percent_decode_str;
 
 use crate::exit::ConfigError;
 pub use settings::{SETTINGS, Setting};
@@ -59,6 +60,9 @@ pub struct Config {
     pub oidc_issuer: Option<String>,
     pub oidc_audience: String,
     pub oidc_tenant: String,
+    pub otlp_endpoint: Option<String>,
+    pub otlp_headers: Vec<(String, String)>,
+    pub otlp_sample: f64,
     pub platform_key: Option<[u8; 32]>,
     pub guests: usize,
     pub guest_memory: ByteSize,
@@ -185,6 +189,9 @@ impl Config {
             oidc_issuer: get.optional("oidc_issuer"),
             oidc_audience: get.text("oidc_audience"),
             oidc_tenant: get.text("oidc_tenant"),
+            otlp_endpoint: get.optional("otlp_endpoint"),
+            otlp_headers: get.headers("otlp_headers")?,
+            otlp_sample: get.share("otlp_sample")?,
             platform_key: get.key("platform_key")?,
             guests: get.count("guests", Some(cores))?,
             guest_memory: size("guest_memory")?,
@@ -374,6 +381,29 @@ impl Values<'_> {
         // Nothing is lost: no count is that large.
         self.count(name, None)
             .map(|count| u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    fn share(&self, name: &str) -> Result<f64, ConfigError> {
+        let expected = "a share from 0 to 1 such as 0.05";
+        let share: f64 = self.parsed(name, expected)?;
+        if (0.0..=1.0).contains(&share) {
+            Ok(share)
+        } else {
+            Err(self.wrong(name, expected))
+        }
+    }
+
+    /// `name=value,name=value`, values percent-encoded as OpenTelemetry's variables have them.
+    fn headers(&self, name: &str) -> Result<Vec<(String, String)>, ConfigError> {
+        let text = self.text(name);
+        let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        let read = |pair: &str| {
+            let (header, value) = pair.split_once('=')?;
+            let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
+            (!header.trim().is_empty()).then(|| (header.trim().to_owned(), value.into_owned()))
+        };
+        let headers: Option<Vec<_>> = pairs.map(read).collect();
+        headers.ok_or_else(|| self.wrong(name, "name=value, separated by commas"))
     }
 
     fn key(&self, name: &str) -> Result<Option<[u8; 32]>, ConfigError> {

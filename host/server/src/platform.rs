@@ -26,6 +26,7 @@ use docmill_registry::Registry;
 use docmill_runs::Runs;
 use docmill_store::Store;
 use docmill_store::who::{AuditEntry, Bootstrap, NewKey, Secret};
+use docmill_traces::Traces;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -75,6 +76,7 @@ pub struct Platform {
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<std::io::Result<()>>,
     upkeep: [JoinHandle<()>; 2],
+    traces: Traces,
 }
 
 /// Whose definition is saved.
@@ -105,6 +107,8 @@ const AFTER_INTERRUPTION: Duration = Duration::from_secs(3);
 const LAST_READS: Duration = Duration::from_secs(3);
 /// How long it may take to write down what runs used that are not kept.
 const SETTLING: Duration = Duration::from_secs(3);
+/// How long the last traces may take to be sent.
+const LAST_TRACES: Duration = Duration::from_secs(3);
 /// The organisation that the first start makes.
 const FIRST_TENANT: &str = "main";
 
@@ -151,8 +155,10 @@ impl Platform {
             .context("redis_url")?;
         let runs = Runs::new(store.clone(), blobs.clone(), executor, limiter, config.runs());
 
+        let traces = traces(&config)?;
         let api = docmill_api::Settings {
             sign_on: sign_on(&config)?,
+            traces: traces.clone(),
             ..config.api()
         };
         let (tenant, key, new_key) = open_tenant(&store, &data, start.with_key).await?;
@@ -184,6 +190,7 @@ impl Platform {
             stop: Some(stop),
             server,
             upkeep,
+            traces,
         };
         platform.install(start.progress).await?;
         platform.state.readiness().set_ready(true);
@@ -375,6 +382,10 @@ impl Platform {
         self.interrupt().await;
         self.state.journal().close(LAST_READS).await;
         self.runs.settle_usage(SETTLING).await;
+        let traces = self.traces.clone();
+        tokio::task::spawn_blocking(move || traces.close(LAST_TRACES))
+            .await
+            .ok();
         self.store.close().await;
         self.database.stop().await;
         info!("stopped");
@@ -393,6 +404,21 @@ impl Platform {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Where traces go, if the settings name a collector.
+fn traces(config: &Config) -> Result<Traces> {
+    let Some(endpoint) = &config.otlp_endpoint else {
+        return Ok(Traces::off());
+    };
+    let settings = docmill_traces::Settings {
+        endpoint: endpoint.clone(),
+        headers: config.otlp_headers.clone(),
+        sample: config.otlp_sample,
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    // The message names the setting.
+    Ok(Traces::start(&settings)?)
 }
 
 /// Who vouches for people, if the settings name somebody.

@@ -10,6 +10,7 @@
 //! Each test process starts a private server of its own under `target/test-postgres`, and stops it with itself. With
 //! `DOCMILL_TEST_POSTGRES` set to the address of a superuser, that server is used instead.
 
+pub mod collector;
 pub mod issuer;
 
 use std::path::{Path, PathBuf};

@@ -113,6 +113,7 @@ async fn once(run: &Run, asked: &Asked<'_>, records: &mut Vec<AttemptRecord>) ->
     let mut record = AttemptRecord {
         id: AttemptId::new(),
         plugin: asked.plugin.to_string(),
+        started_us: run.at(),
         error: None,
         usage: CallUsage::default(),
         log: None,

@@ -54,6 +54,9 @@ fn defaults_are_right_and_wrong_values_are_named_with_their_origin() {
         ("blobs", "s3"),
         ("log_format", "xml"),
         ("platform_key", "abc"),
+        ("otlp_sample", "-0.1"),
+        ("otlp_sample", "NaN"),
+        ("otlp_headers", "no-value"),
     ] {
         let error = Config::typed(resolve(None, &[(name, value.to_owned())], nothing).expect("resolved"));
         let text = error.err().map(|e| e.to_string()).unwrap_or_default();
@@ -81,6 +84,7 @@ fn settings_are_shown_without_secrets() {
     const KEY: &str = "a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718a1b2c3d4e5f60718";
     let secret = |name: &str| match name {
         "platform_key" => KEY.to_owned(),
+        "otlp_headers" => "x-key=hunter2".to_owned(),
         other => format!("hunter2-{other}"),
     };
     let others = [
@@ -155,6 +159,9 @@ const OF_THE_PLATFORM: &[&str] = &[
     "oidc_issuer",
     "oidc_audience",
     "oidc_tenant",
+    "otlp_endpoint",
+    "otlp_headers",
+    "otlp_sample",
     "platform_key",
     "drain_timeout",
     "cache_bytes",

@@ -206,6 +206,7 @@ async fn steps(
                 of_step.push(AttemptRecord {
                     id: row.id.into(),
                     plugin: row.plugin,
+                    started_us: 0,
                     error: row.error.map(|e| e.0),
                     usage: CallUsage {
                         wall_us: size_in(row.wall_us),

@@ -286,6 +286,7 @@ fn attempt(error: Option<Failure>, log: Option<&str>) -> AttemptRecord {
     AttemptRecord {
         id: AttemptId::new(),
         plugin: "docmill/text@0.1.0".into(),
+        started_us: 0,
         error,
         usage: CallUsage {
             wall_us: 200,

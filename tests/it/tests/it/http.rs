@@ -26,6 +26,7 @@ mod silence;
 mod storage;
 mod tenant;
 mod tiers;
+mod traces;
 mod truth;
 mod usage;
 mod walk;
