@@ -23,6 +23,7 @@ pub mod simhash;
 pub mod value;
 
 pub mod definition;
+pub mod grant;
 pub mod plan;
 pub mod plugin;
 pub mod preset;
