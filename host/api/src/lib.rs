@@ -44,6 +44,7 @@ mod probes;
 mod quotas;
 mod runs;
 mod sessions;
+mod signing;
 mod tenant;
 mod time;
 mod usage;

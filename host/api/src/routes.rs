@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
     audit, console, documents, keys, me, pages, pipelines, plugins, presets, probes, quotas, runs, sessions,
-    tenant, usage, users,
+    signing, tenant, usage, users,
 };
 
 fn all() -> OpenApiRouter<ApiState> {
@@ -40,8 +40,13 @@ fn all() -> OpenApiRouter<ApiState> {
         // What pipelines are made of.
         .routes(routes!(plugins::list))
         .routes(routes!(plugins::show))
-        .routes(routes!(plugins::publish))
-        .routes(routes!(plugins::check))
+        .routes(routes!(plugins::publish::publish, plugins::versions::change))
+        .routes(routes!(plugins::versions::report))
+        .routes(routes!(plugins::channels::list))
+        .routes(routes!(plugins::channels::set, plugins::channels::close))
+        .routes(routes!(plugins::publish::check))
+        .routes(routes!(signing::list, signing::create))
+        .routes(routes!(signing::revoke))
         // Who may.
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))

@@ -34,7 +34,7 @@ mod threads;
 pub mod bare;
 
 pub use call::{Call, Context, Invocation, Output};
-pub use compile::compile_child;
+pub use compile::{Compilation, compile_child};
 pub use engine::{Engine, EngineError, Stats};
 pub use inspect::{CONTRACT, Import, Inspection, Purpose};
 pub use plugin::Plugin;

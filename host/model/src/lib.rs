@@ -26,7 +26,9 @@ pub mod definition;
 pub mod plan;
 pub mod plugin;
 pub mod preset;
+pub mod registry;
 pub mod run;
+pub mod signature;
 pub mod usage;
 
 mod written;

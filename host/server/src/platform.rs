@@ -146,7 +146,7 @@ impl Platform {
         let cache = open_cache(&config).await?;
         let loader = docmill_pipeline::Loader::new(engine.clone(), blobs.clone());
         let executor = docmill_pipeline::Executor::new(engine.clone(), loader, cache, platform_key);
-        let registry = Registry::new(engine.clone(), store.clone(), blobs.clone());
+        let registry = Registry::new(executor.clone(), store.clone(), blobs.clone());
         let limiter = Limiter::new(&config.quotas(), config.redis_url.as_deref(), config.running_max)
             .context("redis_url")?;
         let runs = Runs::new(store.clone(), blobs.clone(), executor, limiter, config.runs());
@@ -275,7 +275,7 @@ impl Platform {
             .catalog(tenant)
             .await?
             .iter()
-            .map(|entry| entry.digest)
+            .map(|entry| entry.plugin.digest)
             .collect();
         let missing = components
             .iter()

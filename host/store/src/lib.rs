@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod plugin;
 pub mod preset;
 pub mod run;
+pub mod signing;
 pub mod usage;
 pub mod who;
 

@@ -20,6 +20,7 @@ mod parallel;
 mod presets;
 mod principals;
 mod quotas;
+mod registry;
 mod samples;
 mod sign_on;
 mod silence;
