@@ -68,7 +68,11 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
             let path = address(name)?;
             let client = Client::open(arguments).await?;
             let shown = match version {
-                Some(version) => client.get(&format!("{path}/versions/{}/report", segment(version))).await,
+                Some(version) => {
+                    client
+                        .get(&format!("{path}/versions/{}/report", segment(version)))
+                        .await
+                }
                 None => client.get(&path).await,
             };
             client.close().await;
@@ -228,13 +232,29 @@ fn show_list(plugins: &Json, json: bool) -> Result<u8> {
             let [name, latest, state, kind, summary] =
                 ["name", "latest", "state", "kind", "summary"].map(|n| text(p, n));
             let calls = text(p, "calls_30d");
-            [name, latest, state, kind, format!("{} KiB", size.div_ceil(1024)), calls, summary]
+            [
+                name,
+                latest,
+                state,
+                kind,
+                format!("{} KiB", size.div_ceil(1024)),
+                calls,
+                summary,
+            ]
         })
         .collect();
     let mut out = String::new();
     table(
         &mut out,
-        ["plugin", "newest", "state", "kind", "size", "calls in 30 days", "summary"],
+        [
+            "plugin",
+            "newest",
+            "state",
+            "kind",
+            "size",
+            "calls in 30 days",
+            "summary",
+        ],
         &rows,
         Style::stdout(),
     );
@@ -258,7 +278,11 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
         let size = version.get("size").and_then(Json::as_u64).unwrap_or(0);
         let told = |name: &str| version.get(name).and_then(Json::as_str);
         let note = told("note").map(|note| format!(": {note}")).unwrap_or_default();
-        let signed = if told("signed_by").is_some() { "  signed" } else { "" };
+        let signed = if told("signed_by").is_some() {
+            "  signed"
+        } else {
+            ""
+        };
         say!(
             "  {}  {}{note}  {} KiB{signed}  {}",
             text(version, "version"),

@@ -326,10 +326,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         ("PATCH", "/v1/presets/{name}"),
         ("GET", "/v1/presets/{name}/versions"),
         ("GET", "/v1/plugins/{namespace}/{name}"),
-        (
-            "GET",
-            "/v1/plugins/{namespace}/{name}/versions/{version}/report",
-        ),
+        ("GET", "/v1/plugins/{namespace}/{name}/versions/{version}/report"),
         ("PATCH", "/v1/plugins/{namespace}/{name}/versions/{version}"),
         ("GET", "/v1/plugins/{namespace}/{name}/channels"),
         ("PUT", "/v1/plugins/{namespace}/{name}/channels/{channel}"),
