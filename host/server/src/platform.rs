@@ -34,6 +34,7 @@ use tracing::{info, warn};
 
 use crate::assets;
 use crate::config::{BlobConfig, Config};
+use crate::exit::ConfigError;
 use database::Database;
 
 /// How a command wants the platform.
@@ -119,6 +120,8 @@ impl Platform {
     /// # Errors
     /// What could not be started, and what to do about it.
     pub async fn start(config: Config, start: Start) -> Result<Self> {
+        // Before anything is started that would have to be stopped again.
+        let traces = traces(&config)?;
         let data = files::DataDir::open(&config.data_dir)?;
         let platform_key = match config.platform_key {
             Some(key) => key,
@@ -155,7 +158,6 @@ impl Platform {
             .context("redis_url")?;
         let runs = Runs::new(store.clone(), blobs.clone(), executor, limiter, config.runs());
 
-        let traces = traces(&config)?;
         let api = docmill_api::Settings {
             sign_on: sign_on(&config)?,
             traces: traces.clone(),
@@ -418,7 +420,7 @@ fn traces(config: &Config) -> Result<Traces> {
         version: env!("CARGO_PKG_VERSION"),
     };
     // The message names the setting.
-    Ok(Traces::start(&settings)?)
+    Ok(Traces::start(&settings).map_err(|error| ConfigError(error.to_string()))?)
 }
 
 /// Who vouches for people, if the settings name somebody.

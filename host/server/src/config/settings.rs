@@ -72,7 +72,7 @@ settings! {
     "otlp_headers", ["DOCMILL_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"], "", true,
         "headers for it, name=value separated by commas, such as a vendor's key; values percent-encoded where they hold a comma";
     "otlp_sample", ["DOCMILL_OTLP_SAMPLE"], "1", false,
-        "share of traces that are kept, 0 to 1, where a caller's `traceparent` has not decided; a span costs about 2 µs and 1 KiB";
+        "share of traces that are kept, 0 to 1, where a caller's `traceparent` has not decided";
     "platform_key", ["DOCMILL_PLATFORM_KEY"], "", true,
         "64 hexadecimal digits; signs compiled code and seeds guests' random numbers, equal on all hosts; empty: made once in data_dir";
     "guests", ["DOCMILL_GUESTS"], "0", false,
