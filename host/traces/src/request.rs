@@ -10,6 +10,10 @@ use opentelemetry_sdk::trace::Span;
 
 use crate::Traces;
 
+/// Longest `tracestate` that is taken over, in bytes: what everybody passes on at least (W3C Trace Context, 3.3.1.5). Each span
+/// that waits holds it.
+const MAX_TRACESTATE: usize = 512;
+
 /// The trace that a caller says the request belongs to (W3C Trace Context).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Parent<'a> {
@@ -23,7 +27,7 @@ impl Extractor for Parent<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         match key {
             "traceparent" => self.traceparent,
-            "tracestate" => self.tracestate,
+            "tracestate" => self.tracestate.filter(|state| state.len() <= MAX_TRACESTATE),
             _ => None,
         }
     }
@@ -127,5 +131,21 @@ impl TraceContext {
 
     pub(crate) fn under(parent: &SpanContext) -> Context {
         Context::new().with_remote_span_context(parent.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_tracestate_is_left_out() {
+        let long = "a".repeat(MAX_TRACESTATE + 1);
+        let parent = |state| Parent {
+            tracestate: Some(state),
+            ..Parent::default()
+        };
+        assert_eq!(parent(&long).get("tracestate"), None);
+        assert_eq!(parent("a=1").get("tracestate"), Some("a=1"));
     }
 }
