@@ -96,6 +96,7 @@ impl Bare {
             control,
             Arc::clone(&self.pool),
             &context,
+            None,
         );
         let instance = self.plugin.pre().instantiate_async(&mut store).await?;
         type Answer = (Result<Resource<BuilderHandle>, types::Error>,);

@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use docmill_egress::{Secret, Session};
 use docmill_model::failure::{Code, Failure};
+use docmill_model::grant::HttpGrant;
 use docmill_model::limits::Limits;
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::reading::{Inputs, Reading, Source};
@@ -93,6 +95,13 @@ pub struct Context {
     pub deadline: Option<tokio::time::Instant>,
 }
 
+/// What a call may do beyond its inputs; nothing, by default.
+#[derive(Debug, Clone, Default)]
+pub struct Granted {
+    /// Requests over HTTP, and the secrets that the host puts into them.
+    pub http: Option<(Arc<HttpGrant>, Vec<Secret>)>,
+}
+
 /// How a call went.
 #[derive(Debug)]
 pub struct Invocation {
@@ -136,9 +145,10 @@ pub(crate) fn store(
     control: Arc<Control>,
     pool: Arc<Pool>,
     context: &Context,
+    session: Option<Arc<Session>>,
 ) -> Store<Guest> {
     let meter = Meter::new(limits, control, pool);
-    let mut store = Store::new(engine, Guest::new(meter, context.now, context.seed));
+    let mut store = Store::new(engine, Guest::new(meter, context.now, context.seed, session));
     store.limiter(|guest| &mut guest.meter);
     store.set_hostcall_fuel(limits.host_memory.bytes());
     store.set_max_component_handles(limits.handles as usize);
@@ -200,6 +210,7 @@ pub(crate) async fn describe(
 
 fn finish(store: Store<Guest>, control: &Control) -> (CallUsage, String) {
     let guest = store.into_data();
+    let effects = guest.effects();
     let (log, log_dropped_bytes) = guest.log.take();
     let usage = CallUsage {
         wall_us: micros(control.wall()),
@@ -208,7 +219,7 @@ fn finish(store: Store<Guest>, control: &Control) -> (CallUsage, String) {
         host_calls: guest.meter.host_calls(),
         host_call_bytes: guest.meter.host_call_bytes(),
         log_dropped_bytes,
-        effects: guest.meter.effects(),
+        effects,
     };
     drop(guest);
     (usage, log)

@@ -60,6 +60,13 @@ pub(crate) fn failure(guest: &mut Guest, error: &wasmtime::Error, phase: Phase) 
             output_limit(limits.output.0)
         };
     }
+    // Of one set of headers; its size is bounded so that all of them are.
+    if text.contains("total size of fields exceeds limit") {
+        return Failure::new(
+            Code::HostMemoryLimit,
+            "one set of HTTP headers is larger than the host keeps for the plugin",
+        );
+    }
     if text.contains("store handle limit exceeded") || text.contains("too many active lends") {
         return handles();
     }

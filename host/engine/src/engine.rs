@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use docmill_egress::Session;
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::limits::Limits;
@@ -16,7 +17,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Linker;
 
-use crate::call::{self, Call, Context, Invocation, Place};
+use crate::call::{self, Call, Context, Granted, Invocation, Place};
 use crate::code::CodeDir;
 use crate::guest::Guest;
 use crate::guest::meter::Pool;
@@ -169,7 +170,7 @@ impl Engine {
             seed: [0; 32],
             deadline: None,
         };
-        let store = self.store(limits, &control, &context);
+        let store = self.store(limits, &control, &context, None);
         let work = call::describe(place, store, plugin.clone(), Arc::clone(&control));
         self.0.threads.run(&control, work).await?
     }
@@ -183,13 +184,27 @@ impl Engine {
         limits: &Limits,
         context: &Context,
     ) -> Invocation {
+        self.invoke_granted(plugin, call, limits, context, Granted::default())
+            .await
+    }
+
+    /// As [`Engine::invoke`], with what the plugin may do beyond its inputs.
+    pub async fn invoke_granted(
+        &self,
+        plugin: &Plugin,
+        call: Call,
+        limits: &Limits,
+        context: &Context,
+        granted: Granted,
+    ) -> Invocation {
         let limits = within(limits, &self.0.settings.ceiling);
         let deadline = context.deadline.map(tokio::time::Instant::into_std);
         let control = Arc::new(Control::new(&limits, deadline, Arc::clone(&self.0.interrupts)));
         let invocation = match self.admit(&control).await {
             Err(failure) => Invocation::refused(failure, &control),
             Ok(place) => {
-                let store = self.store(limits, &control, context);
+                let session = self.session(granted, &control);
+                let store = self.store(limits, &control, context, session);
                 let work = call::invoke(place, store, plugin.clone(), call, Arc::clone(&control));
                 match self.0.threads.run(&control, work).await {
                     Ok(invocation) => invocation,
@@ -201,13 +216,28 @@ impl Engine {
         invocation
     }
 
-    fn store(&self, limits: Limits, control: &Arc<Control>, context: &Context) -> wasmtime::Store<Guest> {
+    /// The way out for one call, if it has a grant and the host has one.
+    fn session(&self, granted: Granted, control: &Control) -> Option<Arc<Session>> {
+        let (grant, secrets) = granted.http?;
+        let egress = self.0.settings.egress.as_ref()?;
+        let session = egress.session(grant, secrets, Some(control.deadline().into()));
+        Some(Arc::new(session))
+    }
+
+    fn store(
+        &self,
+        limits: Limits,
+        control: &Arc<Control>,
+        context: &Context,
+        session: Option<Arc<Session>>,
+    ) -> wasmtime::Store<Guest> {
         call::store(
             &self.0.engine,
             limits,
             Arc::clone(control),
             Arc::clone(&self.0.pool),
             context,
+            session,
         )
     }
 

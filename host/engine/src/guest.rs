@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) use documents::is_refusal;
 
 mod documents;
+mod http;
 pub(crate) mod log;
 pub(crate) mod meter;
 mod reading;
@@ -18,6 +19,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
 use clock::SharedClock;
+use docmill_egress::Session;
+use http::Http;
 use log::SharedLog;
 use meter::Meter;
 
@@ -40,10 +43,12 @@ pub(crate) struct Guest {
     clock: Option<SharedClock>,
     random: Option<blake3::OutputReader>,
     wasi: Option<Box<WasiCtx>>,
+    session: Option<Arc<Session>>,
+    http: Option<Box<Http>>,
 }
 
 impl Guest {
-    pub(crate) fn new(meter: Meter, now: Millis, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(meter: Meter, now: Millis, seed: [u8; 32], session: Option<Arc<Session>>) -> Self {
         let mut table = ResourceTable::new();
         // Beside the handles that wasmtime counts, streams and pollables have children here.
         table.set_max_capacity(
@@ -61,6 +66,15 @@ impl Guest {
             clock: None,
             random: None,
             wasi: None,
+            session,
+            http: None,
         }
+    }
+
+    /// What it did beyond its inputs; nothing: it was pure.
+    pub(crate) fn effects(&self) -> Vec<String> {
+        let mut effects = self.meter.effects();
+        effects.extend(self.http.iter().flat_map(|http| http.effects()));
+        effects
     }
 }

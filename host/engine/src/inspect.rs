@@ -2,6 +2,7 @@
 //! bodies are not read (the compile child does that), and the bytes may be anything.
 
 use docmill_model::failure::{Code, Failure};
+use docmill_model::grant::Capability;
 use docmill_model::plugin::Kind;
 use docmill_model::size::ByteSize;
 use serde::Serialize;
@@ -313,21 +314,21 @@ fn no_kind(exports: &[String]) -> String {
 }
 
 fn refuse_imports(imports: &[Import]) -> Result<(), Failure> {
-    let named = |purpose| {
+    let named = |purpose, wanted: fn(&str) -> bool| {
         let names: Vec<String> = imports
             .iter()
-            .filter(|i| i.purpose == purpose)
+            .filter(|i| i.purpose == purpose && wanted(&i.interface))
             .map(|i| format!("`{}`", i.interface))
             .collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
-    if let Some(names) = named(Purpose::Unknown) {
+    if let Some(names) = named(Purpose::Unknown, |_| true) {
         return Err(invalid(format!(
             "the component imports {names}, which this host does not have; a plugin may import docmill:plugin@{CONTRACT} \
              and wasi:{{cli,io,clocks,random,filesystem,sockets}}@0.2"
         )));
     }
-    if let Some(names) = named(Purpose::Capability) {
+    if let Some(names) = named(Purpose::Capability, |i| Capability::of_import(i).is_none()) {
         return Err(invalid(format!(
             "the component asks for {names}, a capability that this version of docmill cannot grant yet"
         )));

@@ -10,6 +10,9 @@
 //! Memory, tables and instances are counted by `guest::meter`, time by `threads`, what crosses the boundary by
 //! `guest`.
 //!
+//! **Effects.** A guest reaches the network through `guest::http` alone, if its call has a grant, and then through
+//! `docmill-egress`; the request is sent on the I/O runtime, and what was done stands in the call's usage.
+//!
 //! **Code.** Machine code is made in a child process (`compile`), kept on disk under a keyed MAC (`code`), and mapped
 //! (`map`, the only file with `unsafe`).
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
@@ -33,8 +36,9 @@ mod threads;
 #[doc(hidden)]
 pub mod bare;
 
-pub use call::{Call, Context, Invocation, Output};
+pub use call::{Call, Context, Granted, Invocation, Output};
 pub use compile::compile_child;
+pub use docmill_egress::{Egress, InvalidSecret, Secret, SecretValue};
 pub use engine::{Engine, EngineError, Stats};
 pub use inspect::{CONTRACT, Import, Inspection, Purpose};
 pub use plugin::Plugin;

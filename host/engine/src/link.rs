@@ -1,10 +1,13 @@
 //! What a component can import, on one page.
 
-use wasmtime::component::{ComponentType, HasSelf, Lift, Linker};
+use wasmtime::component::{ComponentType, HasSelf, Lift, Linker, Resource};
 use wasmtime_wasi::cli::WasiCli;
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::{LinkOptions, cli, clocks, filesystem, random, sockets};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
+use wasmtime_wasi_http::p2::bindings::http;
+use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Method, OutgoingRequest};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 use wasmtime_wasi_io::bindings::wasi::io;
 
 use crate::bindings::{documents, progress, types};
@@ -19,6 +22,30 @@ impl wasmtime::component::HasData for Io {
 
 /// The draft of `wasi:logging` that toolchains use; drafts match by exact version only.
 pub(crate) const LOGGING: &str = "wasi:logging/logging@0.1.0-draft";
+
+/// The version of `wasi:http` that wasmtime has; it answers for every 0.2.
+const HTTP_TYPES: &str = "wasi:http/types@0.2.12";
+
+/// Bytes of a method: a grant's are shorter.
+const METHOD_BYTES: usize = 40;
+
+/// wasmtime keeps a method of any length with a request, and there can be as many requests as handles: nothing else of a
+/// request is without a bound. So this one function is ours.
+fn bound_methods(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    linker.instance(HTTP_TYPES)?.func_wrap(
+        "[method]outgoing-request.set-method",
+        |mut store: wasmtime::StoreContextMut<'_, Guest>,
+         (request, method): (Resource<OutgoingRequest>, Method)| {
+            if matches!(&method, Method::Other(name) if name.len() > METHOD_BYTES) {
+                return Ok((Err(()),));
+            }
+            Ok((store.data_mut().http().set_method(request, method)?,))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
 
 #[derive(Clone, Copy, ComponentType, Lift)]
 #[expect(dead_code, reason = "made by lifting what a guest passed")]
@@ -92,6 +119,11 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest
     sockets::tcp_create_socket::add_to_linker::<Guest, WasiSockets>(l, WasiSocketsView::sockets)?;
     sockets::udp::add_to_linker::<Guest, WasiSockets>(l, WasiSocketsView::sockets)?;
     sockets::udp_create_socket::add_to_linker::<Guest, WasiSockets>(l, WasiSocketsView::sockets)?;
+
+    http::outgoing_handler::add_to_linker::<Guest, WasiHttp>(l, WasiHttpView::http)?;
+    let options = wasmtime_wasi_http::p2::bindings::LinkOptions::default();
+    http::types::add_to_linker::<Guest, WasiHttp>(l, &(&options).into(), WasiHttpView::http)?;
+    bound_methods(l)?;
 
     l.instance(LOGGING)?.func_wrap(
         "log",

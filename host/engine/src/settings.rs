@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use docmill_egress::Egress;
 use docmill_model::limits::{Limits, MAX_MEMORIES, MAX_TABLES};
 use docmill_model::size::ByteSize;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
@@ -39,6 +40,9 @@ pub struct Settings {
     /// The longest that a guest runs before the next one has its turn, and the grain of deadlines. Fixed: deadlines
     /// are promised to hold within 20 ms among spinners.
     pub tick: Duration,
+    /// The way out to the internet, for calls with a grant; none: every request is refused. Made of `egress_networks` and
+    /// `egress_roots`
+    pub egress: Option<Egress>,
 }
 
 /// What the compile child may use.
@@ -87,6 +91,7 @@ impl Settings {
             pool_memory: ByteSize::mib(4_096),
             component_size: ByteSize::mib(64),
             tick: Duration::from_millis(1),
+            egress: None,
         }
     }
 }

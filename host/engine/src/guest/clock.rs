@@ -1,7 +1,9 @@
 //! Virtual time: it stands at the run's start and moves only when the guest waits, at once and to the earliest thing waited
-//! for. Reading it is an effect, waiting is not.
+//! for. Reading it is an effect, waiting is not. While a request over the network is on its way, waiting takes as long as it
+//! says: a guest's own time limit for an answer would be over before the answer had a chance.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use wasmtime_wasi_io::async_trait;
 use wasmtime_wasi_io::poll::Pollable;
@@ -12,6 +14,8 @@ struct Clock {
     elapsed: u64,
     /// What is being waited for now.
     waits: Vec<u64>,
+    /// Requests over the network that are on their way.
+    on_network: usize,
 }
 
 /// The clock of one guest.
@@ -28,12 +32,34 @@ impl SharedClock {
         self.lock().elapsed
     }
 
+    /// Time is not before `when` any more.
+    fn reach(&self, when: u64) {
+        let mut clock = self.lock();
+        clock.elapsed = clock.elapsed.max(when);
+    }
+
+    /// Something is on its way over the network until this is dropped.
+    pub(crate) fn on_network(&self) -> OnNetwork {
+        self.lock().on_network += 1;
+        OnNetwork(self.clone())
+    }
+
     /// Something to wait for.
     pub(crate) fn at(&self, when: u64) -> Alarm {
         Alarm {
             clock: self.clone(),
             when,
         }
+    }
+}
+
+/// One request over the network.
+pub(crate) struct OnNetwork(SharedClock);
+
+impl Drop for OnNetwork {
+    fn drop(&mut self) {
+        let mut clock = self.0.lock();
+        clock.on_network = clock.on_network.saturating_sub(1);
     }
 }
 
@@ -50,6 +76,12 @@ impl<'a> Wait<'a> {
     fn begin(alarm: &'a Alarm) -> Self {
         alarm.clock.lock().waits.push(alarm.when);
         Self(alarm)
+    }
+
+    /// How long it takes in real time, if something is on its way.
+    fn left_on_network(&self) -> Option<Duration> {
+        let clock = self.0.clock.lock();
+        (clock.on_network > 0).then(|| Duration::from_nanos(self.0.when.saturating_sub(clock.elapsed)))
     }
 
     /// Moves time if nothing earlier is waited for; whether the moment has come.
@@ -81,6 +113,11 @@ impl Pollable for Alarm {
         let wait = Wait::begin(self);
         loop {
             crate::threads::yield_now().await;
+            if let Some(left) = wait.left_on_network() {
+                tokio::time::sleep(left).await;
+                self.clock.reach(self.when);
+                return;
+            }
             if wait.advance() {
                 return;
             }
@@ -104,6 +141,19 @@ mod tests {
         far.ready().await;
         assert_eq!(clock.elapsed(), 3_600_000_000_000);
         assert!(near.ready().now_or_never().is_some());
+        assert!(real.elapsed().as_secs() < 5);
+    }
+
+    #[tokio::test]
+    async fn time_passes_as_it_does_while_something_is_on_its_way() {
+        let clock = SharedClock::default();
+        let answer = clock.on_network();
+        let real = std::time::Instant::now();
+        clock.at(30_000_000).ready().await;
+        assert!(real.elapsed() >= Duration::from_millis(30));
+        assert_eq!(clock.elapsed(), 30_000_000);
+        drop(answer);
+        clock.at(3_600_000_000_000).ready().await;
         assert!(real.elapsed().as_secs() < 5);
     }
 }

@@ -49,7 +49,7 @@ impl Guest {
         self
     }
 
-    fn clock(&mut self) -> SharedClock {
+    pub(super) fn clock(&mut self) -> SharedClock {
         self.clock.get_or_insert_default().clone()
     }
 

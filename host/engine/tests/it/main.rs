@@ -9,6 +9,7 @@ mod code;
 mod contract;
 mod each_limit;
 mod flood;
+mod http;
 mod inspect;
 mod kinds;
 mod limits;
