@@ -34,6 +34,7 @@ pub mod weighed;
 
 mod answer;
 mod documents;
+mod grants;
 mod keys;
 mod me;
 mod pages;
@@ -43,6 +44,7 @@ mod presets;
 mod probes;
 mod quotas;
 mod runs;
+mod secrets;
 mod sessions;
 mod tenant;
 mod time;

@@ -47,6 +47,10 @@ permissions! {
     ReadPlugins = PluginsRead;
     /// Publish plugins.
     WritePlugins = PluginsWrite;
+    /// Grant plugins capabilities.
+    GrantPlugins = GrantsWrite;
+    /// Keep and forget secrets.
+    WriteSecrets = SecretsWrite;
     /// See users.
     ReadUsers = UsersRead;
     /// Change users.

@@ -223,7 +223,7 @@ pub async fn show(
     })
 }
 
-fn plugin_name(namespace: &str, name: &str) -> Result<PluginName, Problem> {
+pub(crate) fn plugin_name(namespace: &str, name: &str) -> Result<PluginName, Problem> {
     format!("{namespace}/{name}")
         .parse()
         .map_err(|said: String| Problem::new(Code::NotFound, said))

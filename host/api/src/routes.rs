@@ -14,8 +14,8 @@ use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    audit, console, documents, keys, me, pages, pipelines, plugins, presets, probes, quotas, runs, sessions,
-    tenant, usage, users,
+    audit, console, documents, grants, keys, me, pages, pipelines, plugins, presets, probes, quotas, runs,
+    secrets, sessions, tenant, usage, users,
 };
 
 fn all() -> OpenApiRouter<ApiState> {
@@ -42,6 +42,10 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(plugins::show))
         .routes(routes!(plugins::publish))
         .routes(routes!(plugins::check))
+        .routes(routes!(grants::list))
+        .routes(routes!(grants::grant, grants::withdraw))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::put, secrets::remove))
         // Who may.
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))

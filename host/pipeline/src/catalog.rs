@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use docmill_model::definition::{Definition, OnError};
+use docmill_model::grant::Grants;
 use docmill_model::id::TenantId;
 use docmill_model::plugin::{Kind, PinnedPlugin, PluginName, PluginRef};
 use docmill_model::preset::Preset;
+use docmill_store::grant::Access;
 use docmill_store::plugin::CatalogEntry;
 use docmill_store::{Store, StoreError};
 use semver::Version;
@@ -19,6 +21,8 @@ pub struct Catalog {
     /// All versions of a plugin, the newest first.
     versions: BTreeMap<PluginName, Vec<Version>>,
     entries: BTreeMap<(PluginName, Version), CatalogEntry>,
+    /// Of those that import what has to be granted.
+    access: BTreeMap<(PluginName, Version), Access>,
 }
 
 impl Catalog {
@@ -85,6 +89,10 @@ impl Catalog {
             .collect();
         let is_chosen = |plugin: &PinnedPlugin| chosen.contains(&(&plugin.name, &plugin.version));
         let wanted: Vec<PinnedPlugin> = versions.into_iter().filter(is_chosen).collect();
+        for access in store.access(tenant, &wanted).await? {
+            let key = (access.name.clone(), access.version.clone());
+            catalog.access.insert(key, access);
+        }
         let locale = store.get_tenant(tenant).await?.locale;
         for mut entry in store.catalog_entries(tenant, &wanted).await? {
             if matches!(entry.kind, Kind::Validator | Kind::Transformer) {
@@ -94,6 +102,29 @@ impl Catalog {
             catalog.entries.insert(key, entry);
         }
         Ok(catalog)
+    }
+
+    /// What a version may do beyond its inputs.
+    ///
+    /// # Errors
+    /// When it imports something that is not granted, and how to grant it.
+    pub fn grants(&self, entry: &CatalogEntry) -> Result<Grants, String> {
+        let key = (entry.name.clone(), entry.version.clone());
+        let Some(access) = self.access.get(&key) else {
+            return Ok(Grants::default());
+        };
+        match access
+            .needs
+            .iter()
+            .find(|capability| !access.grants.has(**capability))
+        {
+            None => Ok(access.grants.clone()),
+            Some(capability) => Err(format!(
+                "{}@{} imports the capability {capability}, which is not granted to it; an owner grants it with `docmill plugin \
+                 grant {} {capability}` (PUT /v1/plugins/{}/grants/{capability})",
+                entry.name, entry.version, entry.name, entry.name
+            )),
+        }
     }
 
     fn know(&mut self, name: &PluginName, version: &Version) {

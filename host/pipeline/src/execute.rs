@@ -37,6 +37,7 @@ use crate::inputs::{RunInputs, check_params, check_roles, check_size, invalid, l
 use crate::loader::Loader;
 use crate::prepared::{Prepared, Ready};
 use crate::schema::Effort;
+use crate::vault::Vault;
 use call::Caller;
 use state::Done;
 
@@ -62,14 +63,27 @@ pub(crate) struct Parts {
     /// Places for heavy evaluations: as many as there are cores, so that hashing and files find threads beside them.
     heavy: Arc<Semaphore>,
     call: Caller,
+    vault: Option<Vault>,
 }
 
 impl Executor {
     /// Over an engine, a loader of plugins, and a cache of what pure calls gave. The platform's key seeds what guests see as
     /// random.
     pub fn new(engine: Engine, loader: Loader, cache: Cache, platform_key: [u8; 32]) -> Self {
-        let call = call::real(engine.clone(), loader.clone());
+        Self::with_vault(engine, loader, cache, platform_key, None)
+    }
+
+    /// The same, with secrets for calls whose grants name some.
+    pub fn with_vault(
+        engine: Engine,
+        loader: Loader,
+        cache: Cache,
+        platform_key: [u8; 32],
+        vault: Option<Vault>,
+    ) -> Self {
+        let call = call::real(engine.clone(), loader.clone(), vault.clone());
         Self(Arc::new(Parts {
+            vault,
             engine,
             loader,
             cache,
@@ -83,6 +97,11 @@ impl Executor {
     /// For metrics, and for shutting down.
     pub fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// The secrets, if this executor has any.
+    pub fn vault(&self) -> Option<&Vault> {
+        self.0.vault.as_ref()
     }
 
     /// For metrics.

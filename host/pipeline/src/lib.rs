@@ -25,6 +25,7 @@ mod preset;
 mod program;
 mod schema;
 mod suggest;
+mod vault;
 mod weight;
 
 /// Values up to this many bytes are evaluated where the run is; more goes to a thread that may block.
@@ -40,3 +41,4 @@ pub use loader::Loader;
 pub use plan::plan;
 pub use preset::{judge_preset, write_out};
 pub use schema::check_schema;
+pub use vault::Vault;

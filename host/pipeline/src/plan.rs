@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use docmill_model::definition::{Definition, InputKind, OnError, Problem, StepSpec};
+use docmill_model::grant::Grants;
 use docmill_model::plan::{PinnedStep, Plan};
 use docmill_model::plugin::{Kind, PinnedPlugin, PluginRef, is_media_pattern, media_type_fits};
 use docmill_store::plugin::CatalogEntry;
@@ -89,7 +90,14 @@ pub fn plan(definition: &Definition, catalog: &Catalog) -> Result<Plan, Vec<Prob
             };
             step.judge_config(fallback, config, template, part, &mut problems);
         }
+        let grants = granted(catalog, used, &format!("{}.use", step.at), &mut problems);
+        let fallback_grants = fallback.map(|fallback| {
+            let at = format!("{}.on_error.fallback", step.at);
+            granted(catalog, fallback, &at, &mut problems)
+        });
         steps.push(PinnedStep {
+            grants,
+            fallback_grants: fallback_grants.unwrap_or_default(),
             plugin: pinned(used),
             fallback: fallback.map(pinned),
             config_schema: config.json,
@@ -116,6 +124,14 @@ fn resolve<'a>(
         .resolve(reference)
         .map_err(|message| problems.push(Problem::new(at, message)))
         .ok()
+}
+
+/// What a plugin may do beyond its inputs; what it asks for and was not granted is a problem.
+fn granted(catalog: &Catalog, entry: &CatalogEntry, at: &str, problems: &mut Vec<Problem>) -> Grants {
+    catalog.grants(entry).unwrap_or_else(|message| {
+        problems.push(Problem::new(at, message));
+        Grants::default()
+    })
 }
 
 fn pinned(entry: &CatalogEntry) -> PinnedPlugin {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use docmill_model::definition::{OnError, Problem};
+use docmill_model::grant::Grants;
 use docmill_model::plan::Plan;
 use docmill_model::plugin::PinnedPlugin;
 use serde_json::Value as Json;
@@ -33,6 +34,8 @@ pub(crate) struct Use {
     pub(crate) fixed: Option<Arc<str>>,
     /// What its calls cost of late.
     pub(crate) cost: Cost,
+    /// What it may do beyond its inputs.
+    pub(crate) grants: Grants,
 }
 
 impl Prepared {
@@ -55,7 +58,7 @@ impl Prepared {
         for ((spec, pinned), program) in definition.steps.iter().zip(&plan.steps).zip(&program.steps) {
             let at = format!("steps.{}", spec.id);
             let schema = compile(&pinned.config_schema, &format!("{at}.use"), problems);
-            let own = Use::new(pinned.plugin.clone(), schema, &program.config);
+            let own = Use::new(pinned.plugin.clone(), schema, &program.config, &pinned.grants);
             let fallback = match (&pinned.fallback, &spec.on_error) {
                 (Some(plugin), OnError::Fallback(_)) => {
                     let schema = compile(
@@ -64,7 +67,12 @@ impl Prepared {
                         problems,
                     );
                     let template = program.fallback_config.as_ref().unwrap_or(&program.config);
-                    Some(Use::new(plugin.clone(), schema, template))
+                    Some(Use::new(
+                        plugin.clone(),
+                        schema,
+                        template,
+                        &pinned.fallback_grants,
+                    ))
                 }
                 _ => None,
             };
@@ -91,12 +99,13 @@ impl Prepared {
 }
 
 impl Use {
-    fn new(plugin: PinnedPlugin, schema: Option<Schema>, template: &Template) -> Self {
+    fn new(plugin: PinnedPlugin, schema: Option<Schema>, template: &Template, grants: &Grants) -> Self {
         let mut new = Self {
             plugin,
             schema,
             fixed: None,
             cost: Cost::default(),
+            grants: grants.clone(),
         };
         if template.dynamic().is_empty()
             && let Ok(mut config) = template.evaluate(&Scope::default(), Absent::Omit)

@@ -75,6 +75,9 @@ pub enum Command {
     /// Make, build, check and publish plugins.
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Keep, list and forget secrets, which the host puts into what plugins send.
+    #[command(subcommand)]
+    Secret(Secret),
     /// Save, show and check pipelines.
     #[command(subcommand)]
     Pipeline(Pipeline),
@@ -171,13 +174,66 @@ pub enum Plugin {
         #[arg(long)]
         json: bool,
     },
-    /// Show a plugin: versions, sizes, its configuration.
+    /// Show a plugin: versions, sizes, what it asks for and was granted, its configuration.
     Show {
         /// `namespace/name`
         name: String,
         #[arg(long)]
         json: bool,
     },
+    /// Let a plugin use a capability, in all its versions, within these bounds alone.
+    Grant {
+        /// `namespace/name`
+        name: String,
+        /// `http`
+        capability: String,
+        /// Where to: a name, `*.name` (one label or more before it) or an address; may be repeated.
+        #[arg(long = "host", required = true)]
+        hosts: Vec<String>,
+        /// On which port or ports, as in 8000-8099; may be repeated [default: 443].
+        #[arg(long = "port")]
+        ports: Vec<String>,
+        /// By which method; may be repeated [default: GET and HEAD].
+        #[arg(long = "method")]
+        methods: Vec<String>,
+        /// Also without TLS.
+        #[arg(long)]
+        plaintext: bool,
+        /// A secret that the host puts into a header in the place of `{{secret:NAME}}`; may be repeated.
+        #[arg(long = "secret", value_name = "HEADER=NAME")]
+        secrets: Vec<String>,
+        /// Another bound in one call: calls, request_bytes, response_bytes, header_bytes, time; may be repeated.
+        #[arg(long = "bound", value_name = "NAME=VALUE")]
+        bounds: Vec<String>,
+    },
+    /// Withdraw a capability: pipelines whose plugin asks for it run no more.
+    Revoke {
+        /// `namespace/name`
+        name: String,
+        /// `http`
+        capability: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Keep a secret; its value is what standard input says. A plugin's grant names it for a header.
+    Set {
+        /// Letters, digits, '-' and '_'.
+        name: String,
+        /// Where it may go: a name, `*.name` or an address; may be repeated.
+        #[arg(long = "host", required = true)]
+        hosts: Vec<String>,
+    },
+    /// List secrets, without their values.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a secret.
+    Rm { name: String },
+    /// Seal the secrets of all organisations anew, on the machine itself.
+    RotateKey,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,6 +4,7 @@ mod audit;
 mod config;
 mod demo;
 mod dev;
+mod grant;
 mod key;
 mod migrate;
 mod new;
@@ -12,6 +13,7 @@ mod plugin;
 mod preset;
 mod run;
 mod runs;
+mod secret;
 pub mod serve;
 mod tenant;
 mod usage;
@@ -39,6 +41,7 @@ pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             Command::Serve(options) => serve::serve(&arguments, options).await,
             Command::Migrate => migrate::migrate(&arguments).await,
             Command::Plugin(command) => plugin::plugin(&arguments, command).await,
+            Command::Secret(command) => secret::secret(&arguments, command).await,
             Command::Pipeline(command) => pipeline::pipeline(&arguments, command).await,
             Command::Preset(command) => preset::preset(&arguments, command).await,
             Command::Run(options) => run::run(&arguments, options).await,

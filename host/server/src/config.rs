@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use docmill_egress::Network;
 use docmill_model::duration::Span;
 use docmill_model::quota::{Allowance, LISTS, NUMBERS};
 use docmill_model::size::ByteSize;
@@ -64,6 +65,8 @@ pub struct Config {
     pub otlp_headers: Vec<(String, String)>,
     pub otlp_sample: f64,
     pub platform_key: Option<[u8; 32]>,
+    pub egress_networks: Vec<Network>,
+    pub egress_roots: Option<PathBuf>,
     pub guests: usize,
     pub guest_memory: ByteSize,
     pub instances_max: u32,
@@ -193,6 +196,8 @@ impl Config {
             otlp_headers: get.headers("otlp_headers")?,
             otlp_sample: get.share("otlp_sample")?,
             platform_key: get.key("platform_key")?,
+            egress_networks: get.networks("egress_networks")?,
+            egress_roots: get.optional("egress_roots").map(PathBuf::from),
             guests: get.count("guests", Some(cores))?,
             guest_memory: size("guest_memory")?,
             instances_max: get.count_u32("instances_max")?,
@@ -303,6 +308,20 @@ impl Values<'_> {
 
     fn optional(&self, name: &str) -> Option<String> {
         Some(self.text(name)).filter(|text| !text.is_empty())
+    }
+
+    /// Networks, with blanks or commas between them. None holds everything: what is refused is refused for a reason.
+    fn networks(&self, name: &str) -> Result<Vec<Network>, ConfigError> {
+        let text = self.text(name);
+        let each = text.split([' ', ',']).filter(|network| !network.is_empty());
+        each.map(|network| {
+            network
+                .parse::<Network>()
+                .ok()
+                .filter(|network| network.prefix_len() > 0)
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(|| self.wrong(name, "networks such as 10.1.0.0/16, with blanks between them"))
     }
 
     /// The settings that begin with `tenant_`.

@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use docmill_api::{ApiState, SignOn};
 use docmill_blob::Blobs;
+use docmill_egress::Egress;
 use docmill_engine::Engine;
 use docmill_model::definition::{Definition, Problem};
 use docmill_model::digest::Digest;
@@ -147,12 +148,16 @@ impl Platform {
         }
         .context("cannot open the blob store")?;
 
-        let settings = config.engine(data.path("code"), platform_key);
+        let mut settings = config.engine(data.path("code"), platform_key);
+        settings.egress = Some(way_out(&config)?);
         let engine = Engine::new(settings).context("cannot start the engine")?;
 
         let cache = open_cache(&config).await?;
         let loader = docmill_pipeline::Loader::new(engine.clone(), blobs.clone());
-        let executor = docmill_pipeline::Executor::new(engine.clone(), loader, cache, platform_key);
+        let executor = {
+            let vault = docmill_pipeline::Vault::new(store.clone(), platform_key);
+            docmill_pipeline::Executor::with_vault(engine.clone(), loader, cache, platform_key, Some(vault))
+        };
         let registry = Registry::new(engine.clone(), store.clone(), blobs.clone());
         let limiter = Limiter::new(&config.quotas(), config.redis_url.as_deref(), config.running_max)
             .context("redis_url")?;
@@ -197,6 +202,22 @@ impl Platform {
         platform.install(start.progress).await?;
         platform.state.readiness().set_ready(true);
         Ok(platform)
+    }
+
+    /// Seals the secrets of every tenant anew; how many there were.
+    pub async fn rotate_secrets(&self) -> Result<usize> {
+        let vault = self
+            .runs
+            .executor()
+            .vault()
+            .context("this host keeps no secrets")?;
+        let mut sealed = 0;
+        for (tenant, name) in self.store.tenants().await? {
+            let rotated = vault.rotate(tenant).await;
+            sealed +=
+                rotated.with_context(|| format!("the secrets of {name}; those before are sealed anew"))?;
+        }
+        Ok(sealed)
     }
 
     /// What this release brings, for every tenant that does not have it yet; quick when all do.
@@ -421,6 +442,25 @@ fn traces(config: &Config) -> Result<Traces> {
     };
     // The message names the setting.
     Ok(Traces::start(&settings).map_err(|error| ConfigError(error.to_string()))?)
+}
+
+/// How plugins with a grant reach the internet, and what of the premises.
+fn way_out(config: &Config) -> Result<Egress> {
+    let roots = match &config.egress_roots {
+        None => Vec::new(),
+        Some(file) => docmill_egress::read_roots(file).with_context(|| {
+            format!(
+                "cannot take certificates from {} (setting: egress_roots)",
+                file.display()
+            )
+        })?,
+    };
+    let settings = docmill_egress::Settings {
+        networks: config.egress_networks.clone(),
+        roots,
+        ..docmill_egress::Settings::default()
+    };
+    Egress::new(settings).context("cannot set TLS up for plugins' requests (setting: egress_roots)")
 }
 
 /// Who vouches for people, if the settings name somebody.

@@ -4,7 +4,7 @@
 //! security. Every method that touches a tenant's rows takes the tenant first and works inside a `TenantTx`;
 //! the few that work across tenants call a function of the database that was written for that one purpose.
 //!
-//! Methods are grouped by what they are about: [`who`], [`plugin`], [`preset`], [`pipeline`], [`document`], [`run`],
+//! Methods are grouped by what they are about: [`who`], [`plugin`], [`grant`], [`secret`], [`preset`], [`pipeline`], [`document`], [`run`],
 //! [`audit`], [`usage`].
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
@@ -19,10 +19,12 @@ mod tenant;
 
 pub mod audit;
 pub mod document;
+pub mod grant;
 pub mod pipeline;
 pub mod plugin;
 pub mod preset;
 pub mod run;
+pub mod secret;
 pub mod usage;
 pub mod who;
 

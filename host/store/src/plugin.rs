@@ -354,7 +354,7 @@ impl Store {
             .collect()
     }
 
-    /// A number that grows with every plugin published, every pipeline saved and every change of the tenant's settings: while
+    /// A number that grows with every plugin published, every pipeline saved, every grant and every change of the tenant's settings: while
     /// it stays, what was planned still holds.
     ///
     /// # Errors
@@ -366,6 +366,7 @@ impl Store {
             r#"select (select count(*) from docmill.plugin_version where tenant_id = $1)
                     + (select count(*) from docmill.pipeline_version where tenant_id = $1)
                     + (select coalesce(sum(changes), 0) from docmill.preset where tenant_id = $1)
+                    + (select coalesce(sum(changes), 0) from docmill.plugin_grant where tenant_id = $1)
                     + (select coalesce(sum(settings_version), 0) from docmill.tenant where tenant_id = $1) as "revision!""#,
             tenant.uuid(),
         )

@@ -8,6 +8,7 @@ use docmill_model::definition::{Retain, Retry};
 use docmill_model::digest::{Digest, Hasher};
 use docmill_model::duration::Span;
 use docmill_model::failure::{Code, Failure};
+use docmill_model::grant::Grants;
 use docmill_model::id::AttemptId;
 use docmill_model::limits::{Limits, LimitsSpec};
 use docmill_model::plugin::PinnedPlugin;
@@ -28,6 +29,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) number: usize,
     pub(crate) item: Option<usize>,
     pub(crate) plugin: &'a PinnedPlugin,
+    /// What the plugin may do beyond its inputs.
+    pub(crate) grants: &'a Grants,
     pub(crate) call: Call,
     /// See [`memo::identity`].
     pub(crate) identity: Digest,
@@ -152,7 +155,9 @@ pub(crate) async fn invoke(
 ) -> Result<Given, Failure> {
     let request = Request {
         tenant: run.tenant,
+        run: run.context.run,
         plugin: asked.plugin.clone(),
+        grants: asked.grants.clone(),
         call: asked.call.clone(),
         limits: *limits,
         context: Context {

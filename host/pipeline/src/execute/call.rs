@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use docmill_engine::{Call, Context, Engine, Invocation};
+use docmill_engine::{Call, Context, Engine, Granted, Invocation};
 use docmill_model::failure::{Code, Failure};
-use docmill_model::id::TenantId;
+use docmill_model::grant::Grants;
+use docmill_model::id::{RunId, TenantId};
 use docmill_model::limits::Limits;
 use docmill_model::plugin::PinnedPlugin;
 use docmill_model::run::CallUsage;
@@ -12,11 +13,14 @@ use futures_util::future::BoxFuture;
 use tokio::time::timeout_at;
 
 use crate::loader::Loader;
+use crate::vault::Vault;
 
 /// One call as a run asks for it.
 pub(crate) struct Request {
     pub(crate) tenant: TenantId,
+    pub(crate) run: RunId,
     pub(crate) plugin: PinnedPlugin,
+    pub(crate) grants: Grants,
     pub(crate) call: Call,
     pub(crate) limits: Limits,
     pub(crate) context: Context,
@@ -26,13 +30,17 @@ pub(crate) struct Request {
 pub(crate) type Caller = Arc<dyn Fn(Request) -> BoxFuture<'static, Invocation> + Send + Sync>;
 
 /// Loads the plugin and calls it.
-pub(crate) fn real(engine: Engine, loader: Loader) -> Caller {
-    let both = Arc::new((engine, loader));
+pub(crate) fn real(engine: Engine, loader: Loader, vault: Option<Vault>) -> Caller {
+    let parts = Arc::new((engine, loader, vault));
     Arc::new(move |request| {
-        let both = Arc::clone(&both);
+        let parts = Arc::clone(&parts);
         Box::pin(async move {
-            let (engine, loader) = &*both;
-            let load = loader.plugin(request.tenant, &request.plugin);
+            let (engine, loader, vault) = &*parts;
+            let load = async {
+                let plugin = loader.plugin(request.tenant, &request.plugin).await?;
+                let granted = granted(vault.as_ref(), request.tenant, request.grants).await?;
+                Ok::<_, Failure>((plugin, granted))
+            };
             let loaded = match request.context.deadline {
                 Some(deadline) => timeout_at(deadline, load).await.unwrap_or_else(|_| {
                     Err(Failure::new(
@@ -43,10 +51,18 @@ pub(crate) fn real(engine: Engine, loader: Loader) -> Caller {
                 None => load.await,
             };
             match loaded {
-                Ok(plugin) => {
-                    engine
-                        .invoke(&plugin, request.call, &request.limits, &request.context)
-                        .await
+                Ok((plugin, granted)) => {
+                    let (limits, context) = (&request.limits, &request.context);
+                    let invocation = engine
+                        .invoke_granted(&plugin, request.call, limits, context, granted)
+                        .await;
+                    if let Some(vault) = vault {
+                        let used = uses_of_secrets(&invocation.usage);
+                        vault
+                            .note_use(request.tenant, request.run, &request.plugin, &used)
+                            .await;
+                    }
+                    invocation
                 }
                 Err(failure) => Invocation {
                     result: Err(failure),
@@ -56,4 +72,27 @@ pub(crate) fn real(engine: Engine, loader: Loader) -> Caller {
             }
         })
     })
+}
+
+/// A call's grants with the secrets that they name, opened now: a secret that was set or forgotten is so in the next call.
+async fn granted(vault: Option<&Vault>, tenant: TenantId, grants: Grants) -> Result<Granted, Failure> {
+    let Some(http) = grants.http else {
+        return Ok(Granted::default());
+    };
+    let names: Vec<String> = http.secrets().iter().map(|it| it.secret.clone()).collect();
+    let secrets = match vault {
+        Some(vault) if !names.is_empty() => vault.open(tenant, &names).await?,
+        _ => Vec::new(),
+    };
+    Ok(Granted {
+        http: Some((http, secrets)),
+    })
+}
+
+/// What the engine noted of requests that secrets were put into.
+fn uses_of_secrets(usage: &CallUsage) -> Vec<&str> {
+    let lines = usage.effects.iter().map(String::as_str);
+    lines
+        .filter(|line| line.starts_with("http ") && line.contains(" secrets="))
+        .collect()
 }

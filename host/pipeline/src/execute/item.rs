@@ -169,6 +169,7 @@ async fn call(
         number: view.number,
         item: item.index,
         plugin: &used.plugin,
+        grants: &used.grants,
         call,
         identity,
         cost: &used.cost,

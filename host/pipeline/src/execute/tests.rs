@@ -124,6 +124,7 @@ pub(super) async fn executor() -> (Executor, Arc<Asked>) {
         ready: Ready::default(),
         heavy: places(),
         call,
+        vault: None,
     };
     (Executor(Arc::new(parts)), asked)
 }

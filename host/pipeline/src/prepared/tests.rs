@@ -20,6 +20,8 @@ fn plan(name: &str, schema: Json) -> Arc<Plan> {
         fallback: None,
         config_schema: Arc::new(schema),
         fallback_config_schema: Arc::default(),
+        grants: Default::default(),
+        fallback_grants: Default::default(),
     };
     Arc::new(Plan {
         definition: Definition::parse(&text).unwrap_or_else(|p| panic!("{p:?}")),

@@ -1,4 +1,4 @@
-//! `docmill plugin new | build | check | push | list | show`
+//! `docmill plugin new | build | check | push | list | show | grant | revoke`
 
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::cli::{Arguments, Plugin as Command};
 use crate::client::{Client, segment};
-use crate::commands::{load_config, new};
+use crate::commands::{grant, load_config, new};
 use crate::exit;
 use crate::show::{Style, list, say, table, text};
 
@@ -39,12 +39,23 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
         Command::Show { name, json } => {
             let (namespace, plain) = name.split_once('/').context("write the name as namespace/name")?;
             let client = Client::open(arguments).await?;
-            let shown = client
-                .get(&format!("/v1/plugins/{}/{}", segment(namespace), segment(plain)))
-                .await;
+            let path = format!("/v1/plugins/{}/{}", segment(namespace), segment(plain));
+            let shown = async {
+                let mut plugin = client.get(&path).await?;
+                let grants = client.get(&format!("{path}/grants")).await?;
+                if let Some(members) = plugin.as_object_mut() {
+                    members.insert(
+                        "grants".to_owned(),
+                        grants.get("items").cloned().unwrap_or_default(),
+                    );
+                }
+                anyhow::Ok(plugin)
+            };
+            let shown = shown.await;
             client.close().await;
             show_one(&shown?, *json)
         }
+        Command::Grant { .. } | Command::Revoke { .. } => grant::grant(arguments, command).await,
     }
 }
 
@@ -214,6 +225,7 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
             style.dim(&text(version, "digest"))
         );
     }
+    say!("\n{}", grant::sheet(plugin).trim_end());
     let newest = list(plugin, "versions").first().and_then(|v| v.get("manifest"));
     if let Some(schema) = newest.and_then(|m| m.get("config_schema")) {
         say!(

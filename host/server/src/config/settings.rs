@@ -75,6 +75,10 @@ settings! {
         "share of traces that are kept, 0 to 1, where a caller's `traceparent` has not decided";
     "platform_key", ["DOCMILL_PLATFORM_KEY"], "", true,
         "64 hexadecimal digits; signs compiled code and seeds guests' random numbers, equal on all hosts; empty: made once in data_dir";
+    "egress_networks", ["DOCMILL_EGRESS_NETWORKS"], "", false,
+        "networks such as `10.1.0.0/16 fd00::/64` that plugins with a grant may reach although they are not on the internet; empty: none";
+    "egress_roots", ["DOCMILL_EGRESS_ROOTS"], "", false,
+        "file with certificates (PEM) of authorities that plugins' requests trust beside those of the system";
     "guests", ["DOCMILL_GUESTS"], "0", false,
         "guests that run at once; 0: one for each core, so that deadlines hold among spinners";
     "guest_memory", ["DOCMILL_GUEST_MEMORY"], "4GiB", false,

@@ -162,6 +162,8 @@ const OF_THE_PLATFORM: &[&str] = &[
     "otlp_endpoint",
     "otlp_headers",
     "otlp_sample",
+    "egress_networks",
+    "egress_roots",
     "platform_key",
     "drain_timeout",
     "cache_bytes",

@@ -113,7 +113,16 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
     assert_eq!(
         rows(&mut owner, updates).await,
         [
-            "api_key", "document", "pipeline", "preset", "run", "session", "tenant", "user"
+            "api_key",
+            "document",
+            "pipeline",
+            "plugin_grant",
+            "preset",
+            "run",
+            "secret",
+            "session",
+            "tenant",
+            "user"
         ]
     );
 

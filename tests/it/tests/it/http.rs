@@ -7,6 +7,7 @@ mod connections;
 mod console;
 mod corpus;
 mod definitions;
+mod grants;
 mod greedy;
 mod hostile;
 mod inputs;

@@ -6,10 +6,12 @@ use docmill_harness::{Database, database};
 use docmill_model::access::{Clearance, Role};
 use docmill_model::definition::{Definition, Retain};
 use docmill_model::digest::Digest;
+use docmill_model::grant::Capability;
 use docmill_model::id::{KeyId, RunId, TenantId};
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::preset::Preset;
 use docmill_store::plugin::NewVersion;
+use docmill_store::secret::SealedSecret;
 use docmill_store::who::{AuditEntry, Counted, NewKey, NewSession, NewUser, Secret};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
@@ -239,6 +241,20 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         inspection: &serde_json::json!({ "of": mark }),
     };
     db.store.publish_plugin(tenant, &plugin).await?;
+    let bounds = serde_json::json!({ "hosts": [format!("{mark}.example.org")] });
+    let bounds = serde_json::from_value(bounds)?;
+    let granted = db
+        .store
+        .grant(tenant, &manifest.name, Capability::Http, &bounds, mark)
+        .await?;
+    assert!(granted);
+    let secret_of = SealedSecret {
+        name: mark.to_owned(),
+        hosts: vec![format!("{mark}.example.org")],
+        key_number: 1,
+        sealed: mark.bytes().cycle().take(60).collect(),
+    };
+    db.store.put_secret(tenant, &secret_of, mark).await?;
     let entry = AuditEntry {
         action: "pipeline.save",
         subject: mark,

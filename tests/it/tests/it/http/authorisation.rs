@@ -309,6 +309,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         // As long as the real ones.
         pipeline: "absent".into(),
         preset: "never".into(),
+        secret: "never-set".into(),
         plugin: ("docmill".into(), "nothings".into()),
         ..objects.clone()
     };
@@ -325,6 +326,9 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         ("PATCH", "/v1/presets/{name}"),
         ("GET", "/v1/presets/{name}/versions"),
         ("GET", "/v1/plugins/{namespace}/{name}"),
+        ("GET", "/v1/plugins/{namespace}/{name}/grants"),
+        ("DELETE", "/v1/plugins/{namespace}/{name}/grants/{capability}"),
+        ("DELETE", "/v1/secrets/{name}"),
         ("POST", "/v1/keys/{id}/rotate"),
         ("DELETE", "/v1/keys/{id}"),
         ("GET", "/v1/users/{id}"),
@@ -346,6 +350,8 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
     let makes = [
         "/v1/pipelines/{name}",
         "/v1/presets/{name}",
+        "/v1/plugins/{namespace}/{name}/grants/{capability}",
+        "/v1/secrets/{name}",
         "/v1/plugins/{namespace}/{name}/versions/{version}",
     ];
     for operation in operations()

@@ -125,7 +125,9 @@ impl Wiring {
     async fn serve(self) -> (SocketAddr, ApiState) {
         let loader = Loader::new(self.engine.clone(), self.blobs.clone());
         let cache = Cache::open(ByteSize::mib(16), None).await.unwrap();
-        let executor = Executor::new(self.engine.clone(), loader, cache, self.platform_key);
+        let vault = docmill_pipeline::Vault::new(self.store.clone(), self.platform_key);
+        let executor =
+            Executor::with_vault(self.engine.clone(), loader, cache, self.platform_key, Some(vault));
         let limiter = Limiter::new(&self.quotas, self.redis_url.as_deref(), self.runs.concurrent).unwrap();
         let (store, blobs) = (self.store, self.blobs);
         let runs = Runs::new(store.clone(), blobs.clone(), executor, limiter, self.runs);

@@ -12,6 +12,9 @@ use crate::support::{Host, component};
 
 const PRESET: &str = "{ name: short, use: docmill/template@0.1, with: { template: short } }";
 
+const GRANT: &str = r#"{"hosts": ["api.example.org"]}"#;
+const SECRET: &str = r#"{"value": "not much of one", "hosts": ["api.example.org"]}"#;
+
 /// One of each kind, of the host's first tenant.
 #[derive(Clone)]
 pub struct Objects {
@@ -23,6 +26,7 @@ pub struct Objects {
     pub session: String,
     pub pipeline: String,
     pub preset: String,
+    pub secret: String,
     pub plugin: (String, String),
     pub version: String,
     pub definition: String,
@@ -38,6 +42,13 @@ impl Objects {
         let put = host.call("PUT", "/v1/presets/short");
         let saved = put.body("application/yaml", PRESET).send().await;
         assert!(saved.status < 300, "{}", saved.text());
+        for (path, body) in [
+            ("/v1/plugins/docmill/patterns/grants/http", GRANT),
+            ("/v1/secrets/upstream", SECRET),
+        ] {
+            let put = host.call("PUT", path).body("application/json", body).send().await;
+            assert!(put.status < 300, "{}", put.text());
+        }
         let run = host.run("letter").body("text/plain", TEXT).send().await.ok(200);
         let (key, _) = host
             .database
@@ -78,6 +89,7 @@ impl Objects {
             session: session.to_string(),
             pipeline: "letter".into(),
             preset: "short".into(),
+            secret: "upstream".into(),
             plugin: ("docmill".into(), "patterns".into()),
             version: text(&plugin["versions"][0]["version"]),
             definition,
@@ -105,6 +117,7 @@ impl Objects {
         ids.extend([
             self.pipeline.clone(),
             self.preset.clone(),
+            self.secret.clone(),
             format!("{namespace}/{name}"),
         ]);
         ids
@@ -122,6 +135,8 @@ impl Objects {
             "PUT /v1/plugins/{namespace}/{name}/versions/{version}" | "POST /v1/plugins:check" => {
                 call.body("application/wasm", component("patterns"))
             }
+            "PUT /v1/plugins/{namespace}/{name}/grants/{capability}" => call.body("application/json", GRANT),
+            "PUT /v1/secrets/{name}" => call.body("application/json", SECRET),
             "PUT /v1/presets/{name}" => call.body("application/yaml", PRESET),
             "PATCH /v1/presets/{name}" => call.body("application/json", r#"{"active": true}"#),
             "POST /v1/keys" => call.body("application/json", r#"{"name": "another"}"#),
@@ -153,6 +168,7 @@ impl Objects {
         let name = match template.split('/').nth(2) {
             Some("pipelines") => &self.pipeline,
             Some("presets") => &self.preset,
+            Some("secrets") => &self.secret,
             Some("plugins") => &self.plugin.1,
             _ => "",
         };
@@ -163,6 +179,7 @@ impl Objects {
             ("{artifact}", &self.artifact),
             ("{namespace}", &self.plugin.0),
             ("{version}", &self.version),
+            ("{capability}", "http"),
             ("{code}", "not-found"),
         ] {
             assert!(

@@ -1,0 +1,180 @@
+//! What plugins may do beyond their inputs, by tenant.
+
+use docmill_model::grant::{Capability, Grants, HttpGrant};
+use docmill_model::id::TenantId;
+use docmill_model::plugin::{PinnedPlugin, PluginName};
+use docmill_model::run::Millis;
+use sqlx::types::Json;
+
+use crate::clean::{json_text, text};
+use crate::connect::Store;
+use crate::convert::word;
+use crate::error::StoreError;
+
+/// A grant that holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GrantRow {
+    /// What.
+    pub capability: Capability,
+    /// How much of it.
+    pub bounds: HttpGrant,
+    /// Who gave it, by name.
+    pub granted_by: String,
+    /// When.
+    pub granted_at: Millis,
+}
+
+/// What a version asks for, and what it was given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Access {
+    /// `namespace/name`
+    pub name: PluginName,
+    /// Its version.
+    pub version: semver::Version,
+    /// Capabilities that it imports.
+    pub needs: Vec<Capability>,
+    /// What its tenant granted the plugin.
+    pub grants: Grants,
+}
+
+impl Store {
+    /// Grants a plugin a capability, within these bounds alone; whether that changed anything.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn grant(
+        &self,
+        tenant: TenantId,
+        plugin: &PluginName,
+        capability: Capability,
+        bounds: &HttpGrant,
+        by: &str,
+    ) -> Result<bool, StoreError> {
+        let (plugin, by) = (plugin.to_string(), text(by));
+        let mut tx = self.tenant(tenant).await?;
+        let changed = sqlx::query!(
+            "insert into docmill.plugin_grant as g (tenant_id, plugin, capability, bounds, granted_by)
+             values ($1, $2, $3, $4::text::json, $5)
+             on conflict (tenant_id, plugin, capability) do update
+             set bounds = excluded.bounds, granted_by = excluded.granted_by, changed_at = now(), changes = g.changes + 1
+             where g.bounds::text is distinct from excluded.bounds::text",
+            tenant.uuid(),
+            plugin,
+            capability.as_str(),
+            json_text(bounds)?,
+            &*by,
+        )
+        .execute(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
+    /// Withdraws a grant; whether there was one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn withdraw(
+        &self,
+        tenant: TenantId,
+        plugin: &PluginName,
+        capability: Capability,
+        by: &str,
+    ) -> Result<bool, StoreError> {
+        let (plugin, by) = (plugin.to_string(), text(by));
+        let mut tx = self.tenant(tenant).await?;
+        let changed = sqlx::query!(
+            "update docmill.plugin_grant
+             set bounds = null, granted_by = $4, changed_at = now(), changes = changes + 1
+             where tenant_id = $1 and plugin = $2 and capability = $3 and bounds is not null",
+            tenant.uuid(),
+            plugin,
+            capability.as_str(),
+            &*by,
+        )
+        .execute(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
+    /// The grants of a plugin that hold, by capability.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn grants(&self, tenant: TenantId, plugin: &PluginName) -> Result<Vec<GrantRow>, StoreError> {
+        let mut tx = self.tenant(tenant).await?;
+        let rows = sqlx::query!(
+            r#"select capability, bounds as "bounds!: Json<HttpGrant>", granted_by,
+                      docmill.millis(changed_at) as "changed_at!"
+               from docmill.plugin_grant
+               where tenant_id = $1 and plugin = $2 and bounds is not null
+               order by capability"#,
+            tenant.uuid(),
+            plugin.to_string(),
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.end().await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(GrantRow {
+                    capability: word(&row.capability)?,
+                    bounds: row.bounds.0,
+                    granted_by: row.granted_by,
+                    granted_at: row.changed_at,
+                })
+            })
+            .collect()
+    }
+
+    /// What these versions import of what can be granted, and what is granted to their plugins. Those that import nothing of
+    /// it are left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn access(&self, tenant: TenantId, wanted: &[PinnedPlugin]) -> Result<Vec<Access>, StoreError> {
+        let names: Vec<String> = wanted.iter().map(|plugin| plugin.name.to_string()).collect();
+        let versions: Vec<String> = wanted.iter().map(|plugin| plugin.version.to_string()).collect();
+        let mut tx = self.tenant(tenant).await?;
+        let rows = sqlx::query!(
+            r#"select p.name, v.version, i.interfaces as "interfaces!", g.bounds as "bounds?: Json<HttpGrant>"
+               from unnest($2::text[], $3::text[]) w(name, version)
+               join docmill.plugin p on p.tenant_id = $1 and p.name = w.name
+               join docmill.plugin_version v on v.tenant_id = $1 and v.plugin_id = p.id and v.version = w.version
+               cross join lateral (
+                   select array_agg(x.import->>'interface') as interfaces
+                   from json_array_elements(v.inspection->'imports') x(import)
+                   where x.import->>'purpose' = 'capability'
+               ) i
+               left join docmill.plugin_grant g
+                   on g.tenant_id = $1 and g.plugin = p.name and g.capability = 'http'
+               where i.interfaces is not null"#,
+            tenant.uuid(),
+            &names,
+            &versions,
+        )
+        .fetch_all(tx.connection())
+        .await?;
+        tx.end().await?;
+        rows.into_iter()
+            .map(|row| {
+                let mut needs: Vec<Capability> = row
+                    .interfaces
+                    .iter()
+                    .filter_map(|i| Capability::of_import(i))
+                    .collect();
+                needs.sort_unstable();
+                needs.dedup();
+                Ok(Access {
+                    name: word(&row.name)?,
+                    version: word(&row.version)?,
+                    needs,
+                    grants: Grants {
+                        http: row.bounds.map(|bounds| std::sync::Arc::new(bounds.0)),
+                    },
+                })
+            })
+            .collect()
+    }
+}
