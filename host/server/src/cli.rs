@@ -77,7 +77,7 @@ pub enum Command {
     Plugin(Plugin),
     /// Keep, list and forget secrets, which the host puts into what plugins send.
     #[command(subcommand)]
-    Secret(Secret),
+    Secret(Secrets),
     /// Save, show and check pipelines.
     #[command(subcommand)]
     Pipeline(Pipeline),
@@ -216,7 +216,7 @@ pub enum Plugin {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Secret {
+pub enum Secrets {
     /// Keep a secret; its value is what standard input says. A plugin's grant names it for a header.
     Set {
         /// Letters, digits, '-' and '_'.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::cli::{Arguments, Secret as Command};
+use crate::cli::{Arguments, Secrets as Command};
 use crate::client::{Client, segment};
 use crate::commands::load_config;
 use crate::exit;

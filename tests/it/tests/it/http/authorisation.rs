@@ -309,7 +309,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         // As long as the real ones.
         pipeline: "absent".into(),
         preset: "never".into(),
-        secret: "never-set".into(),
+        secret: "absentee".into(),
         plugin: ("docmill".into(), "nothings".into()),
         ..objects.clone()
     };
