@@ -87,6 +87,10 @@ words! {
         PluginsRead = "plugins:read",
         /// Publish plugins, and have components checked.
         PluginsWrite = "plugins:write",
+        /// Grant plugins capabilities, and withdraw them.
+        GrantsWrite = "grants:write",
+        /// Keep, list and forget secrets. Nobody reads them.
+        SecretsWrite = "secrets:write",
         /// See users and their sessions.
         UsersRead = "users:read",
         /// Invite, change and remove users; end their sessions.

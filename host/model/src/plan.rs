@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::Definition;
+use crate::grant::Grants;
 use crate::plugin::PinnedPlugin;
 
 /// The definition with every plugin pinned.
@@ -31,4 +32,10 @@ pub struct PinnedStep {
     /// The same for the fallback.
     #[serde(default)]
     pub fallback_config_schema: Arc<serde_json::Value>,
+    /// What the plugin may do beyond its inputs.
+    #[serde(default, skip_serializing_if = "Grants::is_empty")]
+    pub grants: Grants,
+    /// The same for the fallback.
+    #[serde(default, skip_serializing_if = "Grants::is_empty")]
+    pub fallback_grants: Grants,
 }
