@@ -6,7 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Built by `cargo xtask plugins` into `plugins/dist/`.
-const FIRST_PARTY: [&str; 7] = ["text", "pdf", "html", "office", "patterns", "rules", "template"];
+const FIRST_PARTY: [&str; 9] = [
+    "text",
+    "pdf",
+    "html",
+    "office",
+    "patterns",
+    "rules",
+    "template",
+    "chunks",
+    "hashed_ngrams",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let here = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);

@@ -27,7 +27,7 @@ pub struct PublishedBody {
     name: String,
     /// Semantic version.
     version: String,
-    /// `parser`, `extractor`, `validator` or `transformer`
+    /// `parser`, `extractor`, `validator`, `transformer`, `chunker` or `embedder`
     kind: String,
     /// SHA-256 of the component.
     digest: String,
@@ -176,7 +176,7 @@ pub async fn list(
 pub struct PluginBody {
     /// `namespace/name`
     name: String,
-    /// `parser`, `extractor`, `validator` or `transformer`
+    /// `parser`, `extractor`, `validator`, `transformer`, `chunker` or `embedder`
     kind: String,
     /// Of the newest version.
     summary: String,

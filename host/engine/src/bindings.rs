@@ -10,6 +10,8 @@ wasmtime::component::bindgen!({
             include docmill:plugin/extractor-plugin@0.1.0;
             include docmill:plugin/validator-plugin@0.1.0;
             include docmill:plugin/transformer-plugin@0.1.0;
+            include docmill:plugin/chunker-plugin@0.1.0;
+            include docmill:plugin/embedder-plugin@0.1.0;
         }
     ",
     world: "docmill:host/host",
@@ -28,5 +30,7 @@ wasmtime::component::bindgen!({
 });
 
 pub use docmill::plugin::{documents, progress, types};
+pub use exports::docmill::plugin::chunker::Chunk as SplitChunk;
+pub use exports::docmill::plugin::embedder::{Embeddings, Purpose};
 pub use exports::docmill::plugin::manifest::Description;
 pub use exports::docmill::plugin::transformer::Output as Transformed;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use docmill_egress::{Secret, Session};
+use docmill_model::chunk::{Chunk, Embeddings, Purpose};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::grant::HttpGrant;
 use docmill_model::limits::Limits;
@@ -16,10 +17,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::{Instance, Resource};
 
-use crate::bindings::{Description, Transformed, types};
+use crate::bindings::{self, Description, SplitChunk, Transformed, types};
 use crate::classify::{self, Phase};
 use crate::guest::meter::{Meter, Pool};
-use crate::guest::{BuilderHandle, Guest, InputsHandle, SourceHandle};
+use crate::guest::{BuilderHandle, Guest, InputsHandle, ReadingHandle, SourceHandle};
 use crate::output;
 use crate::plugin::Plugin;
 use crate::threads::{Control, Presence, Stoppable};
@@ -55,6 +56,22 @@ pub enum Call {
         /// A JSON text that fits the plugin's schema.
         config: Arc<str>,
     },
+    /// For a chunker.
+    Split {
+        /// What is to be cut into pieces.
+        reading: Arc<Reading>,
+        /// A JSON text that fits the plugin's schema.
+        config: Arc<str>,
+    },
+    /// For an embedder.
+    Embed {
+        /// At least one.
+        texts: Arc<[Arc<str>]>,
+        /// What the vectors are for.
+        purpose: Purpose,
+        /// A JSON text that fits the plugin's schema.
+        config: Arc<str>,
+    },
 }
 
 impl Call {
@@ -65,6 +82,8 @@ impl Call {
             Self::Extract { .. } => Kind::Extractor,
             Self::Validate { .. } => Kind::Validator,
             Self::Transform { .. } => Kind::Transformer,
+            Self::Split { .. } => Kind::Chunker,
+            Self::Embed { .. } => Kind::Embedder,
         }
     }
 }
@@ -82,6 +101,10 @@ pub enum Output {
     Json(serde_json::Value),
     /// Of a transformer.
     Artifact(Artifact),
+    /// Of a chunker; cited by the reading's key, ids and origins not set yet.
+    Chunks(Vec<Chunk>),
+    /// Of an embedder: one vector for each text.
+    Embeddings(Embeddings),
 }
 
 /// What a call sees of its surroundings.
@@ -282,6 +305,22 @@ async fn perform(store: &mut Store<Guest>, plugin: &Plugin, call: Call) -> Resul
             let made = accept(store.data_mut(), returned)?;
             output::transformed(made, &store.data().meter.limits).await
         }
+        Call::Split { reading, config } => {
+            let handle: Resource<ReadingHandle> = give(store, Arc::clone(&reading))?;
+            let returned = call!(store, instance, export, (Resource<ReadingHandle>, &str) -> Returned<Vec<SplitChunk>>, (handle, &*config));
+            let chunks = accept(store.data_mut(), returned)?;
+            output::chunks(chunks, &reading, &store.data().meter.limits).await
+        }
+        Call::Embed {
+            texts,
+            purpose,
+            config,
+        } => {
+            let given: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+            let returned = call!(store, instance, export, (&[&str], bindings::Purpose, &str) -> Returned<bindings::Embeddings>, (&given, purpose.into(), &*config));
+            let embeddings = accept(store.data_mut(), returned)?;
+            output::embeddings(embeddings, texts.len(), &store.data().meter.limits).await
+        }
     }
 }
 
@@ -310,6 +349,18 @@ async fn ask(store: &mut Store<Guest>, plugin: &Plugin) -> Result<Manifest, Fail
             .map(drop),
         Kind::Transformer => instance
             .get_typed_func::<(Resource<InputsHandle>, &str), (Returned<Transformed>,)>(&mut *store, export)
+            .map(drop),
+        Kind::Chunker => instance
+            .get_typed_func::<(Resource<ReadingHandle>, &str), (Returned<Vec<SplitChunk>>,)>(
+                &mut *store,
+                export,
+            )
+            .map(drop),
+        Kind::Embedder => instance
+            .get_typed_func::<(&[&str], bindings::Purpose, &str), (Returned<bindings::Embeddings>,)>(
+                &mut *store,
+                export,
+            )
             .map(drop),
     }
     .map_err(|error| classify::mistyped(&error))?;

@@ -1,13 +1,14 @@
 //! Between the contract's types and the model's, both ways. Nothing is checked here: see [`crate::output`].
 
 use docmill_model::assemble::{NewBlock, NewCell, NewFragment, NewTable};
+use docmill_model::chunk::{NewChunk, Purpose};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::json::{Builder, ReadError};
 use docmill_model::reading as model;
 use docmill_model::search::TextUnit;
 use docmill_model::value;
 
-use crate::bindings::types as wit;
+use crate::bindings::{self, types as wit};
 
 macro_rules! enums {
     ($($from:ty => $to:ty { $($case:ident),* };)*) => {$(
@@ -27,6 +28,7 @@ enums! {
     value::Outcome => wit::Outcome { Pass, Fail, Undecided };
     wit::Severity => value::Severity { Info, Warning, Error };
     value::Severity => wit::Severity { Info, Warning, Error };
+    Purpose => bindings::Purpose { Document, Query };
 }
 
 macro_rules! records {
@@ -293,6 +295,16 @@ pub(crate) fn check_to(it: &value::Check) -> wit::Check {
         fields: it.fields.clone(),
         citations: it.citations.iter().map(citation_to).collect(),
     }
+}
+
+/// A chunk as a guest wrote it.
+pub(crate) fn chunk_from(it: bindings::SplitChunk, json: &mut Builder) -> Result<NewChunk, ReadError> {
+    Ok(NewChunk {
+        text: it.text,
+        spans: it.spans.into_iter().map(Into::into).collect(),
+        headings: it.headings,
+        metadata: it.metadata.map(|text| json.read(&text)).transpose()?,
+    })
 }
 
 /// Text for people, without control characters and not longer than `most` characters.

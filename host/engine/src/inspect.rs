@@ -296,7 +296,10 @@ fn no_kind(exports: &[String]) -> String {
                  build it against the host's wit/plugin.wit"
             );
         }
-        return "the component exports no parser, extractor, validator or transformer, so it has nothing to call".to_owned();
+        return format!(
+            "the component exports no {}, so it has nothing to call",
+            Kind::LISTED
+        );
     }
     let exports = match exports {
         [] => "nothing".to_owned(),
@@ -308,8 +311,8 @@ fn no_kind(exports: &[String]) -> String {
             .join(", "),
     };
     format!(
-        "this is a component of another world: it exports {exports}, and none of parser, extractor, validator and \
-         transformer of docmill:plugin@{CONTRACT}"
+        "this is a component of another world: it exports {exports}, and no {} of docmill:plugin@{CONTRACT}",
+        Kind::LISTED
     )
 }
 

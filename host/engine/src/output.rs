@@ -2,25 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use docmill_model::evidence::{self, Broken};
+use docmill_model::chunk::{self, Embeddings};
+use docmill_model::evidence;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::json::{Builder, ReadError};
-use docmill_model::limits::{Limits, MAX_VERSION_BYTES};
+use docmill_model::limits::{Limits, MAX_CHUNKS, MAX_VERSION_BYTES};
 use docmill_model::plugin::{FieldSpec, Manifest, is_media_type};
 use docmill_model::reading::{Inputs, Reading};
 use docmill_model::value::{Citation, MatchClass};
 use wasmtime::component::Resource;
 
-use crate::bindings::{Description, Transformed, types};
+use crate::bindings::{self, Description, SplitChunk, Transformed, types};
 use crate::call::{self, Output};
 use crate::classify::output_limit;
 use crate::convert::{self, shown};
 use crate::guest::{BuilderHandle, Guest};
 use crate::threads::yield_now;
-
-fn broken(why: &Broken) -> Failure {
-    Failure::new(Code::InvalidOutput, why.to_string())
-}
 
 fn invalid(why: impl Into<String>) -> Failure {
     Failure::new(Code::InvalidOutput, why)
@@ -190,8 +187,8 @@ async fn citations(
         let citation = convert::citation_from(citation);
         debug_assert_eq!(citation.class, MatchClass::Unmatched);
         let weighed = settled_bytes(&citation);
-        let citation = evidence::settle(citation, inputs, &format!("{at}, citation {index}"))
-            .map_err(|why| broken(&why))?;
+        let citation =
+            evidence::settle(citation, inputs, &format!("{at}, citation {index}")).map_err(Failure::from)?;
         // A quote of three letters may stand for megabytes of blanks between them.
         weight.add(settled_bytes(&citation).saturating_sub(weighed))?;
         settled.push(citation);
@@ -215,7 +212,7 @@ pub(crate) async fn fields(
         let path = shown(&field.path, 60);
         let (field, cited) = convert::field_from(field, &mut json)
             .map_err(|error| bad_json(&format!("field `{path}`"), error, limits))?;
-        let mut field = evidence::settle_field(field, inputs).map_err(|why| broken(&why))?;
+        let mut field = evidence::settle_field(field, inputs).map_err(Failure::from)?;
         field.citations =
             citations(cited, inputs, &format!("field `{path}`"), &mut turn, &mut weight).await?;
         settled.push(field);
@@ -236,7 +233,7 @@ pub(crate) async fn checks(
     for check in written {
         turn.spend().await;
         let (check, cited) = convert::check_from(check);
-        let mut check = evidence::settle_check(check, inputs).map_err(|why| broken(&why))?;
+        let mut check = evidence::settle_check(check, inputs).map_err(Failure::from)?;
         let at = format!("check `{}`", check.code);
         check.citations = citations(cited, inputs, &at, &mut turn, &mut weight).await?;
         settled.push(check);
@@ -276,6 +273,61 @@ pub(crate) async fn transformed(written: Transformed, limits: &Limits) -> Result
             Ok(Output::Artifact(artifact))
         }
     }
+}
+
+/// The chunks of a chunker, each held against the contract and cited.
+pub(crate) async fn chunks(
+    written: Vec<SplitChunk>,
+    reading: &Reading,
+    limits: &Limits,
+) -> Result<Output, Failure> {
+    if written.len() > MAX_CHUNKS {
+        let count = written.len();
+        return Err(invalid(format!(
+            "{count} chunks of one reading; at most {MAX_CHUNKS} are taken (rule `chunk-count`)"
+        )));
+    }
+    let mut weight = Weight::of(written.iter().map(chunk_bytes).sum(), limits)?;
+    leave(weight.bytes).await;
+    let mut json = Builder::in_memory(limits.host_memory.bytes());
+    let mut turn = Turn::begin();
+    let mut settled = Vec::with_capacity(written.len());
+    for (index, written) in written.into_iter().enumerate() {
+        turn.spend().await;
+        let at = format!("chunk {index}");
+        let written =
+            convert::chunk_from(written, &mut json).map_err(|error| bad_json(&at, error, limits))?;
+        settled.push(chunk::settle(written, reading, &at, |bytes| weight.add(bytes))?);
+    }
+    Ok(Output::Chunks(settled))
+}
+
+/// What a chunk weighs before its spans are looked up.
+fn chunk_bytes(it: &SplitChunk) -> usize {
+    16 + it.text.len()
+        + 16 * it.spans.len()
+        + it.headings
+            .iter()
+            .map(|heading| 16 + heading.len())
+            .sum::<usize>()
+        + it.metadata.as_ref().map_or(0, String::len)
+}
+
+/// The vectors of an embedder, held against the contract.
+pub(crate) async fn embeddings(
+    written: bindings::Embeddings,
+    texts: usize,
+    limits: &Limits,
+) -> Result<Output, Failure> {
+    let vectors = written.vectors.iter();
+    let bytes: usize = vectors.map(|vector| 16 + size_of::<f32>() * vector.len()).sum();
+    within(bytes + written.model.len(), limits)?;
+    leave(bytes).await;
+    let written = Embeddings {
+        model: written.model,
+        vectors: written.vectors,
+    };
+    Ok(Output::Embeddings(chunk::settle_embeddings(written, texts)?))
 }
 
 /// Memory that a configuration's schema may take once it is read: several times what real ones of 256 KiB do.

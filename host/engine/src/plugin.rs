@@ -36,6 +36,8 @@ const fn function(kind: Kind) -> &'static str {
         Kind::Extractor => "extract",
         Kind::Validator => "validate",
         Kind::Transformer => "transform",
+        Kind::Chunker => "split",
+        Kind::Embedder => "embed",
     }
 }
 
@@ -63,9 +65,7 @@ impl Plugin {
         let (kind, call) = Kind::ALL
             .into_iter()
             .find_map(|kind| Some((kind, find(&interface(kind.as_str()), function(kind))?)))
-            .ok_or_else(|| {
-                invalid("the component exports no parser, extractor, validator or transformer".to_owned())
-            })?;
+            .ok_or_else(|| invalid(format!("the component exports no {}", Kind::LISTED)))?;
         let describe = find(&interface("manifest"), "describe").ok_or_else(|| {
             invalid(format!(
                 "the component does not export `{}`",

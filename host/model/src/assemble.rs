@@ -474,7 +474,7 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// The beginning of a text for people, clean.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     let end = text.floor_char_boundary(most);
     let mut cut = clean(text.get(..end).unwrap_or_default());
     // A replaced U+0000 is longer than it was.

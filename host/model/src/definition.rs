@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::access::Clearance;
+use crate::chunk::Purpose;
 use crate::duration::Span;
 use crate::limits::LimitsSpec;
 use crate::lookup::MAX_LOOKUPS;
@@ -162,9 +163,14 @@ pub struct StepSpec {
     /// The plugin's configuration; `${…}` inside strings are expressions.
     #[serde(default = "empty_object")]
     pub with: Json,
-    /// For a parser: the role whose files it reads. None: the first by alphabet of those that have any.
+    /// For a parser: the role whose files it reads. None: the first by alphabet of those that have any. For a chunker: the
+    /// role whose readings it splits. None: all. For an embedder: the role whose texts it takes. None: the chunks of the
+    /// steps before it, or, without a chunker there, the texts of all roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
+    /// For an embedder: what the vectors are for. None: chunks will be searched, texts search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
     /// Ids of the steps that must be over first. None: the step before; empty: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Vec<String>>,

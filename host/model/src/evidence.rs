@@ -2,6 +2,7 @@
 //! looked up and marked.
 
 use crate::assemble::{clean, confidence, region};
+use crate::failure::{Code, Failure};
 use crate::reading::{Inputs, TextSpan};
 use crate::value::{Check, Citation, Field, MatchClass, Value};
 
@@ -25,6 +26,12 @@ impl Broken {
             at: at.to_owned(),
             explanation: explanation.to_owned(),
         }
+    }
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        Self::new(Code::InvalidOutput, broken.to_string())
     }
 }
 

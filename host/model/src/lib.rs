@@ -16,6 +16,7 @@ pub mod quota;
 pub mod size;
 
 pub mod assemble;
+pub mod chunk;
 pub mod evidence;
 pub mod reading;
 pub mod search;

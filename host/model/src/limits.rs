@@ -21,6 +21,18 @@ pub const MAX_WARNINGS: usize = 64;
 pub const MAX_WARNING_BYTES: usize = 200;
 /// Bytes of a media type; an attachment's is cut. The names of RFC 6838 have 127 at most, parameters come on top.
 pub const MAX_MEDIA_TYPE_BYTES: usize = 200;
+/// Chunks of one reading. A book of a thousand pages has a few thousand.
+pub const MAX_CHUNKS: usize = 100_000;
+/// Spans of one chunk: the host looks each of them up.
+pub const MAX_CHUNK_SPANS: usize = 10_000;
+/// Headings above a chunk; deeper ones are dropped.
+pub const MAX_HEADINGS: usize = 32;
+/// Bytes of a heading above a chunk; longer ones are cut.
+pub const MAX_HEADING_BYTES: usize = 500;
+/// Numbers of one vector; the largest models in use have 4 096.
+pub const MAX_DIMENSIONS: usize = 8_192;
+/// Bytes of the name of what made vectors.
+pub const MAX_MODEL_BYTES: usize = 200;
 /// Levels of lists and objects in JSON from outside. It is stored inside other JSON, and whoever reads that stops at 128.
 pub const MAX_JSON_DEPTH: usize = 64;
 /// Bytes of a failure's message: it goes to the log, the attempt, the run and the answer.

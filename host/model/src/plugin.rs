@@ -21,11 +21,25 @@ pub enum Kind {
     Validator,
     /// inputs → JSON or an artifact
     Transformer,
+    /// reading → chunks
+    Chunker,
+    /// texts → vectors
+    Embedder,
 }
 
 impl Kind {
     /// All kinds that the contract has.
-    pub const ALL: [Self; 4] = [Self::Parser, Self::Extractor, Self::Validator, Self::Transformer];
+    pub const ALL: [Self; 6] = [
+        Self::Parser,
+        Self::Extractor,
+        Self::Validator,
+        Self::Transformer,
+        Self::Chunker,
+        Self::Embedder,
+    ];
+
+    /// All of them, for people.
+    pub const LISTED: &str = "parser, extractor, validator, transformer, chunker or embedder";
 
     /// The stable word; also the name of the interface.
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +48,8 @@ impl Kind {
             Self::Extractor => "extractor",
             Self::Validator => "validator",
             Self::Transformer => "transformer",
+            Self::Chunker => "chunker",
+            Self::Embedder => "embedder",
         }
     }
 }
@@ -51,7 +67,7 @@ impl FromStr for Kind {
         Self::ALL
             .into_iter()
             .find(|k| k.as_str() == text)
-            .ok_or_else(|| format!("'{text}' is not a kind: parser, extractor, validator or transformer"))
+            .ok_or_else(|| format!("'{text}' is not a kind: {}", Self::LISTED))
     }
 }
 

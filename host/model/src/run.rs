@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Clearance;
+use crate::chunk::{Chunk, Purpose};
 use crate::definition::{Durability, Retain};
 use crate::digest::Digest;
 use crate::failure::Failure;
@@ -156,6 +157,12 @@ pub struct RunOutcome {
     pub conflicts: Vec<Field>,
     /// In the definition's order.
     pub checks: Vec<Check>,
+    /// Pieces of the readings, in the definition's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chunks: Vec<std::sync::Arc<Chunk>>,
+    /// Vectors of chunks and texts, in the definition's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embeddings: Vec<std::sync::Arc<EmbeddingsRecord>>,
     /// In the definition's order; items of a fan-out one after the other.
     pub steps: Vec<StepRecord>,
     /// Files produced.
@@ -260,6 +267,32 @@ pub struct CallUsage {
     pub log_dropped_bytes: u64,
     /// What it did beyond its inputs: `clock`, `http`, …; none: pure.
     pub effects: Vec<String>,
+}
+
+/// What one step made of chunks or texts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmbeddingsRecord {
+    /// Which step.
+    pub step: String,
+    /// `namespace/name@version`
+    pub plugin: String,
+    /// Name and version of what made them; vectors of different models are never compared.
+    pub model: String,
+    /// Whether the texts will be searched, or search.
+    pub purpose: Purpose,
+    /// Numbers of each vector.
+    pub dimensions: u32,
+    /// In the order of the chunks or texts.
+    pub vectors: Vec<NamedVector>,
+}
+
+/// A vector and what it is of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NamedVector {
+    /// A chunk's id, or `role[n]`: the n-th text of that input, counted from 0.
+    pub of: String,
+    /// Every number is finite.
+    pub vector: Vec<f32>,
 }
 
 /// A file that a run produced.

@@ -265,7 +265,11 @@ impl Page {
     /// Where a range is on the page: one rectangle per line; empty if the parser did not know.
     pub fn regions(&self, range: TextRange) -> Vec<Rect> {
         let mut lines: Vec<Rect> = Vec::new();
-        for block in self.blocks.iter().filter(|b| b.range.overlaps(range)) {
+        // In the text's order, so that a page of thousands of blocks is not gone through for each range.
+        let first = self.blocks.partition_point(|b| b.range.end <= range.start);
+        let near = self.blocks.iter().skip(first);
+        let near = near.take_while(|b| b.range.start < range.end);
+        for block in near.filter(|b| b.range.overlaps(range)) {
             let cells = block.table.iter().flat_map(|t| &t.cells);
             let places: Vec<Rect> = if block.fragments.is_empty() {
                 cells

@@ -8,6 +8,7 @@
 
 mod attempt;
 mod call;
+mod chunking;
 mod item;
 mod key;
 mod memo;

@@ -205,25 +205,40 @@ impl Step<'_> {
     /// Whether what the plugin needs is there: a parser has files, an extractor has something to read.
     fn judge_kind(&self, uses: &[Option<&CatalogEntry>], problems: &mut Vec<Problem>) {
         let kind = self.used.kind;
-        if kind == Kind::Parser {
-            return self.judge_parser(problems);
-        }
-        if self.spec.input.is_some() {
-            let message = format!("{} is {}; only parsers read a file", self.used.name, one(kind));
-            self.say("input", message, problems);
+        if self.spec.purpose.is_some() && kind != Kind::Embedder {
+            let message = format!(
+                "{} is {}; only embedders have a purpose",
+                self.used.name,
+                one(kind)
+            );
+            self.say("purpose", message, problems);
         }
         // A step whose plugin could not be found is named already, and may be anything.
         let before = |wanted: Kind| {
             let mut found = self.program.ancestors.iter().filter_map(|i| uses.get(*i));
             found.any(|used| used.is_none_or(|used| used.kind == wanted))
         };
+        match kind {
+            Kind::Parser => return self.judge_parser(problems),
+            Kind::Chunker => return self.judge_chunker(before(Kind::Parser), problems),
+            Kind::Embedder => return self.judge_embedder(before(Kind::Chunker), problems),
+            Kind::Extractor | Kind::Validator | Kind::Transformer => {}
+        }
+        if self.spec.input.is_some() {
+            let message = format!(
+                "{} is {}; only parsers, chunkers and embedders take one input",
+                self.used.name,
+                one(kind)
+            );
+            self.say("input", message, problems);
+        }
         let mut inputs = self.definition.inputs.values();
         let fed =
             before(Kind::Parser) || inputs.any(|i| matches!(i.kind, InputKind::Text | InputKind::Record));
         let lost = match kind {
             Kind::Extractor => !fed,
             Kind::Validator => !fed && !before(Kind::Extractor) && !self.definition.inputs.is_empty(),
-            Kind::Parser | Kind::Transformer => false,
+            _ => false,
         };
         if lost {
             let message = format!(
@@ -235,14 +250,62 @@ impl Step<'_> {
         }
     }
 
+    /// A chunker splits readings, each by itself.
+    fn judge_chunker(&self, parsed: bool, problems: &mut Vec<Problem>) {
+        if self.spec.for_each.is_some() {
+            let message = "a chunker splits every reading by itself; for_each is for the other kinds";
+            self.say("for_each", message.to_owned(), problems);
+        }
+        let role = self.spec.input.as_ref();
+        let role = role.and_then(|role| Some((role, self.definition.inputs.get(role)?)));
+        if let Some((role, _)) = role.filter(|(_, spec)| !is_read(spec.kind)) {
+            let message = format!("the input '{role}' is no file or document, so there is no reading of it");
+            self.say("input", message, problems);
+        }
+        if !parsed {
+            let message = format!(
+                "{} is a chunker and has nothing to split: no parser runs before it; put a parser first or name it in \
+                 `needs`",
+                self.used.name
+            );
+            self.say("use", message, problems);
+        }
+    }
+
+    /// An embedder takes chunks, or texts.
+    fn judge_embedder(&self, chunked: bool, problems: &mut Vec<Problem>) {
+        if self.spec.for_each.is_some() {
+            let message = "an embedder takes all chunks or texts at once; for_each is for the other kinds";
+            self.say("for_each", message.to_owned(), problems);
+        }
+        if let Some(role) = &self.spec.input {
+            let spec = self.definition.inputs.get(role);
+            if spec.is_some_and(|spec| spec.kind != InputKind::Text) {
+                let message = format!(
+                    "the input '{role}' is no text; leave `input` out for the chunks of a step before"
+                );
+                self.say("input", message, problems);
+            }
+            return;
+        }
+        let mut inputs = self.definition.inputs.values();
+        if !chunked && !inputs.any(|spec| spec.kind == InputKind::Text) {
+            let message = format!(
+                "{} is an embedder and has nothing to take: no chunker runs before it, and the pipeline has no input of \
+                 kind `text`; put a chunker first or name it in `needs`",
+                self.used.name
+            );
+            self.say("use", message, problems);
+        }
+    }
+
     fn judge_parser(&self, problems: &mut Vec<Problem>) {
         if self.spec.for_each.is_some() {
             let message = "a parser reads every file of its input by itself; for_each is for the other kinds";
             self.say("for_each", message.to_owned(), problems);
         }
         let mut roles = self.definition.inputs.iter().filter(|(role, spec)| {
-            matches!(spec.kind, InputKind::File | InputKind::Document)
-                && self.spec.input.as_ref().is_none_or(|wanted| wanted == *role)
+            is_read(spec.kind) && self.spec.input.as_ref().is_none_or(|wanted| wanted == *role)
         });
         let Some((role, spec)) = roles.next() else {
             let message = format!(
@@ -365,12 +428,19 @@ impl Known {
     }
 }
 
+/// Whether parsers read it.
+const fn is_read(kind: InputKind) -> bool {
+    matches!(kind, InputKind::File | InputKind::Document)
+}
+
 const fn one(kind: Kind) -> &'static str {
     match kind {
         Kind::Parser => "a parser",
         Kind::Extractor => "an extractor",
         Kind::Validator => "a validator",
         Kind::Transformer => "a transformer",
+        Kind::Chunker => "a chunker",
+        Kind::Embedder => "an embedder",
     }
 }
 

@@ -1,5 +1,6 @@
 //! Roughly how many bytes a value occupies: for budgets, where a factor of two does not matter.
 
+use docmill_model::chunk::{Chunk, Embeddings};
 use docmill_model::reading::Reading;
 use docmill_model::value::{Check, Citation, Field, Value};
 use serde_json::Value as Json;
@@ -39,6 +40,28 @@ pub(crate) fn field(field: &Field) -> usize {
 pub(crate) fn check(check: &Check) -> usize {
     let fields: usize = check.fields.iter().map(|f| f.len() + VALUE).sum();
     4 * VALUE + check.code.len() + check.reason.len() + fields + citations(&check.citations)
+}
+
+/// Its text stands in the chunk, in its quotes, and in what expressions and plugins see of it.
+pub(crate) fn chunk(chunk: &Chunk) -> usize {
+    let headings: usize = chunk
+        .headings
+        .iter()
+        .map(|heading| 2 * (VALUE + heading.len()))
+        .sum();
+    let metadata = chunk.metadata.as_ref().map_or(0, |metadata| 2 * json(metadata));
+    let cited: usize = chunk.citations.iter().map(|_| 6 * VALUE).sum();
+    8 * VALUE + 2 * chunk.text.len() + headings + metadata + cited + citations(&chunk.citations)
+}
+
+/// Every number as it is held, and as JSON writes it.
+pub(crate) fn embeddings(embeddings: &Embeddings) -> usize {
+    const NUMBER: usize = size_of::<f32>() + 12;
+    let vectors = embeddings.vectors.iter();
+    vectors
+        .map(|vector| 2 * VALUE + NUMBER * vector.len())
+        .sum::<usize>()
+        + embeddings.model.len()
 }
 
 fn citations(citations: &[Citation]) -> usize {
@@ -119,6 +142,35 @@ mod tests {
     use docmill_model::reading::{Attachment, Block, BlockKind, Page, PageInfo, TextOrigin, TextRange};
 
     use super::*;
+
+    #[test]
+    fn chunks_and_vectors_weigh_what_becomes_of_them() {
+        let citation = Citation {
+            reading: None,
+            page: 0,
+            range: None,
+            quote: "t".repeat(1_000),
+            regions: vec![],
+            class: docmill_model::value::MatchClass::Exact,
+        };
+        let chunk = Chunk {
+            id: String::new(),
+            text: "t".repeat(1_000),
+            headings: vec!["h".repeat(1_000)],
+            metadata: Some(serde_json::json!(["m".repeat(1_000)])),
+            origin: None,
+            citations: vec![citation],
+        };
+        let weight = super::chunk(&chunk);
+        // Text, quote, and what is seen of it; heading and metadata, and what is seen of them.
+        assert!((7_000..8_000).contains(&weight), "{weight}");
+        let embeddings = Embeddings {
+            model: String::new(),
+            vectors: vec![vec![0.1; 1_000]; 2],
+        };
+        let weight = super::embeddings(&embeddings);
+        assert!((32_000..33_000).contains(&weight), "{weight}");
+    }
 
     #[test]
     fn every_text_of_a_reading_weighs() {

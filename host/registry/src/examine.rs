@@ -111,6 +111,8 @@ const fn kind_phrase(kind: Kind) -> &'static str {
         Kind::Extractor => "an extractor",
         Kind::Validator => "a validator",
         Kind::Transformer => "a transformer",
+        Kind::Chunker => "a chunker",
+        Kind::Embedder => "an embedder",
     }
 }
 

@@ -460,6 +460,8 @@ async fn interrupt(parts: &Parts, tenant: TenantId, head: &RunHead, failure: Fai
         fields: Vec::new(),
         conflicts: Vec::new(),
         checks: Vec::new(),
+        chunks: Vec::new(),
+        embeddings: Vec::new(),
         steps: Vec::new(),
         artifacts: Vec::new(),
         readings: Vec::new(),

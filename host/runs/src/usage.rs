@@ -244,6 +244,8 @@ mod tests {
             fields: Vec::new(),
             conflicts: Vec::new(),
             checks: Vec::new(),
+            chunks: Vec::new(),
+            embeddings: Vec::new(),
             steps: Vec::new(),
             artifacts: Vec::new(),
             readings: Vec::new(),

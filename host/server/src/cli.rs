@@ -145,7 +145,7 @@ pub enum Plugin {
         /// The plugin's name, as in `acme/invoice-fields`; without a namespace it belongs to `local`.
         name: String,
         /// What it does.
-        #[arg(long, value_parser = parse_kind, value_name = "parser|extractor|validator|transformer")]
+        #[arg(long, value_parser = parse_kind, value_name = "parser|extractor|validator|transformer|chunker|embedder")]
         kind: Kind,
         /// The language to write it in.
         #[arg(long, value_enum, default_value_t = Language::Rust)]
@@ -240,6 +240,7 @@ pub enum Secrets {
 pub enum Language {
     Rust,
     Js,
+    Python,
 }
 
 #[derive(Debug, Subcommand)]

@@ -82,6 +82,7 @@ pub fn run(answer: &Json, style: Style) -> String {
     }
     fields(&mut out, answer, style);
     checks(&mut out, answer, style);
+    chunks(&mut out, answer, style);
     artifacts(&mut out, answer, style);
     steps(&mut out, answer, style);
     out
@@ -112,6 +113,43 @@ fn fields(out: &mut String, answer: &Json, style: Style) {
         })
         .collect();
     table(out, ["field", "value", "sure", "where"], &rows, style);
+}
+
+/// Chunks that are shown; the answer has them all.
+const SHOWN_CHUNKS: usize = 20;
+
+fn chunks(out: &mut String, answer: &Json, style: Style) {
+    let chunks = list(answer, "chunks");
+    if !chunks.is_empty() {
+        let rows: Vec<[String; 4]> = chunks
+            .iter()
+            .take(SHOWN_CHUNKS)
+            .map(|chunk| {
+                let page = list(chunk, "citations").first().and_then(|c| c.get("page"));
+                let page = page.and_then(Json::as_u64).unwrap_or(0) + 1;
+                let headings: Vec<&str> = list(chunk, "headings").iter().filter_map(Json::as_str).collect();
+                [
+                    text(chunk, "id"),
+                    shorten(&headings.join(" › "), 30),
+                    format!("page {page}"),
+                    format!("“{}”", shorten(&text(chunk, "text"), 60)),
+                ]
+            })
+            .collect();
+        table(out, ["chunk", "under", "where", "text"], &rows, style);
+        if let Some(more) = chunks.len().checked_sub(SHOWN_CHUNKS).filter(|more| *more > 0) {
+            writeln!(out, "  {}", style.dim(&format!("and {more} more chunks"))).ok();
+        }
+    }
+    for made in list(answer, "embeddings") {
+        let number = made.get("dimensions").and_then(Json::as_u64).unwrap_or(0);
+        let line = format!(
+            "  {} vectors of {number} numbers by {}",
+            list(made, "vectors").len(),
+            text(made, "model")
+        );
+        writeln!(out, "{line}").ok();
+    }
 }
 
 /// A field's value on one line.

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeUtf8, toCsv } from "./csv.js";
 import { findEmails } from "./emails.js";
+import { letterFrequencies, LETTERS } from "./letters.js";
+import { groupLines } from "./lines.js";
 import { decodeUtf8, readSubtitles } from "./subtitles.js";
 
 test("e-mail addresses and their places", () => {
@@ -26,4 +28,21 @@ test("UTF-8 there and back", () => {
 
 test("CSV quotes what needs it", () => {
   assert.equal(toCsv([["a", 'b"c', "d,e"]]), 'a,"b""c","d,e"\r\n');
+});
+
+test("groups of lines and their places", () => {
+  const text = "😀 one\n\n  \ntwo\nthree\nfour";
+  const groups = groupLines(text, 2);
+  assert.deepEqual(groups.map(({ start, end, first }) => [text.slice(start, end), first]), [
+    ["😀 one\n\n  \ntwo", 0],
+    ["three\nfour", 4],
+  ]);
+  assert.deepEqual(groupLines(" \n", 2), []);
+});
+
+test("frequencies of letters", () => {
+  const vector = letterFrequencies("Ёе!");
+  assert.equal(vector.length, LETTERS.length);
+  assert.equal(vector[LETTERS.indexOf("е")], 1);
+  assert.ok(letterFrequencies("42").every((number) => number === 0));
 });

@@ -7,7 +7,7 @@
 #[macro_export]
 macro_rules! export_parser {
     ($plugin:ident) => {
-        $crate::__export_kind!($plugin, Parser, parser, parse, (source: $crate::Source) -> $crate::ReadingBuilder);
+        $crate::__export_kind!($plugin, Parser, parser, parse, (source: $crate::Source) -> $crate::ReadingBuilder, ::std::convert::Into::into);
     };
 }
 
@@ -15,7 +15,7 @@ macro_rules! export_parser {
 #[macro_export]
 macro_rules! export_extractor {
     ($plugin:ident) => {
-        $crate::__export_kind!($plugin, Extractor, extractor, extract, (inputs: $crate::Inputs) -> ::std::vec::Vec<$crate::Field>);
+        $crate::__export_kind!($plugin, Extractor, extractor, extract, (inputs: $crate::Inputs) -> ::std::vec::Vec<$crate::Field>, ::std::convert::Into::into);
     };
 }
 
@@ -23,7 +23,7 @@ macro_rules! export_extractor {
 #[macro_export]
 macro_rules! export_validator {
     ($plugin:ident) => {
-        $crate::__export_kind!($plugin, Validator, validator, validate, (inputs: $crate::Inputs) -> ::std::vec::Vec<$crate::Check>);
+        $crate::__export_kind!($plugin, Validator, validator, validate, (inputs: $crate::Inputs) -> ::std::vec::Vec<$crate::Check>, ::std::convert::Into::into);
     };
 }
 
@@ -31,14 +31,30 @@ macro_rules! export_validator {
 #[macro_export]
 macro_rules! export_transformer {
     ($plugin:ident) => {
-        $crate::__export_kind!($plugin, Transformer, transformer, transform, (inputs: $crate::Inputs) -> $crate::__export::transformer::Output);
+        $crate::__export_kind!($plugin, Transformer, transformer, transform, (inputs: $crate::Inputs) -> $crate::__export::transformer::Output, ::std::convert::Into::into);
+    };
+}
+
+/// Exports a type that implements [`Chunker`](crate::Chunker) as this component's chunker.
+#[macro_export]
+macro_rules! export_chunker {
+    ($plugin:ident) => {
+        $crate::__export_kind!($plugin, Chunker, chunker, split, (reading: $crate::Reading) -> ::std::vec::Vec<$crate::__export::chunker::Chunk>, $crate::__export::chunks);
+    };
+}
+
+/// Exports a type that implements [`Embedder`](crate::Embedder) as this component's embedder.
+#[macro_export]
+macro_rules! export_embedder {
+    ($plugin:ident) => {
+        $crate::__export_kind!($plugin, Embedder, embedder, embed, (texts: ::std::vec::Vec<::std::string::String>, purpose: $crate::__export::embedder::Purpose) -> $crate::__export::embedder::Embeddings, ::std::convert::Into::into);
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_kind {
-    ($plugin:ident, $kind:ident, $module:ident, $call:ident, ($input:ident: $given:ty) -> $made:ty) => {
+    ($plugin:ident, $kind:ident, $module:ident, $call:ident, ($($input:ident: $given:ty),*) -> $made:ty, $convert:path) => {
         #[cfg(target_arch = "wasm32")]
         #[doc(hidden)]
         mod __docmill_component {
@@ -51,9 +67,9 @@ macro_rules! __export_kind {
             }
 
             impl $crate::__export::$module::Guest for Component {
-                fn $call($input: $given, config: ::std::string::String) -> ::std::result::Result<$made, $crate::Error> {
+                fn $call($($input: $given,)* config: ::std::string::String) -> ::std::result::Result<$made, $crate::Error> {
                     let config = $crate::__export::parse_config(&config)?;
-                    <super::$plugin as $crate::$kind>::$call($input, config).map(::std::convert::Into::into)
+                    <super::$plugin as $crate::$kind>::$call($(::std::convert::Into::into($input),)* config).map($convert)
                 }
             }
 
@@ -109,6 +125,30 @@ exported_interface!(transformer, "package docmill:sdk; world exports-transformer
 });
 
 #[cfg(target_arch = "wasm32")]
+exported_interface!(chunker, "package docmill:sdk; world exports-chunker { export docmill:plugin/chunker@0.1.0; }", "docmill:sdk/exports-chunker", {
+    "docmill:plugin/types@0.1.0": crate::bindings::docmill::plugin::types,
+    "docmill:plugin/documents@0.1.0": crate::bindings::docmill::plugin::documents,
+});
+#[cfg(target_arch = "wasm32")]
+exported_interface!(embedder, "package docmill:sdk; world exports-embedder { export docmill:plugin/embedder@0.1.0; }", "docmill:sdk/exports-embedder", {
+    "docmill:plugin/types@0.1.0": crate::bindings::docmill::plugin::types,
+});
+
+/// As the contract has them.
+#[cfg(target_arch = "wasm32")]
+pub fn chunks(chunks: Vec<crate::Chunk>) -> Vec<chunker::Chunk> {
+    chunks
+        .into_iter()
+        .map(|chunk| chunker::Chunk {
+            text: String::new(),
+            spans: chunk.spans,
+            headings: chunk.headings,
+            metadata: chunk.metadata.map(|json| json.to_string()),
+        })
+        .collect()
+}
+
+#[cfg(target_arch = "wasm32")]
 mod convert {
     impl From<crate::Description> for super::manifest::Description {
         fn from(description: crate::Description) -> Self {
@@ -136,6 +176,24 @@ mod convert {
             match output {
                 crate::Output::Json(json) => Self::Json(json.to_string()),
                 crate::Output::Artifact(artifact) => Self::Artifact(artifact),
+            }
+        }
+    }
+
+    impl From<super::embedder::Purpose> for crate::Purpose {
+        fn from(purpose: super::embedder::Purpose) -> Self {
+            match purpose {
+                super::embedder::Purpose::Document => Self::Document,
+                super::embedder::Purpose::Query => Self::Query,
+            }
+        }
+    }
+
+    impl From<crate::Embeddings> for super::embedder::Embeddings {
+        fn from(embeddings: crate::Embeddings) -> Self {
+            Self {
+                model: embeddings.model,
+                vectors: embeddings.vectors,
             }
         }
     }

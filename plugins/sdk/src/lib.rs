@@ -1,7 +1,7 @@
 //! Write docmill plugins in Rust.
 //!
-//! A plugin is a type that implements one of [`Parser`], [`Extractor`], [`Validator`] or [`Transformer`], and one line
-//! that exports it:
+//! A plugin is a type that implements one of [`Parser`], [`Extractor`], [`Validator`], [`Transformer`], [`Chunker`] or
+//! [`Embedder`], and one line that exports it:
 //!
 //! ```
 //! use docmill_plugin::prelude::*;
@@ -45,6 +45,7 @@
 //! Standard output and error become the step's log; a panic ends the call and leaves its message there.
 
 mod bindings;
+mod chunk;
 mod citation;
 mod config;
 mod describe;
@@ -58,8 +59,9 @@ pub mod show;
 pub mod tree;
 mod write;
 
+pub use chunk::{Chunk, Embeddings, Purpose};
 pub use describe::{Description, FieldSpec};
-pub use plugin::{Extractor, Output, Parser, Transformer, Validator};
+pub use plugin::{Chunker, Embedder, Extractor, Output, Parser, Transformer, Validator};
 
 pub use bindings::docmill::plugin::types::{
     Artifact, Attachment, Block, BlockKind, Cell, Check, Citation, Error, ErrorKind, Field, Fragment, Image,
@@ -77,10 +79,10 @@ pub use native::{Inputs, Reading, ReadingBuilder, Source, report_progress};
 /// Everything that a plugin usually needs.
 pub mod prelude {
     pub use crate::{
-        Artifact, Attachment, Block, BlockKind, Cell, Check, Citation, Description, Error, ErrorKind,
-        Extractor, Field, FieldSpec, Fragment, Image, Inputs, Money, Outcome, Output, PageInfo, Parser,
-        Reading, ReadingBuilder, Rect, Severity, Size, Source, Span, Table, TextOrigin, TextRange, TextUnit,
-        Transformer, Validator, Value,
+        Artifact, Attachment, Block, BlockKind, Cell, Check, Chunk, Chunker, Citation, Description, Embedder,
+        Embeddings, Error, ErrorKind, Extractor, Field, FieldSpec, Fragment, Image, Inputs, Money, Outcome,
+        Output, PageInfo, Parser, Purpose, Reading, ReadingBuilder, Rect, Severity, Size, Source, Span,
+        Table, TextOrigin, TextRange, TextUnit, Transformer, Validator, Value,
     };
 }
 

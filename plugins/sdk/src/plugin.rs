@@ -1,6 +1,9 @@
-//! The four kinds.
+//! The kinds.
 
-use crate::{Artifact, Check, Description, Error, Field, Inputs, ReadingBuilder, Source};
+use crate::{
+    Artifact, Check, Chunk, Description, Embeddings, Error, Field, Inputs, Purpose, Reading, ReadingBuilder,
+    Source,
+};
 use serde::de::DeserializeOwned;
 
 /// Makes a reading of a source.
@@ -54,6 +57,34 @@ pub trait Transformer {
     /// # Errors
     /// Whatever keeps the plugin from writing, as a typed [`Error`].
     fn transform(inputs: Inputs, config: Self::Config) -> Result<Output, Error>;
+}
+
+/// Cuts a reading into pieces, for search.
+pub trait Chunker {
+    /// Parsed from the step's JSON; a mismatch answers `invalid-config` before `split` is called.
+    type Config: DeserializeOwned;
+
+    fn describe() -> Description;
+
+    /// Called once for each reading; no chunks is an answer, too.
+    ///
+    /// # Errors
+    /// Whatever keeps the plugin from splitting, as a typed [`Error`].
+    fn split(reading: Reading, config: Self::Config) -> Result<Vec<Chunk>, Error>;
+}
+
+/// Makes vectors of texts.
+pub trait Embedder {
+    /// Parsed from the step's JSON; a mismatch answers `invalid-config` before `embed` is called.
+    type Config: DeserializeOwned;
+
+    fn describe() -> Description;
+
+    /// One vector for each text, in order.
+    ///
+    /// # Errors
+    /// Whatever keeps the plugin from making vectors, as a typed [`Error`].
+    fn embed(texts: Vec<String>, purpose: Purpose, config: Self::Config) -> Result<Embeddings, Error>;
 }
 
 /// What a transformer makes.

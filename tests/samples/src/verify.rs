@@ -20,7 +20,7 @@ pub use evidence::PageText;
 ///  * the run's status and verdict are the expected ones;
 ///  * every expected field is there with its type and value, and was read on the expected page; a field that is expected
 ///    to be missing has no value; of a list, there are no more elements than expected;
-///  * every citation of every field and check quotes its page exactly: the quote is the page's text at its range, in
+///  * every citation of every field, check and chunk quotes its page exactly: the quote is the page's text at its range, in
 ///    UTF-8 bytes;
 ///  * the quote of a value contains the value as it stands in the document;
 ///  * the expected checks came out as expected, and no other check failed or is undecided;
@@ -37,7 +37,7 @@ pub fn verify(run: &Value, pages: &[PageText], truth: &Value) -> Vec<String> {
     differences
 }
 
-/// What of [`verify`] needs no truth: every citation of every field and check quotes its page exactly, and the quote of a
+/// What of [`verify`] needs no truth: every citation of every field, check and chunk quotes its page exactly, and the quote of a
 /// value contains the value as it stands in the document.
 pub fn verify_quotes(run: &Value, pages: &[PageText]) -> Vec<String> {
     let mut differences = Vec::new();

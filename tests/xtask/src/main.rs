@@ -19,7 +19,7 @@ cargo xtask COMMAND [ARGUMENTS]
   lint                     rustfmt and clippy, warnings are errors
   build                    first-party plugins and the `docmill` binary (debug)
   plugins                  first-party plugins alone, into plugins/dist/
-  examples                 the JavaScript example plugins, into plugins/dist/examples/
+  examples                 the example plugins in JavaScript and Python, into plugins/dist/examples/
   bench [NAME…] [--json FILE]   the benchmarks (release build)
   sqlx                     check every SQL statement again and write host/store/.sqlx
 ";
@@ -45,7 +45,9 @@ fn dispatch() -> Result<()> {
         "lint" => lint(&root),
         "build" => build(&root),
         "plugins" => setup::wasm_target().and_then(|()| plugins::build(&root)),
-        "examples" => setup::node().and_then(|()| plugins::examples(&root)),
+        "examples" => setup::node()
+            .and_then(|()| setup::python())
+            .and_then(|()| plugins::examples(&root)),
         "bench" => bench(&root, &rest),
         "sqlx" => sqlx(&root),
         "" | "help" | "--help" | "-h" => {
@@ -91,6 +93,7 @@ fn test(root: &Path, arguments: &[String]) -> Result<()> {
     setup::postgresql()?;
     setup::redis();
     setup::node()?;
+    setup::python()?;
     let browser = setup::browser();
     plugins::build(root)?;
     plugins::examples(root)?;

@@ -40,7 +40,7 @@ pub fn build(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds the example plugins that are written in JavaScript.
+/// Builds the example plugins in other languages.
 pub fn examples(root: &Path) -> Result<()> {
     step("building the JavaScript example plugins");
     let place = root.join("plugins/examples/js");
@@ -57,14 +57,23 @@ pub fn examples(root: &Path) -> Result<()> {
     }
     run(command("npm")
         .current_dir(&place)
-        .args(["run", "--silent", "build"]))
+        .args(["run", "--silent", "build"]))?;
+    step("building the Python example plugins");
+    run(command("python3")
+        .current_dir(root.join("plugins/examples/python"))
+        .arg("build.py"))
 }
 
 /// What the examples test of themselves, without a host.
 pub fn test_examples(root: &Path) -> Result<()> {
-    step("testing the JavaScript example plugins");
-    let place = root.join("plugins/examples/js");
-    run(command("npm").current_dir(place).args(["test", "--silent"]))
+    step("testing the example plugins in other languages");
+    let examples = root.join("plugins/examples");
+    run(command("npm")
+        .current_dir(examples.join("js"))
+        .args(["test", "--silent"]))?;
+    run(command("python3")
+        .current_dir(examples.join("python"))
+        .args(["-m", "unittest", "--quiet"]))
 }
 
 /// An unchanged file keeps its time, so that cargo need not build the host again.

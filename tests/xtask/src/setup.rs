@@ -112,6 +112,25 @@ pub fn node() -> Result<()> {
     )
 }
 
+/// Python with what makes virtual environments, for the example plugins in Python.
+pub fn python() -> Result<()> {
+    const NEEDED: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
+    if succeeds("python3", &["-c", NEEDED]) {
+        return Ok(());
+    }
+    let line = "sudo apt-get install -y python3 python3-venv";
+    install(
+        &["python3", "python3-venv"],
+        "Python 3.10 or newer builds the Python example plugins",
+        line,
+    )?;
+    if succeeds("python3", &["-c", NEEDED]) {
+        Ok(())
+    } else {
+        bail!("Python 3.10 or newer with venv is still not there; run: {line}")
+    }
+}
+
 fn install(packages: &[&str], why: &str, line: &str) -> Result<()> {
     let root = Command::new("id")
         .arg("-u")

@@ -190,6 +190,7 @@ pub fn told(run: &StoredRun, pages: &[PageText], zone: &str, kept: bool, may_see
                     @if judged { (checks(o, &shown, pages)) }
                     (fields(o, &shown, pages))
                     @if !judged { (checks(o, &shown, pages)) }
+                    (chunks(o))
                     (artifacts(o, run, kept))
                 }
                 (document(run, pages, &shown, &places, kept, may_see))
@@ -318,6 +319,32 @@ fn checks(outcome_of: &RunOutcome, shown: &BTreeSet<usize>, pages: &[PageText]) 
         section aria-labelledby="checks" {
             h2 id="checks" { "Checks " span.count { (outcome_of.checks.len()) } }
             ol.found { @for (n, check) in outcome_of.checks.iter().take(MAX_ROWS).enumerate() { (row(n + 1, check)) } }
+        }
+    }
+}
+
+/// What chunkers made, and how many vectors there are of it.
+fn chunks(outcome: &RunOutcome) -> Markup {
+    if outcome.chunks.is_empty() && outcome.embeddings.is_empty() {
+        return html! {};
+    }
+    html! {
+        section aria-labelledby="chunks" {
+            h2 id="chunks" { "Chunks " span.count { (outcome.chunks.len()) } }
+            @for made in &outcome.embeddings {
+                p.hint { (made.vectors.len()) " vectors of " (made.dimensions) " numbers by " code { (cut(&made.model, 200)) } " in " (made.step) }
+            }
+            @if !outcome.chunks.is_empty() {
+                details {
+                    summary { "Show them" }
+                    ol.found { @for chunk in outcome.chunks.iter().take(MAX_ROWS) { li.find {
+                        p.path { code { (chunk.id) } " " span.dim { (chunk.headings.join(" › ")) } }
+                        p.value { (cut(&chunk.text, 300)) }
+                        @if let Some(first) = chunk.citations.first() { p.hint { "page " (first.page + 1) } }
+                    } } }
+                    @if outcome.chunks.len() > MAX_ROWS { p.hint { "Only the first " (MAX_ROWS) " are shown; the API has them all." } }
+                }
+            }
         }
     }
 }

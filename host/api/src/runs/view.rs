@@ -1,13 +1,17 @@
 //! A run as clients see it: the same shape for the answer of POST and for GET.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use docmill_model::access::Clearance;
+use docmill_model::chunk::Chunk;
 use docmill_model::definition::{Durability, Retain};
 use docmill_model::failure::Failure;
 use docmill_model::id::{ArtifactId, DocumentId, KeyId, ReadingId, RunId, SourceId, UserId};
-use docmill_model::run::{ArtifactRecord, InputContent, RunHead, RunOutcome, Status, StepRecord};
+use docmill_model::run::{
+    ArtifactRecord, EmbeddingsRecord, InputContent, RunHead, RunOutcome, Status, StepRecord,
+};
 use docmill_model::value::{Check, Citation, Field, Origin, Outcome, Severity, Value, Verdict};
 use docmill_runs::Answer;
 use docmill_store::run::{RunSummary, StoredRun};
@@ -47,6 +51,14 @@ pub struct RunBody<'a> {
     conflicts: Vec<FieldBody<'a>>,
     /// Outcomes of rules.
     checks: Vec<CheckBody<'a>>,
+    /// Pieces of the readings, each with where it stands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    chunks: Vec<ChunkBody<'a>>,
+    /// Vectors of chunks and texts: `step`, `plugin`, `model`, `purpose` (`document` or `query`), `dimensions`, and `vectors`,
+    /// each with `of`, a chunk's id or `role[n]`, and `vector`.
+    #[schema(value_type = Vec<Object>)]
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    embeddings: &'a [Arc<EmbeddingsRecord>],
     /// Files that the run produced.
     artifacts: Vec<ArtifactBody<'a>>,
     /// Files that went in.
@@ -144,6 +156,27 @@ struct CheckBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'a Origin>,
     /// What it looked at.
+    citations: Vec<CitationBody<'a>>,
+}
+
+/// A piece of a reading, for search.
+#[derive(Serialize, ToSchema)]
+struct ChunkBody<'a> {
+    /// `step/n`: vectors name it.
+    id: &'a str,
+    /// The quotes of its citations, joined by one newline.
+    text: &'a str,
+    /// The headings above it, outermost first.
+    headings: &'a [String],
+    /// What else the chunker said of it.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a serde_json::Value>,
+    /// Who made it.
+    #[schema(value_type = Option<Object>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a Origin>,
+    /// Where it stands, exactly.
     citations: Vec<CitationBody<'a>>,
 }
 
@@ -293,6 +326,14 @@ impl<'a> RunBody<'a> {
             origin: check.origin.as_ref(),
             citations: cite(&check.citations),
         };
+        let chunk = |chunk: &'a Arc<Chunk>| ChunkBody {
+            id: &chunk.id,
+            text: &chunk.text,
+            headings: &chunk.headings,
+            metadata: chunk.metadata.as_ref(),
+            origin: chunk.origin.as_ref(),
+            citations: cite(&chunk.citations),
+        };
         let artifact = |record: &'a ArtifactRecord| ArtifactBody {
             record,
             href: (head.retain != Retain::None)
@@ -310,6 +351,8 @@ impl<'a> RunBody<'a> {
             fields: outcome.map_or_else(Vec::new, |o| o.fields.iter().map(field).collect()),
             conflicts: outcome.map_or_else(Vec::new, |o| o.conflicts.iter().map(field).collect()),
             checks: outcome.map_or_else(Vec::new, |o| o.checks.iter().map(check).collect()),
+            chunks: outcome.map_or_else(Vec::new, |o| o.chunks.iter().map(chunk).collect()),
+            embeddings: outcome.map_or(&[], |o| &o.embeddings),
             artifacts: outcome.map_or_else(Vec::new, |o| o.artifacts.iter().map(artifact).collect()),
             documents: documents(head),
             steps: outcome.map_or(&[], |o| &o.steps),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use docmill_engine::{Call, Engine, Output};
+use docmill_model::chunk::Purpose;
 use docmill_model::limits::Limits;
 use docmill_model::plugin::Kind;
 use docmill_model::reading::Inputs;
@@ -102,6 +103,53 @@ async fn a_transformer() {
         other => panic!("{other:?}"),
     };
     assert!(shown.contains("Hello Аня"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunker() {
+    let plugin = knows_itself("docmill-chunks", Kind::Chunker).await;
+    let call = Call::Split {
+        reading: Arc::new(reading("Жил-был пёс. Он лаял.\nИ кот.")),
+        config: r#"{"max_chars": 20}"#.into(),
+    };
+    let invocation = engine().invoke(&plugin, call, &Limits::default(), &CONTEXT).await;
+    let Ok(Output::Chunks(chunks)) = &invocation.result else {
+        panic!("{:?}", invocation.result)
+    };
+    let texts: Vec<&str> = chunks.iter().map(|chunk| chunk.text.as_str()).collect();
+    assert_eq!(texts, ["Жил-был пёс.", "Он лаял.\nИ кот."]);
+    for chunk in chunks {
+        let quotes: Vec<&str> = chunk.citations.iter().map(|c| c.quote.as_str()).collect();
+        assert_eq!(quotes.join("\n"), chunk.text);
+        assert!(
+            chunk
+                .citations
+                .iter()
+                .all(|c| c.reading.as_deref() == Some("main"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embedder() {
+    let plugin = knows_itself("docmill-hashed-ngrams", Kind::Embedder).await;
+    let call = Call::Embed {
+        texts: Arc::new(["Жил-был пёс".into(), "".into(), "пёс жил".into()]),
+        purpose: Purpose::Query,
+        config: r#"{"dimensions": 64}"#.into(),
+    };
+    let invocation = engine().invoke(&plugin, call, &Limits::default(), &CONTEXT).await;
+    let Ok(Output::Embeddings(embeddings)) = &invocation.result else {
+        panic!("{:?}", invocation.result)
+    };
+    assert_eq!(embeddings.model, "docmill/hashed-ngrams v1 d64 words2 chars3-5");
+    assert!(embeddings.vectors.iter().all(|vector| vector.len() == 64));
+    let near = |a: usize, b: usize| -> f32 {
+        let (a, b) = (&embeddings.vectors[a], &embeddings.vectors[b]);
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    };
+    assert!(near(0, 2) > 0.4, "{}", near(0, 2));
+    assert!(near(0, 1).abs() < f32::EPSILON);
 }
 
 #[tokio::test(flavor = "multi_thread")]

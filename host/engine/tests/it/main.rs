@@ -5,6 +5,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod chunks;
 mod code;
 mod contract;
 mod each_limit;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use docmill_engine::{Call, Context, Invocation, Output, Plugin};
+use docmill_model::chunk::{Chunk, Embeddings, Purpose};
 use docmill_model::limits::Limits;
 use docmill_model::reading::{Inputs, Reading, TextSpan};
 use docmill_model::value::{Check, Field, Outcome, Value};
@@ -237,6 +238,54 @@ async fn deep_configurations_are_errors_and_not_traps() {
     }
 }
 
+/// The pieces of a reading, each held against the text that it cites.
+async fn split(plugin: &Plugin, reading: &Arc<Reading>, config: &'static str) -> Vec<Chunk> {
+    let split = twice(plugin, || Call::Split {
+        reading: Arc::clone(reading),
+        config: config.into(),
+    })
+    .await;
+    let chunks = match split.result {
+        Ok(Output::Chunks(chunks)) => chunks,
+        other => panic!("{other:?}"),
+    };
+    for citation in chunks.iter().flat_map(|chunk| &chunk.citations) {
+        let span = TextSpan {
+            page: citation.page,
+            range: citation.range.unwrap(),
+        };
+        assert_eq!(reading.slice(span), Some(citation.quote.as_str()));
+    }
+    chunks
+}
+
+async fn embed(plugin: &Plugin, chunks: &[Chunk], config: &'static str) -> Embeddings {
+    let texts: Arc<[Arc<str>]> = chunks.iter().map(|chunk| chunk.text.as_str().into()).collect();
+    let embedded = twice(plugin, || Call::Embed {
+        texts: Arc::clone(&texts),
+        purpose: Purpose::Document,
+        config: config.into(),
+    })
+    .await;
+    match embedded.result {
+        Ok(Output::Embeddings(embeddings)) => embeddings,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_bytes_to_vectors() {
+    let reading = Arc::new(read(cp866(LETTER)).await);
+    let chunks = plugin("docmill-chunks").await;
+    let config = r#"{"max_chars": 120, "overlap_chars": 40}"#;
+    let pieces = split(&chunks, &reading, config).await;
+    assert!(pieces.len() > 1, "{pieces:?}");
+    assert!(pieces.iter().all(|chunk| chunk.text.chars().count() <= 120));
+    let ngrams = plugin("docmill-hashed-ngrams").await;
+    let embeddings = embed(&ngrams, &pieces, "{}").await;
+    assert_eq!(embeddings.vectors.len(), pieces.len());
+}
+
 async fn example(kind: &str) -> Option<Plugin> {
     let dist = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/dist/examples");
     let Ok(bytes) = std::fs::read(format!("{dist}/js-{kind}.wasm")) else {
@@ -314,6 +363,16 @@ async fn the_examples_in_javascript() {
         csv.starts_with("path,value,raw,confidence\r\nemails[0],info@пример.рф,info@пример.рф,0.99"),
         "{csv}"
     );
+    let (Some(chunker), Some(embedder)) = (example("chunker").await, example("embedder").await) else {
+        return;
+    };
+    let reading = inputs.main.clone().unwrap();
+    let chunks = split(&chunker, &reading, r#"{"lines": 1}"#).await;
+    let texts: Vec<&str> = chunks.iter().map(|chunk| chunk.text.as_str()).collect();
+    assert_eq!(texts, ["😀 Жазыңыз: info@пример.рф", "or ann@example.org."]);
+    assert_eq!(chunks[1].metadata, Some(serde_json::json!({"line": 1})));
+    let embeddings = embed(&embedder, &chunks, "{}").await;
+    assert_eq!((embeddings.vectors.len(), embeddings.vectors[0].len()), (2, 58));
     let damaged = Call::Parse {
         source: source("text/plain", "talk.srt", "no cues here"),
         config: "{}".into(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use docmill_engine::{Call, Context, Output};
+use docmill_model::chunk::{Chunk, Embeddings};
 use docmill_model::definition::{Retain, Retry};
 use docmill_model::digest::{Digest, Hasher};
 use docmill_model::duration::Span;
@@ -47,6 +48,8 @@ pub(crate) enum Given {
     Checks(Vec<Check>),
     Json(Json),
     Artifact(Artifact),
+    Chunks(Vec<Chunk>),
+    Embeddings(Embeddings),
 }
 
 /// The longest pause between two attempts that a plugin did not ask for.
@@ -193,6 +196,8 @@ pub(crate) async fn invoke(
         Output::Checks(checks) => Given::Checks(checks),
         Output::Json(json) => Given::Json(json),
         Output::Artifact(artifact) => Given::Artifact(artifact),
+        Output::Chunks(chunks) => Given::Chunks(chunks),
+        Output::Embeddings(embeddings) => Given::Embeddings(embeddings),
     })
 }
 
@@ -203,6 +208,8 @@ fn weigh(given: &Given) -> usize {
         Given::Checks(checks) => checks.iter().map(weight::check).sum(),
         Given::Json(json) => weight::json(json),
         Given::Artifact(artifact) => artifact.content.len(),
+        Given::Chunks(chunks) => chunks.iter().map(weight::chunk).sum(),
+        Given::Embeddings(embeddings) => weight::embeddings(embeddings),
     }
 }
 

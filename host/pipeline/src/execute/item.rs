@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use docmill_engine::Call;
+use docmill_model::chunk::{Chunk, Embeddings, Purpose};
 use docmill_model::definition::{Fallback, OnError, Retain};
 use docmill_model::digest::{Digest, Hasher};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, ReadingId, StepId};
 use docmill_model::plugin::Kind;
-use docmill_model::run::{ArtifactRecord, AttemptRecord, ReadingRecord, StepRecord, StepStatus};
+use docmill_model::reading::Reading;
+use docmill_model::run::{
+    ArtifactRecord, AttemptRecord, EmbeddingsRecord, NamedVector, ReadingRecord, StepRecord, StepStatus,
+};
 use docmill_model::value::{Check, Field, Origin};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::attempt::{Asked, Given, attempts};
 use super::state::{Done, Gathered, Made};
@@ -37,7 +41,34 @@ pub(crate) struct Item {
     pub(crate) scope: Scope,
     pub(crate) value: Option<Arc<Json>>,
     pub(crate) index: Option<usize>,
-    pub(crate) file: Option<RoleFile>,
+    pub(crate) taken: Taken,
+}
+
+/// What a step takes beside what all see.
+pub(crate) enum Taken {
+    Nothing,
+    /// For a parser.
+    File(RoleFile),
+    /// For a chunker.
+    Reading(Arc<Reading>),
+    /// For an embedder.
+    Texts(Texts),
+}
+
+/// What an embedder takes, and what each text is.
+pub(crate) struct Texts {
+    pub(crate) texts: Arc<[Arc<str>]>,
+    pub(crate) names: Vec<String>,
+    pub(crate) purpose: Purpose,
+}
+
+impl Item {
+    fn file(&self) -> Option<&RoleFile> {
+        match &self.taken {
+            Taken::File(file) => Some(file),
+            _ => None,
+        }
+    }
 }
 
 /// What a parser reads.
@@ -54,6 +85,8 @@ pub(crate) struct ItemDone {
     pub(crate) reading: Option<Made>,
     pub(crate) fields: Vec<Field>,
     pub(crate) checks: Vec<Check>,
+    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) embeddings: Option<EmbeddingsRecord>,
     pub(crate) output: Option<Arc<Json>>,
     pub(crate) artifact: Option<(ArtifactRecord, Bytes)>,
     pub(crate) error: Option<Failure>,
@@ -78,6 +111,8 @@ pub(crate) async fn item(view: &View<'_>, item: Item) -> ItemDone {
         reading: None,
         fields: Vec::new(),
         checks: Vec::new(),
+        chunks: Vec::new(),
+        embeddings: None,
         output: None,
         artifact: None,
         error: None,
@@ -139,18 +174,40 @@ async fn call(
     hasher.update(used.plugin.digest.as_bytes());
     hasher.update(config.as_bytes());
     let recipe = hasher.finish();
+    let call = asking(view, item, used.plugin.kind, config)?;
+    let identity = memo::identity(recipe, &call, &view.gathered.readings);
+    let asked = Asked {
+        number: view.number,
+        item: item.index,
+        plugin: &used.plugin,
+        grants: &used.grants,
+        call,
+        identity,
+        cost: &used.cost,
+        key: item
+            .file()
+            .map(|read| key::of(view.run, view.number, view.before, &read.role, read.position)),
+    };
+    let given = attempts(view.run, asked, records).await?;
+    Ok(Answer {
+        plugin: used.plugin.to_string(),
+        identity,
+        // The last attempt is the one that succeeded.
+        pure: records.last().is_some_and(|r| r.usage.effects.is_empty()),
+        given,
+    })
+}
+
+/// What the plugin is asked.
+fn asking(view: &View<'_>, item: &Item, kind: Kind, config: Arc<str>) -> Result<Call, Failure> {
     let inputs = || Arc::new(view.gathered.inputs(view.run, view.before, item.value.as_ref()));
-    let call = match (used.plugin.kind, &item.file) {
-        (Kind::Parser, Some(read)) => Call::Parse {
+    let missing = |what: &str| Err(Failure::new(Code::MissingInput, what));
+    Ok(match (kind, &item.taken) {
+        (Kind::Parser, Taken::File(read)) => Call::Parse {
             source: read.file.bytes.clone(),
             config,
         },
-        (Kind::Parser, None) => {
-            return Err(Failure::new(
-                Code::MissingInput,
-                "there is no file for the parser to read",
-            ));
-        }
+        (Kind::Parser, _) => return missing("there is no file for the parser to read"),
         (Kind::Extractor, _) => Call::Extract {
             inputs: inputs(),
             config,
@@ -163,28 +220,17 @@ async fn call(
             inputs: inputs(),
             config,
         },
-    };
-    let identity = memo::identity(recipe, &call, &view.gathered.readings);
-    let asked = Asked {
-        number: view.number,
-        item: item.index,
-        plugin: &used.plugin,
-        grants: &used.grants,
-        call,
-        identity,
-        cost: &used.cost,
-        key: item
-            .file
-            .as_ref()
-            .map(|read| key::of(view.run, view.number, view.before, &read.role, read.position)),
-    };
-    let given = attempts(view.run, asked, records).await?;
-    Ok(Answer {
-        plugin: used.plugin.to_string(),
-        identity,
-        // The last attempt is the one that succeeded.
-        pure: records.last().is_some_and(|r| r.usage.effects.is_empty()),
-        given,
+        (Kind::Chunker, Taken::Reading(reading)) => Call::Split {
+            reading: reading.clone(),
+            config,
+        },
+        (Kind::Chunker, _) => return missing("there is no reading for the chunker to split"),
+        (Kind::Embedder, Taken::Texts(texts)) => Call::Embed {
+            texts: texts.texts.clone(),
+            purpose: texts.purpose,
+            config,
+        },
+        (Kind::Embedder, _) => return missing("there are no texts for the embedder"),
     })
 }
 
@@ -277,7 +323,13 @@ impl Answer {
                     view.gathered.name_readings(&mut check.citations);
                 }
             }
-            Given::Reading(_) | Given::Json(_) | Given::Artifact(_) => {}
+            Given::Chunks(chunks) => {
+                for chunk in chunks {
+                    chunk.origin = Some(origin.clone());
+                    view.gathered.name_readings(&mut chunk.citations);
+                }
+            }
+            Given::Reading(_) | Given::Json(_) | Given::Artifact(_) | Given::Embeddings(_) => {}
         }
     }
 
@@ -285,7 +337,7 @@ impl Answer {
     fn place(self, view: &View<'_>, item: &Item, done: &mut ItemDone) {
         match self.given {
             Given::Reading(reading) => {
-                let Some(read) = &item.file else { return };
+                let Some(read) = item.file() else { return };
                 let id = ReadingId::new();
                 let record = ReadingRecord {
                     id,
@@ -308,6 +360,18 @@ impl Answer {
             }
             Given::Fields(fields) => done.fields = fields,
             Given::Checks(checks) => done.checks = checks,
+            Given::Chunks(chunks) => done.chunks = chunks,
+            Given::Embeddings(embeddings) => {
+                let Taken::Texts(texts) = &item.taken else { return };
+                let record = named(view.run.step_id(view.number), self.plugin, texts, embeddings);
+                done.output = Some(Arc::new(json!({
+                    "model": record.model,
+                    "purpose": record.purpose,
+                    "dimensions": record.dimensions,
+                    "count": record.vectors.len(),
+                })));
+                done.embeddings = Some(record);
+            }
             Given::Json(json) => {
                 done.output = Some(Arc::new(json));
                 if view.run.plan.definition.retain == Retain::Debug {
@@ -326,5 +390,24 @@ impl Answer {
                 done.artifact = Some((record, artifact.content));
             }
         }
+    }
+}
+
+/// Vectors with the names of what they are of.
+fn named(step: &str, plugin: String, texts: &Texts, embeddings: Embeddings) -> EmbeddingsRecord {
+    let dimensions = embeddings.vectors.first().map_or(0, Vec::len);
+    let vectors = texts.names.iter().zip(embeddings.vectors);
+    EmbeddingsRecord {
+        step: step.to_owned(),
+        plugin,
+        model: embeddings.model,
+        purpose: texts.purpose,
+        dimensions: u32::try_from(dimensions).unwrap_or(u32::MAX),
+        vectors: vectors
+            .map(|(of, vector)| NamedVector {
+                of: of.clone(),
+                vector,
+            })
+            .collect(),
     }
 }

@@ -50,6 +50,21 @@ pub(crate) fn identity(recipe: Digest, call: &Call, readings: &[Made]) -> Digest
             }
             add_inputs(&mut hasher, inputs);
         }
+        Call::Split { reading, .. } => {
+            add(&mut hasher, &reading.key);
+            if let Some(made) = readings
+                .iter()
+                .find(|made| made.record.reading.key == reading.key)
+            {
+                hasher.update(made.identity.as_bytes());
+            }
+        }
+        Call::Embed { texts, purpose, .. } => {
+            add(&mut hasher, purpose);
+            for text in texts.iter() {
+                add(&mut hasher, &&**text);
+            }
+        }
     }
     hasher.finish()
 }

@@ -57,6 +57,8 @@ pub(crate) async fn finish(
         fields: gathered.fields.as_ref().clone(),
         conflicts: gathered.conflicts.clone(),
         checks: gathered.checks.as_ref().clone(),
+        chunks: present.iter().flat_map(|d| d.chunks.iter().cloned()).collect(),
+        embeddings: present.iter().filter_map(|d| d.embeddings.clone()).collect(),
         steps,
         artifacts: artifacts.iter().map(|(record, _)| record.clone()).collect(),
         readings: gathered.readings.iter().map(|made| made.record.clone()).collect(),
@@ -110,8 +112,13 @@ fn name_main(run: &Run, gathered: &Gathered, outcome: &mut RunOutcome) {
         .chain(&mut outcome.conflicts)
         .map(|field| &mut field.citations);
     let checks = outcome.checks.iter_mut().map(|check| &mut check.citations);
+    let chunks = outcome.chunks.iter_mut();
+    // Only copied if they have to be changed.
+    let chunks = chunks.filter(|chunk| chunk.citations.iter().any(|c| c.reading.as_ref() == Some(&old)));
+    let chunks = chunks.map(|chunk| &mut Arc::make_mut(chunk).citations);
     for citation in fields
         .chain(checks)
+        .chain(chunks)
         .flat_map(|citations: &mut Vec<Citation>| citations)
     {
         if citation.reading.as_ref() == Some(&old) {

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use docmill_model::chunk::Chunk;
 use docmill_model::digest::Digest;
 use docmill_model::failure::Failure;
+use docmill_model::plugin::Kind;
 use docmill_model::reading::{Inputs, Reading};
-use docmill_model::run::{ArtifactRecord, ReadingRecord, StepRecord, StepStatus};
+use docmill_model::run::{ArtifactRecord, EmbeddingsRecord, ReadingRecord, StepRecord, StepStatus};
 use docmill_model::value::{Check, Citation, Field};
 use serde_json::{Value as Json, json};
 
@@ -40,6 +42,10 @@ pub(crate) struct Done {
     pub(crate) readings: Vec<Made>,
     pub(crate) fields: Vec<Field>,
     pub(crate) checks: Vec<Check>,
+    pub(crate) chunks: Vec<Arc<Chunk>>,
+    /// The same, as expressions and plugins see them.
+    pub(crate) chunks_shown: Vec<Arc<Json>>,
+    pub(crate) embeddings: Option<Arc<EmbeddingsRecord>>,
     pub(crate) outputs: Vec<Arc<Json>>,
     pub(crate) artifacts: Vec<(ArtifactRecord, Bytes)>,
     /// Why it failed, if it did.
@@ -59,6 +65,9 @@ impl Done {
             readings: Vec::new(),
             fields: Vec::new(),
             checks: Vec::new(),
+            chunks: Vec::new(),
+            chunks_shown: Vec::new(),
+            embeddings: None,
             outputs: Vec::new(),
             artifacts: Vec::new(),
             error: None,
@@ -103,6 +112,7 @@ impl Gathered {
             reading: self.main.clone(),
             fields: self.fields.clone(),
             checks: self.checks.clone(),
+            chunks: done.iter().flat_map(|d| d.chunks_shown.iter().cloned()).collect(),
             steps: done.iter().map(|d| view(run, d)).collect(),
             ..Known::default()
         };
@@ -119,8 +129,15 @@ impl Gathered {
                 .push(made.record.reading.clone());
         }
         let mut records = run.inputs.records.clone();
-        for step in done.iter().filter(|d| !d.outputs.is_empty()) {
-            records.insert(run.step_id(step.number).to_owned(), step.outputs.clone());
+        for step in done {
+            let given = if step.outputs.is_empty() {
+                &step.chunks_shown
+            } else {
+                &step.outputs
+            };
+            if !given.is_empty() {
+                records.insert(run.step_id(step.number).to_owned(), given.clone());
+            }
         }
         if let Some(item) = item {
             records.insert("item".to_owned(), vec![item.clone()]);
@@ -163,11 +180,13 @@ fn view(run: &Run, done: &Done) -> StepView {
             "digest": record.digest.to_string(),
         })
     });
+    let kind = run.plan.steps.get(done.number).map(|s| s.plugin.kind);
+    let chunks = kind == Some(Kind::Chunker);
     StepView {
         id: run.step_id(done.number).to_owned(),
         status: done.status,
-        several: done.several,
-        outputs: done.outputs.clone(),
+        several: done.several || chunks,
+        outputs: if chunks { &done.chunks_shown } else { &done.outputs }.clone(),
         artifacts: Arc::new(artifacts.collect()),
         error: done.error.clone(),
     }

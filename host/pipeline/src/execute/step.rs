@@ -13,9 +13,9 @@ use futures_util::future::OptionFuture;
 use futures_util::stream;
 use serde_json::Value as Json;
 
-use super::item::{self, Item, ItemDone, RoleFile, View};
+use super::item::{self, Item, ItemDone, RoleFile, Taken, View};
 use super::state::{Done, Gathered, first_file};
-use super::{Run, expression_failed};
+use super::{Run, chunking, expression_failed};
 use crate::INLINE_BYTES;
 use crate::expression::{Expression, Scope, Stop, Trouble};
 use crate::merge::join;
@@ -57,7 +57,7 @@ pub(crate) async fn step(run: &Run, number: usize, before: Vec<Arc<Done>>) -> (u
 }
 
 /// What a step has to do.
-enum Work {
+pub(crate) enum Work {
     /// `when` was false, or there is nothing to go over.
     Nothing(StepStatus),
     Items {
@@ -79,30 +79,18 @@ async fn prepare(view: &View<'_>) -> Result<Work, Failure> {
     if !condition(run, number, &scope).await? {
         return Ok(Work::Nothing(StepStatus::Skipped));
     }
-    if kind == Some(Kind::Parser) {
-        // A parser reads every file of its role, in order.
-        let several = files.len() > 1;
-        let items: Vec<Item> = files
-            .into_iter()
-            .map(|read| Item {
-                scope: scope.for_input(run.prepared.describe(&read.file)),
-                value: None,
-                index: several.then_some(read.position),
-                file: Some(read),
-            })
-            .collect();
-        return Ok(if items.is_empty() {
-            Work::Nothing(StepStatus::Skipped)
-        } else {
-            Work::Items { items, several }
-        });
+    match kind {
+        Some(Kind::Parser) => return Ok(parses(run, files, &scope)),
+        Some(Kind::Chunker) => return Ok(chunking::splits(view, &scope)),
+        Some(Kind::Embedder) => return Ok(chunking::embeds(view, scope)),
+        _ => {}
     }
     let Some(values) = fan_out(run, number, &scope).await? else {
         let item = Item {
             scope,
             value: None,
             index: None,
-            file: None,
+            taken: Taken::Nothing,
         };
         return Ok(Work::Items {
             items: vec![item],
@@ -115,13 +103,32 @@ async fn prepare(view: &View<'_>) -> Result<Work, Failure> {
             scope: scope.for_item(value.clone(), index),
             value: Some(value),
             index: Some(index),
-            file: None,
+            taken: Taken::Nothing,
         }
     });
     Ok(Work::Items {
         items: items.collect(),
         several: true,
     })
+}
+
+/// A parser reads every file of its role, in order.
+fn parses(run: &Run, files: Vec<RoleFile>, scope: &Scope) -> Work {
+    let several = files.len() > 1;
+    let items: Vec<Item> = files
+        .into_iter()
+        .map(|read| Item {
+            scope: scope.for_input(run.prepared.describe(&read.file)),
+            value: None,
+            index: several.then_some(read.position),
+            taken: Taken::File(read),
+        })
+        .collect();
+    if items.is_empty() {
+        Work::Nothing(StepStatus::Skipped)
+    } else {
+        Work::Items { items, several }
+    }
 }
 
 fn files(run: &Run, number: usize) -> Vec<RoleFile> {
@@ -243,11 +250,14 @@ async fn work(view: &View<'_>, items: Vec<Item>, several: bool) -> Done {
         StepStatus::Succeeded
     };
     let mut fields = Vec::new();
+    let mut chunks = Vec::new();
     for item in ended {
         done.records.push(item.record);
         done.readings.extend(item.reading);
         fields.push(item.fields);
         done.checks.extend(item.checks);
+        chunks.extend(item.chunks);
+        done.embeddings = item.embeddings.map(Arc::new).or(done.embeddings);
         done.outputs.extend(item.output);
         done.artifacts.extend(item.artifact);
     }
@@ -256,11 +266,12 @@ async fn work(view: &View<'_>, items: Vec<Item>, several: bool) -> Done {
     } else {
         fields.into_iter().flatten().collect()
     };
+    chunking::show(run, &mut done, chunks).await;
     done
 }
 
 /// Whether the run ends by this failure of the step.
-fn ends_run(run: &Run, number: usize, failure: &Failure) -> bool {
+pub(crate) fn ends_run(run: &Run, number: usize, failure: &Failure) -> bool {
     !matches!(on_error(run, number), OnError::Skip) || failure.code == Code::Interrupted || run.is_over_time()
 }
 

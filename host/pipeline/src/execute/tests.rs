@@ -1,6 +1,7 @@
 //! Order, retries, fan-outs, merging and names, over a caller that does what its configuration says. Real plugins in the
 //! real engine are called by the tests of the whole platform.
 
+mod chunks;
 mod failures;
 mod flow;
 mod reading;
@@ -14,11 +15,12 @@ use bytes::Bytes;
 use docmill_blob::Blobs;
 use docmill_engine::{Call, Invocation, Output, Settings};
 use docmill_model::access::Clearance;
+use docmill_model::chunk::{self, Chunk, Embeddings, NewChunk};
 use docmill_model::definition::Definition;
 use docmill_model::digest::Digest;
 use docmill_model::id::{DocumentId, SourceId};
 use docmill_model::plugin::{Kind, Manifest};
-use docmill_model::reading::{Inputs, Page, PageInfo, Reading, Source, TextOrigin};
+use docmill_model::reading::{Inputs, Page, PageInfo, Reading, Source, TextOrigin, TextRange, TextSpan};
 use docmill_model::run::{AttemptRecord, CallUsage, Status, StepStatus};
 use docmill_model::size::ByteSize;
 use docmill_model::value::{Artifact, Check, Citation, Field, MatchClass, Outcome, Severity, Value, Verdict};
@@ -63,7 +65,7 @@ impl Asked {
     }
 }
 
-/// Kinds by name: `t/parse`, `t/extract`, `t/validate`, `t/transform`, and `-2` of each.
+/// Kinds by name: `t/parse`, `t/extract`, `t/validate`, `t/transform`, `t/split`, `t/embed`, and `-2` of each.
 pub(super) fn catalog() -> Catalog {
     let entry = |name: &str, kind: Kind| CatalogEntry {
         name: name.parse().unwrap(),
@@ -85,6 +87,8 @@ pub(super) fn catalog() -> Catalog {
         ("extract", Kind::Extractor),
         ("validate", Kind::Validator),
         ("transform", Kind::Transformer),
+        ("split", Kind::Chunker),
+        ("embed", Kind::Embedder),
     ];
     let both = |(name, kind): (&str, Kind)| {
         [
@@ -154,6 +158,7 @@ async fn answer(asked: Arc<Asked>, request: Request) -> Invocation {
         Call::Extract { inputs, config }
         | Call::Validate { inputs, config }
         | Call::Transform { inputs, config } => (config, Some(inputs.clone()), None),
+        Call::Split { config, .. } | Call::Embed { config, .. } => (config, None, None),
     };
     let config: serde_json::Value = serde_json::from_str(config).unwrap();
     let name = request.plugin.name.to_string();
@@ -212,6 +217,11 @@ async fn answer(asked: Arc<Asked>, request: Request) -> Invocation {
                 .cloned()
                 .unwrap_or_else(|| seen(&inputs.unwrap())),
         }),
+        Call::Split { reading, .. } => Output::Chunks(words(&reading)),
+        Call::Embed { texts, purpose, .. } => Output::Embeddings(Embeddings {
+            model: format!("t/{}", purpose.as_str()),
+            vectors: texts.iter().map(|text| vec![text.len() as f32, 0.1]).collect(),
+        }),
     };
     Invocation {
         result: Ok(output),
@@ -240,6 +250,34 @@ fn reading(source: &Source) -> Reading {
         images: vec![],
         attachments: vec![],
     }
+}
+
+/// A chunk for each word.
+fn words(reading: &Reading) -> Vec<Chunk> {
+    let mut chunks = Vec::new();
+    for (number, page) in reading.pages.iter().enumerate() {
+        let mut at = 0;
+        for word in page.text.split_inclusive(' ') {
+            let range = TextRange {
+                start: at,
+                end: at + word.trim_end().len() as u32,
+            };
+            at += word.len() as u32;
+            let span = TextSpan {
+                page: number as u32,
+                range,
+            };
+            let written = NewChunk {
+                text: String::new(),
+                spans: vec![span],
+                headings: vec!["above".into()],
+                metadata: None,
+            };
+            let settled = chunk::settle(written, reading, "chunk", |_| Ok::<(), Failure>(()));
+            chunks.extend(settled);
+        }
+    }
+    chunks
 }
 
 /// What a step sees, as text that can be compared.

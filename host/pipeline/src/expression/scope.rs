@@ -52,6 +52,8 @@ variables! {
     Fields = "fields";
     /// Checks made so far.
     Checks = "checks";
+    /// Chunks made so far: `chunks[0].text`, `.headings`, `.metadata`, `.citations`, `.id`.
+    Chunks = "chunks";
     /// Steps that are over: `steps.ID.status`, `.output`, `.artifacts`, `.error`.
     Steps = "steps";
     /// What `for_each` stands at.
@@ -104,6 +106,7 @@ impl Variables {
         .with(Variable::Reading)
         .with(Variable::Fields)
         .with(Variable::Checks)
+        .with(Variable::Chunks)
         .with(Variable::Steps);
     /// Known for an item of a `for_each`.
     pub const ITEM: Self = Self::STEP.with(Variable::Item).with(Variable::Index);
@@ -140,7 +143,7 @@ pub struct StepView {
     pub status: StepStatus,
     /// Whether `output` is a list, one for each item.
     pub several: bool,
-    /// What a transformer gave as JSON.
+    /// What a transformer gave as JSON; of a chunker its chunks; of an embedder all but the vectors.
     pub outputs: Vec<Arc<Json>>,
     /// Name, media type, size and digest of each file that it made.
     pub artifacts: Arc<Json>,
@@ -161,6 +164,8 @@ pub struct Known {
     pub fields: Arc<Vec<Field>>,
     /// See [`Variable::Checks`].
     pub checks: Arc<Vec<Check>>,
+    /// See [`Variable::Chunks`].
+    pub chunks: Vec<Arc<Json>>,
     /// See [`Variable::Steps`].
     pub steps: Vec<StepView>,
     /// Made when an expression first asks for them.
@@ -236,16 +241,8 @@ impl Scope {
             }
             Variable::Fields => known.fields.len() * 512,
             Variable::Checks => known.checks.len() * 512,
-            Variable::Steps => {
-                let mut held = 0_usize;
-                for output in known.steps.iter().flat_map(|step| &step.outputs) {
-                    held = held.saturating_add(json(output));
-                    if held > most {
-                        break;
-                    }
-                }
-                held
-            }
+            Variable::Chunks => weigh_all(known.chunks.iter(), most),
+            Variable::Steps => weigh_all(known.steps.iter().flat_map(|step| &step.outputs), most),
             Variable::Item => self.item().map_or(0, |item| json(item)),
             Variable::Input | Variable::Index => 0,
         }
@@ -261,6 +258,7 @@ impl Scope {
             Variable::Reading => known.reading.as_deref().map_or_else(null, from_reading),
             Variable::Fields => from_json(known.trees.fields.get_or_init(|| field_tree(&known.fields))),
             Variable::Checks => from_json(known.trees.checks.get_or_init(|| check_list(&known.checks))),
+            Variable::Chunks => list(known.chunks.iter().map(|chunk| from_json(chunk))),
             Variable::Steps => map(known
                 .steps
                 .iter()
@@ -272,6 +270,18 @@ impl Scope {
             },
         }
     }
+}
+
+/// What they hold together; looks at not much more than `most`.
+fn weigh_all<'a>(values: impl Iterator<Item = &'a Arc<Json>>, most: usize) -> usize {
+    let mut held = 0_usize;
+    for value in values {
+        held = held.saturating_add(weight::json_up_to(value, most));
+        if held > most {
+            break;
+        }
+    }
+    held
 }
 
 fn step_value(step: &StepView) -> Boxed<'_> {

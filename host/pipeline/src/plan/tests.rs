@@ -62,6 +62,8 @@ fn catalog() -> Catalog {
         entry("acme/invoice", "1.0.0", Kind::Extractor),
         entry("docmill/rules", "1.0.0", Kind::Validator),
         entry("docmill/template", "1.0.0", Kind::Transformer),
+        entry("docmill/chunks", "1.0.0", Kind::Chunker),
+        entry("docmill/ngrams", "1.0.0", Kind::Embedder),
     ])
 }
 
@@ -114,6 +116,17 @@ fn a_whole_definition_is_planned_with_defaults() {
 }
 
 #[test]
+fn chunkers_and_embedders_are_planned() {
+    for text in [
+        "{name: a, steps: [{id: p, use: docmill/pdf@1}, {id: c, use: docmill/chunks@1}, {id: e, use: docmill/ngrams@1}], output: '${ chunks[0].text }'}",
+        "{name: a, inputs: {f: {}, t: {kind: text}}, steps: [{id: p, use: docmill/pdf@1}, {id: c, use: docmill/chunks@1, input: f}, {id: e, use: docmill/ngrams@1, input: t, purpose: document}]}",
+        "{name: a, inputs: {t: {kind: text}}, steps: [{id: e, use: docmill/ngrams@1, purpose: query}]}",
+    ] {
+        planned(text).unwrap_or_else(|p| panic!("{text}: {p:#?}"));
+    }
+}
+
+#[test]
 fn every_problem_names_its_place_and_the_fix() {
     let steps = |steps: &str| format!("{{name: a, steps: [{{id: p, use: docmill/pdf@1}}, {steps}]}}");
     for (text, at, word) in [
@@ -133,6 +146,17 @@ fn every_problem_names_its_place_and_the_fix() {
         ("{name: a, params: {$ref: 'https://example.org/s'}, steps: [{id: x, use: docmill/pdf@1}]}".into(), "params", "only parts of the same schema"),
         (steps("{id: x, use: docmill/template@1, input: file}"), "steps.x.input", "only parsers"),
         ("{name: a, steps: [{id: x, use: docmill/pdf@1, for_each: '[1]'}]}".into(), "steps.x.for_each", "reads every file"),
+        ("{name: a, steps: [{id: x, use: docmill/chunks@1}]}".into(), "steps.x.use", "put a parser first"),
+        (steps("{id: x, use: docmill/chunks@1, needs: []}"), "steps.x.use", "name it in `needs`"),
+        (steps("{id: x, use: docmill/chunks@1, for_each: '[1]'}"), "steps.x.for_each", "splits every reading"),
+        (steps("{id: x, use: docmill/chunks@1, purpose: query}"), "steps.x.purpose", "only embedders"),
+        ("{name: a, inputs: {f: {}, t: {kind: text}}, steps: [{id: p, use: docmill/pdf@1}, {id: x, use: docmill/chunks@1, input: t}]}".into(), "steps.x.input", "no file or document"),
+        (steps("{id: x, use: docmill/ngrams@1}"), "steps.x.use", "put a chunker first"),
+        (steps("{id: c, use: docmill/chunks@1}, {id: x, use: docmill/ngrams@1, needs: [p]}"), "steps.x.use", "name it in `needs`"),
+        (steps("{id: c, use: docmill/chunks@1}, {id: x, use: docmill/ngrams@1, input: file}"), "steps.x.input", "is no text"),
+        (steps("{id: c, use: docmill/chunks@1}, {id: x, use: docmill/ngrams@1, for_each: chunks}"), "steps.x.for_each", "at once"),
+        (steps("{id: x, use: docmill/chunks@1, on_error: {fallback: docmill/ngrams@1}}"), "steps.x.on_error.fallback", "a fallback does the same"),
+        ("{name: a, lookups: [{name: l, value: '${ chunks[0].text }'}], steps: [{id: p, use: docmill/pdf@1}]}".into(), "lookups.l", "not known yet"),
         (steps("{id: x, use: docmill/patterns@1, on_error: {fallback: docmill/rules@1}}"), "steps.x.on_error.fallback", "a fallback does the same"),
         (steps("{id: x, use: docmill/patterns@1, on_error: {fallback: docmill/patern@1}}"), "steps.x.on_error.fallback", "did you mean docmill/patterns?"),
         (steps("{id: x, use: docmill/rules@1}"), "steps.x.with", "\"rules\" is a required property"),

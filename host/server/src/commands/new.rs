@@ -33,12 +33,14 @@ pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
     let folder = match language {
         Language::Rust => "rust",
         Language::Js => "js",
+        Language::Python => "python",
     };
     let fill = |bytes: &[u8]| -> Result<Vec<u8>> {
         let text = std::str::from_utf8(bytes).context("a template is UTF-8")?;
         Ok(text
             .replace("{{name}}", name)
             .replace("{{namespace}}", namespace)
+            .replace("{{kind}}", kind.as_str())
             .into_bytes())
     };
     for part in ["common", kind.as_str()] {
@@ -63,7 +65,7 @@ pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
                 write(&directory, &format!("vendor/docmill-plugin/{path}"), bytes)?;
             }
         }
-        Language::Js => {
+        Language::Js | Language::Python => {
             for (path, bytes) in WIT.iter().filter(|(path, _)| *path == "plugin.wit") {
                 write(&directory, &format!("wit/{path}"), bytes)?;
             }
@@ -73,6 +75,7 @@ pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
     match language {
         Language::Rust => say!("    cargo test"),
         Language::Js => say!("    npm install && npm test"),
+        Language::Python => say!("    python3 -m unittest"),
     }
     say!(
         "    docmill plugin build       # a component, checked\n    docmill dev                # loads it, and again after every build"

@@ -93,9 +93,11 @@ async fn build(arguments: &Arguments, directory: &Path) -> Result<u8> {
         build_rust(directory)?
     } else if directory.join("package.json").is_file() {
         build_js(directory)?
+    } else if directory.join("build.py").is_file() {
+        build_python(directory)?
     } else {
         bail!(
-            "{} has neither Cargo.toml nor package.json; `docmill plugin new` writes a project",
+            "{} has neither Cargo.toml nor package.json nor build.py; `docmill plugin new` writes a project",
             directory.display()
         );
     };
@@ -149,6 +151,22 @@ fn build_js(directory: &Path) -> Result<PathBuf> {
         npm(&["install", "--no-audit", "--no-fund"])?;
     }
     npm(&["run", "build"])?;
+    newest_component(directory)
+}
+
+fn build_python(directory: &Path) -> Result<PathBuf> {
+    let status = Process::new("python3")
+        .current_dir(directory)
+        .arg("build.py")
+        .status()
+        .context("cannot start python3; install Python 3.10 or newer")?;
+    if !status.success() {
+        bail!("python3 build.py failed");
+    }
+    newest_component(directory)
+}
+
+fn newest_component(directory: &Path) -> Result<PathBuf> {
     let made = std::fs::read_dir(directory)?.flatten().map(|e| e.path());
     // An older build may lie beside it under another name.
     made.filter(|p| p.extension().is_some_and(|e| e == "wasm"))

@@ -6,7 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Home, home, root, text};
 
-const KINDS: [&str; 4] = ["parser", "extractor", "validator", "transformer"];
+const KINDS: [&str; 6] = [
+    "parser",
+    "extractor",
+    "validator",
+    "transformer",
+    "chunker",
+    "embedder",
+];
 
 /// Builds of all kinds share their dependencies.
 fn target() -> PathBuf {
@@ -122,4 +129,56 @@ fn a_javascript_project_is_written_whole() {
             "nothing is overwritten"
         );
     }
+}
+
+/// The components that such projects make are exercised by the examples in Python; here, that the project is whole and that
+/// what can be tested without a host passes.
+#[test]
+fn a_python_project_is_written_whole_and_passes_its_test() {
+    let home = home();
+    let work = home.data.with_file_name("python");
+    std::fs::create_dir_all(&work).unwrap();
+    for kind in KINDS {
+        let name = format!("acme/py-{kind}");
+        let mut new = home.docmill(&["plugin", "new", &name, "--kind", kind, "--lang", "python"]);
+        assert!(new.current_dir(&work).output().unwrap().status.success());
+        let project = work.join(format!("py-{kind}"));
+        assert!(project.join("wit/plugin.wit").is_file());
+        let build = std::fs::read_to_string(project.join("build.py")).unwrap();
+        assert!(build.contains(&format!("{kind}-plugin")) && build.contains(&format!("py-{kind}.wasm")));
+        let tested = Command::new("python3")
+            .args(["-m", "unittest"])
+            .current_dir(&project)
+            .output();
+        let Ok(tested) = tested else {
+            assert!(
+                std::env::var_os("DOCMILL_REQUIRE_EXAMPLES").is_none(),
+                "python3 is missing"
+            );
+            println!("skipped: python3 is missing");
+            return;
+        };
+        assert!(
+            tested.status.success(),
+            "{}",
+            String::from_utf8_lossy(&tested.stderr)
+        );
+        for left in walk(&project) {
+            let text = std::fs::read_to_string(&left).unwrap_or_default();
+            assert!(
+                !text.contains("{{"),
+                "{} has a place that was not filled in",
+                left.display()
+            );
+        }
+    }
+}
+
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .filter(|path| path.extension().is_some_and(|e| e == "py" || e == "md"))
+        .collect()
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::RunCommit;
 use super::rows::{
-    NewArtifact, NewAttempt, NewCheck, NewCitation, NewField, NewInput, NewLookup, NewOutput, NewPage,
-    NewReading, NewRun, NewSource, NewStep, Rows,
+    NewArtifact, NewAttempt, NewCheck, NewChunks, NewCitation, NewField, NewInput, NewLookup, NewOutput,
+    NewPage, NewReading, NewRun, NewSource, NewStep, Rows,
 };
 use crate::clean::{json_text, text, texts};
 use crate::convert::{count_out, size_out};
@@ -95,6 +95,13 @@ fn outcome(commit: &RunCommit<'_>) -> Result<Rows, StoreError> {
             media_type: text(&artifact.media_type).into_owned(),
             size: size_out(artifact.size)?,
             digest: artifact.digest.as_bytes().to_vec(),
+        });
+    }
+    if !outcome.chunks.is_empty() || !outcome.embeddings.is_empty() {
+        rows.chunks.push(NewChunks {
+            run_id: id,
+            chunks: json_text(&outcome.chunks)?,
+            embeddings: json_text(&outcome.embeddings)?,
         });
     }
     Ok(rows)

@@ -230,6 +230,8 @@ async fn write(
 // Not a checked macro: those take slices and would have every group copied into one.
 const WRITE: &str = "select given, instead from docmill.write_runs(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+const WRITE_WITH_CHUNKS: &str = "select given, instead from docmill.write_runs_with_chunks(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
 
 async fn send(
     line: &mut Line,
@@ -238,7 +240,8 @@ async fn send(
     runs: &[&Rows],
     shared: &Shared,
 ) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error> {
-    sqlx::query_as(WRITE)
+    let chunked = runs.iter().any(|r| !r.chunks.is_empty());
+    let query = sqlx::query_as(if chunked { WRITE_WITH_CHUNKS } else { WRITE })
         .bind(tenant.uuid())
         .bind(accepted)
         .bind(runs.iter().flat_map(|r| &r.runs).bind_iter())
@@ -258,9 +261,13 @@ async fn send(
         .bind(runs.iter().flat_map(|r| &r.artifacts).bind_iter())
         .bind(runs.iter().flat_map(|r| &r.outputs).bind_iter())
         .bind(shared.usage.iter().bind_iter())
-        .bind(shared.audit.iter().bind_iter())
-        .fetch_all(line)
-        .await
+        .bind(shared.audit.iter().bind_iter());
+    let query = if chunked {
+        query.bind(runs.iter().flat_map(|r| &r.chunks).bind_iter())
+    } else {
+        query
+    };
+    query.fetch_all(line).await
 }
 
 /// Whether a run is refused because one of its id is there; if it was accepted, because it is finished.

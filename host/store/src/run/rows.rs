@@ -1,5 +1,6 @@
 //! The rows that `docmill.write_runs` takes: each struct is one composite type of the database, field by field in its order.
-//! See migrations/0005_commit_runs.sql, 0008_step_outputs.sql, and 0015_shared_entries.sql for the last two and those with a 2.
+//! See migrations/0005_commit_runs.sql, 0008_step_outputs.sql, 0015_shared_entries.sql for the last two and those with a 2, and
+//! 0021_chunks.sql.
 
 use uuid::Uuid;
 
@@ -21,6 +22,8 @@ pub(crate) struct Rows {
     pub(crate) citations: Vec<NewCitation>,
     pub(crate) artifacts: Vec<NewArtifact>,
     pub(crate) outputs: Vec<NewOutput>,
+    /// At most one.
+    pub(crate) chunks: Vec<NewChunks>,
     /// What all inputs hold together, also of a run whose inputs were written when it was accepted.
     pub(crate) input_bytes: i64,
 }
@@ -47,11 +50,17 @@ impl Rows {
             .map(String::len)
             .sum();
         let outputs: usize = self.outputs.iter().map(|o| o.output.len()).sum();
+        let chunks: usize = self
+            .chunks
+            .iter()
+            .map(|c| c.chunks.len() + c.embeddings.len())
+            .sum();
         pages
             + sources
             + runs
             + logs
             + outputs
+            + chunks
             + 500 * (self.fields.len() + self.citations.len() + self.checks.len())
     }
 }
@@ -253,6 +262,14 @@ pub(crate) struct NewOutput {
     pub(crate) run_id: Uuid,
     pub(crate) step_ordinal: i32,
     pub(crate) output: String,
+}
+
+#[derive(Debug, Clone, sqlx::Type)]
+#[sqlx(type_name = "docmill.new_chunks")]
+pub(crate) struct NewChunks {
+    pub(crate) run_id: Uuid,
+    pub(crate) chunks: String,
+    pub(crate) embeddings: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::Type)]

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use docmill_model::chunk::Chunk;
 use docmill_model::definition::Retain;
 use docmill_model::failure::Failure;
 use docmill_model::id::{DocumentId, RunId};
 use docmill_model::reading::{Rect, TextRange};
 use docmill_model::run::{
-    ArtifactRecord, AttemptRecord, CallUsage, InputContent, Lookup, RunHead, RunInput, RunOutcome, Status,
-    StepRecord,
+    ArtifactRecord, AttemptRecord, CallUsage, EmbeddingsRecord, InputContent, Lookup, RunHead, RunInput,
+    RunOutcome, Status, StepRecord,
 };
 use docmill_model::value::{Check, Citation, Field, Value};
 use sqlx::types::Json;
@@ -69,6 +70,7 @@ impl Store {
             (Status::Running, ..) | (_, None, _) | (_, _, None) => (None, Vec::new()),
             (_, Some(started_at), Some(finished_at)) => {
                 let mut cited = citations(&mut tx, tenant, id).await?;
+                let (chunks, embeddings) = chunks(&mut tx, tenant, id).await?;
                 let (fields, conflicts) = fields(&mut tx, tenant, id, &mut cited).await?;
                 let outcome = RunOutcome {
                     status,
@@ -78,6 +80,8 @@ impl Store {
                     fields,
                     conflicts,
                     checks: checks(&mut tx, tenant, id, &mut cited).await?,
+                    chunks,
+                    embeddings,
                     steps: steps(&mut tx, tenant, id, head.retain).await?,
                     artifacts: artifacts(&mut tx, tenant, id).await?,
                     readings: Vec::new(),
@@ -336,6 +340,22 @@ async fn checks(
             })
         })
         .collect()
+}
+
+type Chunks = (Vec<Arc<Chunk>>, Vec<Arc<EmbeddingsRecord>>);
+
+async fn chunks(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Chunks, StoreError> {
+    let row = sqlx::query!(
+        r#"select chunks as "chunks: Json<Vec<Arc<Chunk>>>", embeddings as "embeddings: Json<Vec<Arc<EmbeddingsRecord>>>"
+           from docmill.run_chunks where tenant_id = $1 and run_id = $2"#,
+        tenant,
+        run,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row
+        .map(|row| (row.chunks.0, row.embeddings.0))
+        .unwrap_or_default())
 }
 
 /// Citations stand in the order of what they belong to, so those wanted next are the first ones.

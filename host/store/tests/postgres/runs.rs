@@ -28,7 +28,7 @@ fn outcome(outcome: &RunOutcome) -> Value {
 #[tokio::test]
 async fn a_run_comes_back_as_it_was() -> anyhow::Result<()> {
     let db = database().await?;
-    let mut sample = sample::run("Счёт на оплату № 15");
+    let mut sample = sample::run("Счёт на оплату № 15").with_chunks();
     sample.head.retain = Retain::Debug;
     db.store.commit_run(db.tenant, &sample.commit()).await?;
     let stored = db
@@ -139,7 +139,7 @@ async fn a_wrong_run_does_not_take_its_neighbours_along() -> anyhow::Result<()> 
 #[tokio::test]
 async fn nul_is_replaced_everywhere() -> anyhow::Result<()> {
     let db = database().await?;
-    let mut sample = sample::run("a\0b page");
+    let mut sample = sample::run("a\0b page").with_chunks();
     sample.head.params = serde_json::json!({"k\0": ["v\0"]});
     sample.head.retain = Retain::Debug;
     sample.outcome.output = Some(serde_json::json!("\0"));
@@ -162,6 +162,7 @@ async fn nul_is_replaced_everywhere() -> anyhow::Result<()> {
     let found = stored.outcome.unwrap();
     assert_eq!(found.output, Some(serde_json::json!("\u{fffd}")));
     assert_eq!(found.steps[0].attempts[0].log.as_deref(), Some("log\u{fffd}"));
+    assert_eq!(found.chunks[0].text, "a\u{fffd}b");
     Ok(())
 }
 
@@ -196,9 +197,9 @@ async fn accepted_runs_are_finished_once() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn an_accepted_run_keeps_outputs_too() -> anyhow::Result<()> {
+async fn an_accepted_run_keeps_outputs_and_chunks_too() -> anyhow::Result<()> {
     let db = database().await?;
-    let mut sample = sample::run("text");
+    let mut sample = sample::run("text").with_chunks();
     sample.head.durability = Durability::Accepted;
     sample.head.retain = Retain::Debug;
     db.store
@@ -210,6 +211,9 @@ async fn an_accepted_run_keeps_outputs_too() -> anyhow::Result<()> {
         .get_run(Sight::whole(db.tenant), sample.head.id)
         .await?
         .unwrap();
+    let outcome = stored.outcome.clone().unwrap();
+    assert_eq!(outcome.chunks, sample.outcome.chunks);
+    assert_eq!(outcome.embeddings, sample.outcome.embeddings);
     let outputs: Vec<_> = stored
         .outcome
         .unwrap()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use docmill_model::access::Clearance;
+use docmill_model::chunk::{Chunk, Purpose};
 use docmill_model::definition::{Durability, Retain};
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
@@ -16,8 +17,8 @@ use docmill_model::reading::{
     Block, BlockKind, Page, PageInfo, PageSize, Reading, Rect, TextOrigin, TextRange,
 };
 use docmill_model::run::{
-    ArtifactRecord, AttemptRecord, CallUsage, InputContent, Lookup, ReadingRecord, RunHead, RunInput,
-    RunOutcome, Status, StepRecord, StepStatus,
+    ArtifactRecord, AttemptRecord, CallUsage, EmbeddingsRecord, InputContent, Lookup, NamedVector,
+    ReadingRecord, RunHead, RunInput, RunOutcome, Status, StepRecord, StepStatus,
 };
 use docmill_model::simhash::simhash;
 use docmill_model::value::{
@@ -54,6 +55,33 @@ impl Sample {
         self.outcome.status = Status::Failed;
         self.outcome.error = Some(Failure::new(code, "it went wrong").in_step("fields"));
         self.outcome.verdict = None;
+        self
+    }
+
+    /// With a chunk and its vector.
+    pub fn with_chunks(mut self) -> Self {
+        let field = &self.outcome.fields[0];
+        let quote = field.citations[0].quote.clone();
+        self.outcome.chunks = vec![Arc::new(Chunk {
+            id: "split/0".into(),
+            text: quote.clone(),
+            headings: vec!["Раздел 1".into()],
+            metadata: Some(serde_json::json!({"z": 1, "a": quote.clone()})),
+            origin: field.origin.clone(),
+            citations: field.citations.clone(),
+        })];
+        self.outcome.embeddings = vec![Arc::new(EmbeddingsRecord {
+            step: "embed".into(),
+            plugin: "docmill/hashed-ngrams@0.1.0".into(),
+            model: quote,
+            purpose: Purpose::Document,
+            dimensions: 3,
+            vectors: vec![NamedVector {
+                of: "split/0".into(),
+                // Every number comes back as it was.
+                vector: vec![0.1, -1.0e-38, 16_777_217.0],
+            }],
+        })];
         self
     }
 
@@ -176,6 +204,8 @@ pub fn run(text: &str) -> Sample {
                 origin: origin.clone(),
                 citations: vec![citation],
             }],
+            chunks: vec![],
+            embeddings: vec![],
             steps: vec![
                 step("parse", "docmill/text@0.1.0", vec![attempt(None, Some("read"))]),
                 step(

@@ -2,6 +2,7 @@
 
 mod audit;
 pub mod authorisation;
+mod chunks;
 mod components;
 mod connections;
 mod console;
@@ -20,6 +21,7 @@ mod pages;
 mod parallel;
 mod presets;
 mod principals;
+mod python;
 mod quotas;
 mod samples;
 mod sign_on;

@@ -47,7 +47,7 @@ impl PageText {
     }
 }
 
-/// Every citation of every field and check, and whether fields' quotes contain their raw values.
+/// Every citation of every field, check and chunk, and whether fields' quotes contain their raw values.
 pub fn compare(run: &Value, pages: &[PageText], differences: &mut Vec<String>) {
     for field in list(run, "fields") {
         let path = text(field, "path");
@@ -87,6 +87,25 @@ pub fn compare(run: &Value, pages: &[PageText], differences: &mut Vec<String>) {
                 pages,
                 differences,
             );
+        }
+    }
+    compare_chunks(run, pages, differences);
+}
+
+/// A chunk's text is what its citations quote.
+fn compare_chunks(run: &Value, pages: &[PageText], differences: &mut Vec<String>) {
+    for chunk in list(run, "chunks") {
+        let owner = format!("chunk `{}`", text(chunk, "id"));
+        let citations = list(chunk, "citations");
+        for citation in citations {
+            quoted(&owner, citation, pages, differences);
+            if text(citation, "match") != "exact" {
+                differences.push(format!("{owner}: a citation is not exact"));
+            }
+        }
+        let quotes: Vec<&str> = citations.iter().map(|citation| text(citation, "quote")).collect();
+        if quotes.is_empty() || quotes.join("\n") != text(chunk, "text") {
+            differences.push(format!("{owner}: the text is not that of its quotes"));
         }
     }
 }

@@ -76,6 +76,7 @@ const INVOKERS: &[&str] = &[
     "time_at",
     "words_of",
     "write_runs",
+    "write_runs_with_chunks",
 ];
 
 #[tokio::test]

@@ -279,6 +279,7 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
     let of_month = |at: Option<i64>| {
         let mut sample = sample::run(&format!("{mark} {at:?}"))
             .of_pipeline(pipeline.pipeline, mark)
+            .with_chunks()
             .found_by("animal", mark);
         sample.head.retain = Retain::Debug;
         sample.head.key = Some(key);

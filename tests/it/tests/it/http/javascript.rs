@@ -16,6 +16,8 @@ steps:
   - { id: emails,  use: example/js-emails@0.1, with: { limit: 5 } }
   - { id: domains, use: example/js-domains@0.1, with: { domains: [example.org] } }
   - { id: csv,     use: example/js-csv@0.1, with: { name: addresses.csv } }
+  - { id: lines,   use: example/js-lines@0.1, with: { lines: 1 } }
+  - { id: letters, use: example/js-letters@0.1 }
 ";
 
 const SUBTITLES: &str = "WEBVTT\n\n00:01.000 --> 00:02.000\n😀 Жазыңыз: info@пример.рф\n\n\
@@ -41,6 +43,8 @@ async fn a_pipeline_of_plugins_in_javascript() {
         ("js-emails", "extractor"),
         ("js-domains", "validator"),
         ("js-csv", "transformer"),
+        ("js-lines", "chunker"),
+        ("js-letters", "embedder"),
     ] {
         let Some(component) = example(kind) else { return };
         let put = host.call("PUT", &format!("/v1/plugins/example/{name}/versions/0.1.0"));
@@ -93,6 +97,19 @@ async fn a_pipeline_of_plugins_in_javascript() {
         "{}",
         csv.text()
     );
+
+    let texts: Vec<&str> = run["chunks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(texts.join("\n"), pages[0].text.trim_end());
+    assert_eq!(run["chunks"][1]["metadata"], json!({"line": 1}));
+    let letters = &run["embeddings"][0];
+    assert_eq!(letters["model"], "example/letters-58@1");
+    assert_eq!(letters["vectors"][1]["of"], "lines/1");
+    assert_eq!(letters["vectors"][1]["vector"].as_array().unwrap().len(), 58);
 
     // What a plugin throws is its error, with the code that it chose.
     let dumb = Part {

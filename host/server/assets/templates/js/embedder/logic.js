@@ -1,0 +1,7 @@
+/** How many words of a text have each length, up to `most`; scaled so that the vector's length is 1. */
+export function wordLengths(text, most) {
+  const counts = new Array(most).fill(0);
+  for (const word of text.match(/[\p{L}\p{N}]+/gu) ?? []) counts[Math.min([...word].length, most) - 1] += 1;
+  const length = Math.hypot(...counts);
+  return length ? counts.map((count) => count / length) : counts;
+}
