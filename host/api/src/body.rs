@@ -125,6 +125,7 @@ pub struct Reader {
     idle: Duration,
     memory: Memory,
     held: Option<OwnedSemaphorePermit>,
+    hasher: Option<Hasher>,
     state: ApiState,
 }
 
@@ -154,12 +155,25 @@ impl Reader {
             idle: settings.body_idle,
             memory: state.body_memory().clone(),
             held: None,
+            hasher: None,
             state: state.clone(),
         };
         if announced.is_some_and(|length| length > limit.0) {
             return Err(reader.refuse(BodyError::TooLarge(limit)));
         }
         Ok(reader)
+    }
+
+    /// The same, which also makes the digest of all that comes.
+    #[must_use]
+    pub fn hashed(mut self) -> Self {
+        self.hasher = Some(Hasher::default());
+        self
+    }
+
+    /// The digest of all that came, of a reader that makes it.
+    pub fn digest(&mut self) -> Digest {
+        self.hasher.take().unwrap_or_default().finish()
     }
 
     /// The next bytes; none: the body is over.
@@ -197,6 +211,9 @@ impl Reader {
                     return Err(self.refuse(BodyError::TooLarge(self.limit)));
                 }
                 self.reserve()?;
+                if let Some(hasher) = &mut self.hasher {
+                    hasher.update(&bytes);
+                }
                 Ok(Some(bytes))
             }
         }

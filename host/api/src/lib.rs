@@ -46,6 +46,7 @@ mod quotas;
 mod runs;
 mod secrets;
 mod sessions;
+mod signing;
 mod tenant;
 mod time;
 mod usage;

@@ -50,6 +50,10 @@ pub struct SavedBody {
     created: bool,
     /// Which plugin versions a run would use now, in the order of the steps.
     plugins: Vec<String>,
+    /// What to know about them, such as that one is deprecated: `at`, `message`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    warnings: Vec<definition::Problem>,
 }
 
 /// Save a pipeline.
@@ -73,7 +77,7 @@ pub async fn save(
     request: Request,
 ) -> Result<Response, Problem> {
     let expected = expected_version(request.headers())?;
-    let (text, definition, plan) = judged(&state, caller.quota(), request).await?;
+    let (text, definition, plan, warnings) = judged(&state, caller.quota(), request).await?;
     if definition.name != name {
         let said = format!(
             "is '{}', but the address says '{name}'; make them equal",
@@ -111,6 +115,7 @@ pub async fn save(
         version: saved.number,
         created: saved.created,
         plugins: pinned(&plan),
+        warnings,
     };
     Ok(tagged(json_with(status, &body)?, saved.number))
 }
@@ -124,6 +129,10 @@ pub struct ValidBody {
     name: String,
     /// Which plugin versions a run would use now, in the order of the steps.
     plugins: Vec<String>,
+    /// What to know about them, such as that one is deprecated: `at`, `message`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    warnings: Vec<definition::Problem>,
 }
 
 /// Judge a definition without saving it.
@@ -137,11 +146,12 @@ pub async fn validate(
     caller: May<WritePipelines>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (_, definition, plan) = judged(&state, caller.quota(), request).await?;
+    let (_, definition, plan, warnings) = judged(&state, caller.quota(), request).await?;
     body_of(&ValidBody {
         valid: true,
         name: definition.name,
         plugins: pinned(&plan),
+        warnings,
     })
 }
 
@@ -272,12 +282,12 @@ pub async fn versions(
     })
 }
 
-/// The text, the definition in it and its plan.
+/// The text, the definition in it, its plan, and what to know about that.
 async fn judged(
     state: &ApiState,
     tenant: &Tenant,
     request: Request,
-) -> Result<(String, Definition, Plan), Problem> {
+) -> Result<(String, Definition, Plan, Vec<definition::Problem>), Problem> {
     let text = written(state, request, "definition").await?;
     // YAML is read, schemas and expressions are compiled: not on the async threads.
     let (text, parsed) = off_thread(move || {
@@ -293,10 +303,14 @@ async fn judged(
     let catalog = Catalog::of(state.store(), tenant.id, &written_out)
         .await
         .map_err(|e| e.failure())?;
-    let planned = off_thread(move || plan(&written_out, &catalog)).await?;
+    let (planned, warnings) = off_thread(move || {
+        let planned = plan(&written_out, &catalog);
+        (planned, catalog.warnings_of(&written_out))
+    })
+    .await?;
     let plan = planned.map_err(Problem::definition)?;
     all_allowed(tenant, &plan)?;
-    Ok((text, definition, plan))
+    Ok((text, definition, plan, warnings))
 }
 
 /// Refuses a plan with a plugin, or a fallback, that the tenant may not use; runs look again.

@@ -1,135 +1,42 @@
 //! Plugins over HTTP.
 
-use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+pub mod channels;
+pub mod digest;
+pub mod publish;
+pub mod upload;
+pub mod versions;
+
+use std::collections::HashMap;
+
+use axum::extract::{Path, State};
 use axum::response::Response;
-use bytes::Bytes;
 use docmill_model::failure::Code;
-use docmill_model::plugin::PluginName;
-use docmill_store::plugin::{PluginRow, VersionRow};
-use semver::Version;
+use docmill_model::plugin::{Kind, PluginName};
+use docmill_model::registry::VersionState;
+use docmill_model::run::Millis;
+use docmill_runs::now;
+use docmill_store::plugin::{PluginFilter, PluginRow, VersionRow};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
-use crate::answer::{json as body_of, json_with, limit};
-use crate::body::Reader;
-use crate::permission::{May, ReadPlugins, WritePlugins};
+use crate::answer::{json as body_of, limit};
+use crate::permission::{May, ReadPlugins};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::state::ApiState;
 use crate::time::rfc3339;
 
-/// A published version.
-#[derive(Serialize, ToSchema)]
-pub struct PublishedBody {
-    /// `namespace/name`
-    name: String,
-    /// Semantic version.
-    version: String,
-    /// `parser`, `extractor`, `validator`, `transformer`, `chunker` or `embedder`
-    kind: String,
-    /// SHA-256 of the component.
-    digest: String,
-    /// False: the same bytes had been published under this name and version before.
-    created: bool,
-    /// What was checked.
-    #[schema(value_type = Object)]
-    report: Json,
-}
-
-/// Publish a version of a plugin.
-///
-/// The body is a WebAssembly component. It is checked as `POST /v1/plugins:check` does; name and version in its manifest
-/// must be those of the address. A published version never changes.
-#[utoipa::path(
-    put, path = "/v1/plugins/{namespace}/{name}/versions/{version}", tag = "plugins", security(("key" = ["plugins:write"])),
-    params(
-        ("namespace" = String, Path, description = "What stands before the slash"),
-        ("name" = String, Path, description = "What stands behind it"),
-        ("version" = String, Path, description = "Semantic version")
-    ),
-    request_body(description = "A component", content((String = "application/wasm"))),
-    responses(
-        (status = 200, description = "It was published already", body = PublishedBody),
-        (status = 201, body = PublishedBody),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")
-    )
-)]
-pub async fn publish(
-    State(state): State<ApiState>,
-    caller: May<WritePlugins>,
-    Path((namespace, name, version)): Path<(String, String, String)>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let name = plugin_name(&namespace, &name)?;
-    let version: Version = version.parse().map_err(|error| {
-        Problem::malformed(format!("the version in the address is not like 1.2.3: {error}"))
-    })?;
-    let (component, _reader) = component(&state, request).await?;
-    let published = state
-        .registry()
-        .publish(caller.tenant(), Some((name, version)), component)
-        .await;
-    let publication = published.map_err(|refusal| {
-        let mut problem = Problem::from(refusal.failure);
-        problem.report = serde_json::to_value(&refusal.report).ok();
-        problem
-    })?;
-    let plugin = &publication.plugin;
-    if publication.created {
-        state.runs().changed(caller.tenant());
-        let subject = plugin.to_string();
-        let detail = json!({ "digest": plugin.digest });
-        caller.note(&state, "plugin.publish", &subject, detail).await;
-    }
-    let status = if publication.created {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
-    json_with(
-        status,
-        &PublishedBody {
-            name: plugin.name.to_string(),
-            version: plugin.version.to_string(),
-            kind: plugin.kind.to_string(),
-            digest: plugin.digest.to_string(),
-            created: publication.created,
-            report: serde_json::to_value(&publication.report).unwrap_or_default(),
-        },
-    )
-}
-
-/// What was found.
-#[derive(Serialize, ToSchema)]
-pub struct ReportBody {
-    /// Whether every rule holds.
-    ok: bool,
-    /// Rules: `check`, `pass`, `detail`.
-    #[schema(value_type = Vec<Object>)]
-    lines: Vec<Json>,
-}
-
-/// Check a component without publishing it.
-#[utoipa::path(
-    post, path = "/v1/plugins:check", tag = "plugins", security(("key" = ["plugins:write"])),
-    request_body(description = "A component", content((String = "application/wasm"))),
-    responses((status = 200, body = ReportBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
-)]
-pub async fn check(
-    State(state): State<ApiState>,
-    _caller: May<WritePlugins>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (component, _reader) = component(&state, request).await?;
-    body_of(&state.registry().check(component).await)
-}
+/// How far back calls are counted.
+const USED_MS: Millis = 30 * 86_400_000;
+/// Longest text that is looked for, in characters.
+const MAX_TEXT: usize = 200;
 
 /// Plugins.
 #[derive(Serialize, ToSchema)]
 pub struct PluginList {
-    /// By name: `name`, `kind`, `summary`, `latest`, `versions`.
+    /// By name: `name`, `kind`, `summary`, `latest`, its `state` and `size` in bytes, `capabilities` that it asks for, `versions`,
+    /// `calls_30d`: how often runs of the last 30 days called any version, as the ledger has it.
     #[schema(value_type = Vec<Object>)]
     items: Vec<Json>,
     /// Pass it as `cursor` for those that follow.
@@ -141,6 +48,9 @@ pub struct PluginList {
 #[utoipa::path(
     get, path = "/v1/plugins", tag = "plugins", security(("key" = ["plugins:read"])),
     params(
+        ("q" = Option<String>, Query, description = "Stands in the name or in the summary of a version, in any case"),
+        ("kind" = Option<String>, Query, description = "`parser`, `extractor`, `validator`, `transformer`, `chunker` or `embedder`"),
+        ("state" = Option<String>, Query, description = "With a version that is `admitted`, `published`, `deprecated` or `yanked`"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
     ),
@@ -153,22 +63,63 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let limit = limit(&mut query)?;
     let cursor: Option<PluginName> = query.parsed("cursor", "the `next` of the page before")?;
+    let filter = filter_of(&mut query)?;
     query.finish()?;
-    let page = state
-        .store()
-        .list_plugins(caller.tenant(), cursor.as_ref(), limit)
+    let store = state.store();
+    let page = store
+        .list_plugins(caller.tenant(), &filter, cursor.as_ref(), limit)
         .await
         .map_err(|e| e.failure())?;
-    let item = |row: &PluginRow| {
-        let versions: Vec<String> = row.versions.iter().map(|v| v.version.to_string()).collect();
-        json!({
-            "name": row.name, "kind": row.kind, "summary": row.summary, "latest": row.latest, "versions": versions,
-        })
-    };
+    let names: Vec<PluginName> = page.items.iter().map(|row| row.name.clone()).collect();
+    let calls = store
+        .calls_of_plugins(caller.tenant(), &names, now() - USED_MS)
+        .await
+        .map_err(|e| e.failure())?;
     body_of(&PluginList {
-        items: page.items.iter().map(item).collect(),
+        items: page.items.iter().map(|row| item(row, &calls)).collect(),
         next: page.next.map(|name| name.to_string()),
     })
+}
+
+pub(crate) fn filter_of(query: &mut Query) -> Result<PluginFilter, Problem> {
+    let text = query.take("q")?.filter(|text| !text.trim().is_empty());
+    if text.as_ref().is_some_and(|text| text.chars().count() > MAX_TEXT) {
+        return Err(Problem::malformed(format!(
+            "the query parameter 'q' has more than {MAX_TEXT} characters"
+        )));
+    }
+    Ok(PluginFilter {
+        text: text.map(|text| text.trim().to_owned()),
+        kind: query.parsed::<Kind>("kind", "parser, extractor, validator or transformer")?,
+        state: query.parsed::<VersionState>("state", "admitted, published, deprecated or yanked")?,
+    })
+}
+
+fn item(row: &PluginRow, calls: &HashMap<String, u64>) -> Json {
+    let versions: Vec<String> = row.versions.iter().map(|v| v.version.to_string()).collect();
+    let latest = row.versions.iter().find(|v| v.version == row.latest);
+    json!({
+        "name": row.name,
+        "kind": row.kind,
+        "summary": row.summary,
+        "latest": row.latest,
+        "state": latest.map(|v| v.state),
+        "size": latest.map(|v| v.size),
+        "capabilities": latest.map(|v| capabilities(&v.inspection)).unwrap_or_default(),
+        "versions": versions,
+        "calls_30d": calls.get(&row.name.to_string()).copied().unwrap_or(0),
+    })
+}
+
+/// Interfaces that somebody has to grant.
+fn capabilities(inspection: &Json) -> Vec<&str> {
+    let imports = inspection.get("imports").and_then(Json::as_array);
+    imports
+        .into_iter()
+        .flatten()
+        .filter(|import| import.get("purpose").and_then(Json::as_str) == Some("capability"))
+        .filter_map(|import| import.get("interface").and_then(Json::as_str))
+        .collect()
 }
 
 /// A plugin with its versions.
@@ -180,9 +131,15 @@ pub struct PluginBody {
     kind: String,
     /// Of the newest version.
     summary: String,
-    /// The highest version.
+    /// The highest version that plans may use.
     latest: String,
-    /// Highest first: `version`, `digest`, `size`, `created_at`, `manifest` (with the configuration schema), `inspection`.
+    /// By name: `name`, `version` (null: closed), `changed_at`.
+    #[schema(value_type = Vec<Object>)]
+    channels: Vec<Json>,
+    /// How often runs of the last 30 days called any version.
+    calls_30d: u64,
+    /// Highest first: `version`, `state`, `note`, `state_at`, `digest`, `size`, `created_at`, `signed_by`, `manifest` (with the
+    /// configuration schema), `inspection`.
     #[schema(value_type = Vec<Object>)]
     versions: Vec<Json>,
 }
@@ -202,24 +159,36 @@ pub async fn show(
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let name = plugin_name(&namespace, &name)?;
-    let found = state
-        .store()
-        .get_plugin(caller.tenant(), &name)
-        .await
-        .map_err(|e| e.failure())?;
+    let (store, tenant) = (state.store(), caller.tenant());
+    let found = store.get_plugin(tenant, &name).await.map_err(|e| e.failure())?;
     let row = found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no plugin {name}")))?;
-    let version = |row: &VersionRow| {
-        json!({
-            "version": row.version, "digest": row.digest, "size": row.size, "created_at": rfc3339(row.created_at),
-            "manifest": row.manifest, "inspection": row.inspection,
-        })
-    };
+    let own = std::slice::from_ref(&name);
+    let channels = store.channels(tenant, own).await.map_err(|e| e.failure())?;
+    let calls = store.calls_of_plugins(tenant, own, now() - USED_MS).await;
+    let calls = calls.map_err(|e| e.failure())?;
     body_of(&PluginBody {
         name: row.name.to_string(),
         kind: row.kind.to_string(),
         summary: row.summary.clone(),
         latest: row.latest.to_string(),
-        versions: row.versions.iter().map(version).collect(),
+        channels: channels.iter().map(channels::item).collect(),
+        calls_30d: calls.get(&name.to_string()).copied().unwrap_or(0),
+        versions: row.versions.iter().map(version_item).collect(),
+    })
+}
+
+pub(crate) fn version_item(row: &VersionRow) -> Json {
+    json!({
+        "version": row.version,
+        "state": row.state,
+        "note": row.note,
+        "state_at": rfc3339(row.state_at.unwrap_or(row.created_at)),
+        "digest": row.digest,
+        "size": row.size,
+        "created_at": rfc3339(row.created_at),
+        "signed_by": row.signed_by,
+        "manifest": row.manifest,
+        "inspection": row.inspection,
     })
 }
 
@@ -227,17 +196,4 @@ pub(crate) fn plugin_name(namespace: &str, name: &str) -> Result<PluginName, Pro
     format!("{namespace}/{name}")
         .parse()
         .map_err(|said: String| Problem::new(Code::NotFound, said))
-}
-
-async fn component(state: &ApiState, request: Request) -> Result<(Bytes, Reader), Problem> {
-    let (parts, body) = request.into_parts();
-    let mut reader = Reader::new(state, &parts.headers, body, state.settings().component)?;
-    let (bytes, _) = reader.whole().await?;
-    if bytes.is_empty() {
-        return Err(Problem::new(
-            Code::EmptyBody,
-            "the body is empty; send the component in it: curl -T plugin.wasm …",
-        ));
-    }
-    Ok((bytes, reader))
 }

@@ -65,7 +65,7 @@ impl Problem {
             0 | 1 => String::new(),
             n => format!(" (and {} more, see problems)", n - 1),
         };
-        let mut problem = Self::new(Code::InvalidDefinition, format!("{first}{more}"));
+        let mut problem = Self::new(definition::code_of(&problems), format!("{first}{more}"));
         problem.problems = problems;
         problem
     }

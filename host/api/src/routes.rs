@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
     audit, console, documents, grants, keys, me, pages, pipelines, plugins, presets, probes, quotas, runs,
-    secrets, sessions, tenant, usage, users,
+    secrets, sessions, signing, tenant, usage, users,
 };
 
 fn all() -> OpenApiRouter<ApiState> {
@@ -40,12 +40,17 @@ fn all() -> OpenApiRouter<ApiState> {
         // What pipelines are made of.
         .routes(routes!(plugins::list))
         .routes(routes!(plugins::show))
-        .routes(routes!(plugins::publish))
-        .routes(routes!(plugins::check))
+        .routes(routes!(plugins::publish::publish, plugins::versions::change))
+        .routes(routes!(plugins::versions::report))
+        .routes(routes!(plugins::channels::list))
+        .routes(routes!(plugins::channels::set, plugins::channels::close))
+        .routes(routes!(plugins::publish::check))
         .routes(routes!(grants::list))
         .routes(routes!(grants::grant, grants::withdraw))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::put, secrets::remove))
+        .routes(routes!(signing::list, signing::create))
+        .routes(routes!(signing::revoke))
         // Who may.
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))

@@ -53,6 +53,8 @@ pub struct TenantBody {
     billing: Json,
     /// The pipeline that `docmill run` takes if none is named.
     default_pipeline: Option<String>,
+    /// Whether only versions of plugins run that are signed by a key of `/v1/signing-keys`. docmill's own need no signature.
+    require_signatures: bool,
     /// What it may use, by name: `value` (null: not limited), and whether that is the host's `default`. The operator's to change.
     #[schema(value_type = Object)]
     limits: Json,
@@ -82,6 +84,10 @@ pub struct TenantPatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     default_pipeline: Option<Option<String>>,
+    /// Whether only signed versions of plugins run. By default false.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    require_signatures: Option<Option<bool>>,
 }
 
 /// Tells `null` from what is left out.
@@ -147,6 +153,7 @@ pub async fn change(
         contacts: contacts.as_ref(),
         billing: billing.as_ref(),
         default_pipeline: patch.default_pipeline.as_ref().map(Option::as_deref),
+        require_signatures: patch.require_signatures.map(Option::unwrap_or_default),
         expected_version: expected,
     };
     let (row, changed) = state
@@ -167,6 +174,7 @@ pub async fn change(
             ("contacts", contacts.is_some()),
             ("billing", billing.is_some()),
             ("default_pipeline", patch.default_pipeline.is_some()),
+            ("require_signatures", patch.require_signatures.is_some()),
         ];
         let named: Vec<&str> = named
             .iter()
@@ -205,6 +213,7 @@ fn body(row: TenantRow, defaults: &Allowance) -> TenantBody {
         contacts: row.contacts,
         billing: row.billing,
         default_pipeline: row.default_pipeline,
+        require_signatures: row.require_signatures,
         limits,
     }
 }

@@ -1,6 +1,6 @@
 //! The body of a run: a form with files by role and params, or one document as it is.
 
-mod form;
+pub(crate) mod form;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
@@ -315,7 +315,7 @@ impl Gathering<'_> {
 }
 
 /// A client's file name without directories and control characters, shortened; none if nothing is left.
-fn clean_name(name: &str) -> Option<String> {
+pub(crate) fn clean_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let hostile = |c: char| {
         c.is_control()

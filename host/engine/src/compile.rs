@@ -30,6 +30,15 @@ struct Job {
     stack: usize,
 }
 
+/// What compiling took, as the child measured it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compilation {
+    /// CPU time of all its threads, in milliseconds; counted in ticks of 10.
+    pub cpu_ms: u64,
+    /// The most memory that it had at once, in bytes.
+    pub peak_bytes: u64,
+}
+
 /// The component does not compile.
 const REFUSED: u8 = 2;
 /// The code could not be written: no space, or larger than allowed.
@@ -62,6 +71,7 @@ fn child() -> Result<(), (u8, String)> {
         .try_clone_to_owned()
         .map(File::from)
         .map_err(|error| broken(format!("standard output: {error}")))?;
+    let meter = Meter::open();
     confine(&job).map_err(|error| broken(format!("limits could not be taken: {error}")))?;
     let mut component = Vec::new();
     std::io::stdin()
@@ -73,7 +83,47 @@ fn child() -> Result<(), (u8, String)> {
         .precompile_component(&component)
         .map_err(|error| (REFUSED, format!("{error:#}")))?;
     out.write_all(&code)
-        .map_err(|error| (UNWRITTEN, format!("the code could not be written: {error}")))
+        .map_err(|error| (UNWRITTEN, format!("the code could not be written: {error}")))?;
+    if let Some(taken) = meter.and_then(Meter::read)
+        && let Ok(taken) = serde_json::to_string(&taken)
+    {
+        let _ = writeln!(std::io::stderr(), "{taken}");
+    }
+    Ok(())
+}
+
+/// The kernel's files about this process, opened while descriptors can be had. Only Linux has them.
+struct Meter {
+    status: File,
+    stat: File,
+}
+
+impl Meter {
+    fn open() -> Option<Self> {
+        Some(Self {
+            status: File::open("/proc/self/status").ok()?,
+            stat: File::open("/proc/self/stat").ok()?,
+        })
+    }
+
+    fn read(mut self) -> Option<Compilation> {
+        /// What Linux counts times in, towards programs, on every architecture.
+        const TICK_MS: u64 = 10;
+        let (mut status, mut stat) = (String::new(), String::new());
+        self.status.read_to_string(&mut status).ok()?;
+        self.stat.read_to_string(&mut stat).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let peak_kib: u64 = peak.trim().trim_end_matches("kB").trim().parse().ok()?;
+        // Behind the name, which may hold anything, stand the state and from the 14th field on the times.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut times = fields.split_whitespace().skip(11);
+        let user: u64 = times.next()?.parse().ok()?;
+        let system: u64 = times.next()?.parse().ok()?;
+        Some(Compilation {
+            cpu_ms: user.saturating_add(system).saturating_mul(TICK_MS),
+            peak_bytes: peak_kib.saturating_mul(1024),
+        })
+    }
 }
 
 fn limit(resource: Resource, most: u64) -> std::io::Result<()> {
@@ -177,23 +227,35 @@ fn failed(why: String) -> Failed {
 }
 
 /// Compiles into a file.
-pub(crate) async fn into_file(settings: &Settings, component: &[u8], file: &File) -> Result<(), Failed> {
+pub(crate) async fn into_file(
+    settings: &Settings,
+    component: &[u8],
+    file: &File,
+) -> Result<Option<Compilation>, Failed> {
     let file = file
         .try_clone()
         .map_err(|error| Failed::NoRoom(error.to_string()))?;
     let mut command = command(settings).map_err(Failed::Component)?;
     command.stdout(Stdio::from(file));
-    run(command, &settings.compile, component).await.map(drop)
+    let (_, taken) = run(command, &settings.compile, component).await?;
+    Ok(taken)
 }
 
 /// Compiles into memory, for a host that has no room on disk.
-pub(crate) async fn into_memory(settings: &Settings, component: &[u8]) -> Result<Vec<u8>, Failed> {
+pub(crate) async fn into_memory(
+    settings: &Settings,
+    component: &[u8],
+) -> Result<(Vec<u8>, Option<Compilation>), Failed> {
     let mut command = command(settings).map_err(Failed::Component)?;
     command.stdout(Stdio::piped());
     run(command, &settings.compile, component).await
 }
 
-async fn run(mut command: Command, limits: &CompileLimits, component: &[u8]) -> Result<Vec<u8>, Failed> {
+async fn run(
+    mut command: Command,
+    limits: &CompileLimits,
+    component: &[u8],
+) -> Result<(Vec<u8>, Option<Compilation>), Failed> {
     let mut child = command.spawn().map_err(|error| {
         Failed::Component(internal(format!(
             "the compile child {:?} cannot start: {error}",
@@ -211,7 +273,8 @@ async fn run(mut command: Command, limits: &CompileLimits, component: &[u8]) -> 
     let (status, code, why) =
         ended.map_err(|error| Failed::Component(internal(format!("the compile child: {error}"))))?;
     if status.success() {
-        return Ok(code);
+        let taken = why.lines().last();
+        return Ok((code, taken.and_then(|taken| serde_json::from_str(taken).ok())));
     }
     let why = shown(why.trim(), 1_000);
     Err(match status.code() {

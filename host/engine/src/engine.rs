@@ -145,6 +145,16 @@ impl Engine {
         })))
     }
 
+    /// What no call gets more of.
+    pub fn ceiling(&self) -> &Limits {
+        &self.0.settings.ceiling
+    }
+
+    /// The largest component that is looked at.
+    pub fn component_size(&self) -> ByteSize {
+        self.0.settings.component_size
+    }
+
     /// A static look at a component: no compilation, no execution.
     ///
     /// # Errors

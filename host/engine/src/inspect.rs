@@ -77,6 +77,13 @@ fn invalid(why: impl Into<String>) -> Failure {
     Failure::new(Code::InvalidComponent, why)
 }
 
+/// The same, of one of the rules that come after the bytes are known to be sound: `kind`, `contract`, `imports`.
+fn breaks(rule: &str, why: impl Into<String>) -> Failure {
+    let mut failure = invalid(why);
+    failure.reason = Some(rule.to_owned());
+    failure
+}
+
 fn purpose(import: &str) -> Purpose {
     const EMPTY: [&str; 6] = ["cli", "io", "clocks", "random", "filesystem", "sockets"];
     const GRANTED: [&str; 5] = [
@@ -258,15 +265,15 @@ fn judge(seen: Seen, size: u64) -> Result<Inspection, Failure> {
         .collect();
     let kind = match kinds.as_slice() {
         [kind] => *kind,
-        [] => return Err(invalid(no_kind(&seen.exports))),
+        [] => return Err(no_kind(&seen.exports)),
         [first, second, ..] => {
-            return Err(invalid(format!(
+            return Err(breaks("kind", format!(
                 "the component is a {first} and a {second}; a plugin has exactly one kind, so make two of it"
             )));
         }
     };
     if !seen.exports.contains(&interface("manifest")) {
-        return Err(invalid(format!(
+        return Err(breaks("kind", format!(
             "the component does not export `{}`; use one of the worlds of wit/plugin.wit, such as {kind}-plugin",
             interface("manifest")
         )));
@@ -287,19 +294,19 @@ fn judge(seen: Seen, size: u64) -> Result<Inspection, Failure> {
 }
 
 /// Why a component without a kind of this contract is none of our plugins.
-fn no_kind(exports: &[String]) -> String {
+fn no_kind(exports: &[String]) -> Failure {
     if let Some(export) = exports.iter().find(|e| e.starts_with("docmill:plugin/")) {
         let version = export.rsplit_once('@').map_or("none", |(_, version)| version);
         if version != CONTRACT {
-            return format!(
+            return breaks("contract", format!(
                 "the component was built against version {version} of docmill:plugin, and this host serves {CONTRACT}; \
                  build it against the host's wit/plugin.wit"
-            );
+            ));
         }
-        return format!(
+        return breaks("kind", format!(
             "the component exports no {}, so it has nothing to call",
             Kind::LISTED
-        );
+        ));
     }
     let exports = match exports {
         [] => "nothing".to_owned(),
@@ -310,10 +317,10 @@ fn no_kind(exports: &[String]) -> String {
             .collect::<Vec<_>>()
             .join(", "),
     };
-    format!(
+    breaks("kind", format!(
         "this is a component of another world: it exports {exports}, and no {} of docmill:plugin@{CONTRACT}",
         Kind::LISTED
-    )
+    ))
 }
 
 fn refuse_imports(imports: &[Import]) -> Result<(), Failure> {
@@ -326,13 +333,13 @@ fn refuse_imports(imports: &[Import]) -> Result<(), Failure> {
         (!names.is_empty()).then(|| names.join(", "))
     };
     if let Some(names) = named(Purpose::Unknown, |_| true) {
-        return Err(invalid(format!(
+        return Err(breaks("imports", format!(
             "the component imports {names}, which this host does not have; a plugin may import docmill:plugin@{CONTRACT} \
              and wasi:{{cli,io,clocks,random,filesystem,sockets}}@0.2"
         )));
     }
     if let Some(names) = named(Purpose::Capability, |i| Capability::of_import(i).is_none()) {
-        return Err(invalid(format!(
+        return Err(breaks("imports", format!(
             "the component asks for {names}, a capability that this version of docmill cannot grant yet"
         )));
     }

@@ -37,7 +37,7 @@ mod threads;
 pub mod bare;
 
 pub use call::{Call, Context, Granted, Invocation, Output};
-pub use compile::compile_child;
+pub use compile::{Compilation, compile_child};
 pub use docmill_egress::{Egress, InvalidSecret, Secret, SecretValue};
 pub use engine::{Engine, EngineError, Stats};
 pub use inspect::{CONTRACT, Import, Inspection, Purpose};

@@ -1,12 +1,13 @@
 //! A plugin ready to be called: compiled, mapped, and linked once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::plugin::Kind;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
+use crate::compile::Compilation;
 use crate::convert::shown;
 use crate::guest::Guest;
 use crate::inspect::interface;
@@ -19,6 +20,7 @@ struct Loaded {
     digest: Digest,
     kind: Kind,
     code_bytes: u64,
+    compilation: OnceLock<Compilation>,
     pre: InstancePre<Guest>,
     describe: ComponentExportIndex,
     call: ComponentExportIndex,
@@ -78,6 +80,7 @@ impl Plugin {
             digest,
             kind,
             code_bytes,
+            compilation: OnceLock::new(),
             pre,
             describe,
             call,
@@ -97,6 +100,20 @@ impl Plugin {
     /// Bytes of its compiled code.
     pub fn code_bytes(&self) -> u64 {
         self.0.code_bytes
+    }
+
+    /// What compiling it took; none: it was compiled before, or nobody measured it.
+    pub fn compilation(&self) -> Option<Compilation> {
+        self.0.compilation.get().copied()
+    }
+
+    /// The same, of which it is known what compiling it took.
+    pub(crate) fn compiled(self, taken: Option<Compilation>) -> Self {
+        if let Some(taken) = taken {
+            // Only who loaded it says so, once.
+            self.0.compilation.set(taken).ok();
+        }
+        self
     }
 
     pub(crate) fn pre(&self) -> &InstancePre<Guest> {

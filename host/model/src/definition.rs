@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::access::Clearance;
 use crate::chunk::Purpose;
 use crate::duration::Span;
+use crate::failure::Code;
 use crate::limits::LimitsSpec;
 use crate::lookup::MAX_LOOKUPS;
 use crate::plugin::{PluginRef, is_name};
@@ -269,6 +270,9 @@ pub struct Problem {
     /// In the expression, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
+    /// A code of its own, where a program would tell it from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
 }
 
 impl Problem {
@@ -279,8 +283,24 @@ impl Problem {
             message: message.into(),
             line: None,
             column: None,
+            code: None,
         }
     }
+
+    /// The same with a code of its own.
+    #[must_use]
+    pub fn coded(mut self, code: Code) -> Self {
+        self.code = Some(code);
+        self
+    }
+}
+
+/// The code of an answer that tells these problems: their own, if all have the same one.
+pub fn code_of(problems: &[Problem]) -> Code {
+    let first = problems.first().and_then(|problem| problem.code);
+    first
+        .filter(|_| problems.iter().all(|problem| problem.code == first))
+        .unwrap_or(Code::InvalidDefinition)
 }
 
 impl Definition {

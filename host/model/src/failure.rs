@@ -98,6 +98,18 @@ codes! {
     CompileFailed = "compile-failed", 422;
     /// The version exists with other bytes; versions never change.
     VersionExists = "version-exists", 409;
+    /// The bytes are not those of the digest that came with them.
+    DigestMismatch = "digest-mismatch", 400;
+    /// The namespace is the operator's.
+    ReservedNamespace = "reserved-namespace", 403;
+    /// The version takes away what an earlier one promised, and its number does not say so.
+    BreakingChange = "breaking-change", 422;
+    /// A golden sample did not come out as its author says it should.
+    SampleFailed = "sample-failed", 422;
+    /// The version is not signed by a key that the organisation trusts; `reason` says how.
+    SignatureRefused = "signature-refused", 403;
+    /// The version was yanked: nothing new may use it.
+    VersionYanked = "version-yanked", 409;
 
     // What a plugin said.
     /// The plugin does not handle this kind of input.

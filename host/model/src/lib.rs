@@ -28,7 +28,9 @@ pub mod grant;
 pub mod plan;
 pub mod plugin;
 pub mod preset;
+pub mod registry;
 pub mod run;
+pub mod signature;
 pub mod usage;
 
 mod written;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::limits::MAX_MEDIA_TYPE_BYTES;
+use crate::registry::ChannelName;
 
 /// What a plugin does; decided by the one docmill interface that it exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,6 +72,10 @@ impl FromStr for Kind {
     }
 }
 
+/// The namespace of what comes with docmill itself. It is the operator's: nobody publishes in it over HTTP, and what is in it
+/// needs no signature.
+pub const OPERATOR_NAMESPACE: &str = "docmill";
+
 /// `namespace/name`: each 1 to 60 of lower-case letters, digits and dashes, beginning with a letter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PluginName {
@@ -120,15 +125,24 @@ impl fmt::Display for PluginName {
     }
 }
 
-/// A plugin as a step names it: `docmill/pdf@1`, `acme/fields@^2.1`, `acme/x@1.2.3`. A bare number means the newest
-/// compatible version, as in Cargo.
+/// A plugin as a step names it: `docmill/pdf@1`, `acme/fields@^2.1`, `acme/x@1.2.3`, `acme/x@beta`. A bare number means the
+/// newest compatible version, as in Cargo; a word is a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PluginRef {
     /// Which plugin.
     pub name: PluginName,
     /// Which versions will do.
-    pub range: VersionReq,
+    pub wanted: Wanted,
     written: String,
+}
+
+/// What a reference asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// The newest version of a range.
+    Range(VersionReq),
+    /// Whatever version the channel stands for.
+    Channel(ChannelName),
 }
 
 impl FromStr for PluginRef {
@@ -138,12 +152,17 @@ impl FromStr for PluginRef {
         let Some((name, range)) = text.split_once('@') else {
             return Err(format!("'{text}' names no version: write it as in docmill/pdf@1"));
         };
-        let parsed = VersionReq::parse(range).map_err(|error| {
-            format!("'{range}' is not a version or range such as 1, ^2.1 or =1.2.3: {error}")
-        })?;
+        let wanted = match range.parse() {
+            Ok(channel) => Wanted::Channel(channel),
+            Err(_) => Wanted::Range(VersionReq::parse(range).map_err(|error| {
+                format!(
+                    "'{range}' is neither a version or range such as 1, ^2.1 or =1.2.3 nor a channel's name such as stable: {error}"
+                )
+            })?),
+        };
         Ok(Self {
             name: name.parse()?,
-            range: parsed,
+            wanted,
             written: text.to_owned(),
         })
     }
@@ -266,9 +285,14 @@ mod tests {
     #[test]
     fn references() {
         let reference: PluginRef = "docmill/pdf@1".parse().unwrap_or_else(|e| panic!("{e}"));
+        let Wanted::Range(range) = &reference.wanted else {
+            panic!("{reference:?}")
+        };
+        assert!(range.matches(&Version::new(1, 4, 0)) && !range.matches(&Version::new(2, 0, 0)));
+        let channel: PluginRef = "acme/x@beta".parse().unwrap_or_else(|e| panic!("{e}"));
         assert!(
-            reference.range.matches(&Version::new(1, 4, 0))
-                && !reference.range.matches(&Version::new(2, 0, 0))
+            matches!(&channel.wanted, Wanted::Channel(name) if name.as_str() == "beta"),
+            "{channel:?}"
         );
         assert_eq!(reference.to_string(), "docmill/pdf@1");
         for bad in [

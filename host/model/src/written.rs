@@ -43,6 +43,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Vec
                 message: error.to_string(),
                 line: place.as_ref().and_then(|l| u32::try_from(l.line()).ok()),
                 column: place.as_ref().and_then(|l| u32::try_from(l.column()).ok()),
+                code: None,
             }]
         })?;
     serde_path_to_error::deserialize(json).map_err(|error| {

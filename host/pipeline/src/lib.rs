@@ -25,6 +25,7 @@ mod preset;
 mod program;
 mod schema;
 mod suggest;
+mod trust;
 mod vault;
 mod weight;
 
@@ -34,11 +35,12 @@ pub(crate) const INLINE_BYTES: usize = 32 * 1024;
 /// Problems of one definition that are told.
 pub(crate) const MAX_PROBLEMS: usize = 50;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, Unresolved};
 pub use execute::{Executor, RunContext, execute};
 pub use inputs::{FileInput, RunInputs};
 pub use loader::Loader;
 pub use plan::plan;
 pub use preset::{judge_preset, write_out};
 pub use schema::check_schema;
+pub use trust::Trust;
 pub use vault::Vault;

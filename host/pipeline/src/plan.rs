@@ -122,7 +122,7 @@ fn resolve<'a>(
 ) -> Option<&'a CatalogEntry> {
     catalog
         .resolve(reference)
-        .map_err(|message| problems.push(Problem::new(at, message)))
+        .map_err(|unresolved| problems.push(unresolved.at(at)))
         .ok()
 }
 

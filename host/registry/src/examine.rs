@@ -2,11 +2,13 @@
 //! itself, its configuration schema.
 
 use bytes::Bytes;
-use docmill_engine::{Engine, Inspection, Purpose};
+use docmill_engine::{Engine, Inspection, Plugin, Purpose};
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
-use docmill_model::plugin::{Kind, Manifest};
+use docmill_model::limits::Limits;
+use docmill_model::plugin::{Kind, Manifest, PinnedPlugin};
 use docmill_model::preset::NAMESPACE;
+use docmill_model::size::ByteSize;
 use serde_json::Value as Json;
 
 use crate::report::Report;
@@ -30,6 +32,21 @@ pub(crate) struct Sound {
     pub(crate) kind: Kind,
     pub(crate) manifest: Manifest,
     pub(crate) inspection: Json,
+    /// Held, so that the engine has it for samples, which call it before its bytes are kept.
+    #[expect(dead_code, reason = "holding it is its use")]
+    pub(crate) plugin: Plugin,
+}
+
+impl Sound {
+    /// As plans pin it.
+    pub(crate) fn pinned(&self) -> PinnedPlugin {
+        PinnedPlugin {
+            name: self.manifest.name.clone(),
+            version: self.manifest.version.clone(),
+            digest: self.digest,
+            kind: self.kind,
+        }
+    }
 }
 
 pub(crate) async fn examine(engine: &Engine, component: Bytes) -> Examined {
@@ -42,6 +59,7 @@ pub(crate) async fn examine(engine: &Engine, component: Bytes) -> Examined {
 }
 
 async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<Sound, Failure> {
+    report.judge("size", fits(component.len(), engine.component_size()))?;
     let bytes = component.clone();
     // Parsing megabytes takes milliseconds: not on the async threads.
     let looked = tokio::task::spawn_blocking(move || (Engine::inspect(&bytes), Digest::of(&bytes))).await;
@@ -49,25 +67,26 @@ async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<
         tracing::error!(%error, "inspecting a component panicked");
         Failure::new(Code::InvalidComponent, "the component could not be read")
     })?;
-    let inspection = inspection.inspect_err(|failure| report.fail("component", &failure.message))?;
-    report.pass(
-        "component",
-        format!(
-            "{} bytes, {}, SHA-256 {}",
-            component.len(),
-            kind_phrase(inspection.kind),
-            digest.short()
-        ),
-    );
+    let inspection = inspection.inspect_err(|failure| {
+        let rules = ["contract", "kind", "imports"];
+        let broken = rules
+            .into_iter()
+            .find(|rule| failure.reason.as_deref() == Some(rule));
+        if broken.is_some() {
+            report.pass("component", format!("valid, SHA-256 {digest}"));
+        }
+        report.fail(broken.unwrap_or("component"), &failure.message);
+    })?;
+    report.pass("component", format!("valid, SHA-256 {digest}"));
+    report.pass("contract", format!("docmill:plugin@{}", inspection.contract));
+    report.pass("kind", exports(&inspection));
     let inspected = serde_json::to_value(&inspection).unwrap_or_default();
     report.inspection = Some(inspected.clone());
     imports(&inspection, report);
+    report.judge("memory", memory(&inspection, engine.ceiling()))?;
     let loaded = engine.try_out(digest, component).await;
     let plugin = loaded.inspect_err(|failure| report.fail("compile", &failure.message))?;
-    report.pass(
-        "compile",
-        format!("{} bytes of machine code", plugin.code_bytes()),
-    );
+    report.pass("compile", compiled(&plugin));
     let manifest = engine
         .describe(&plugin)
         .await
@@ -97,12 +116,84 @@ async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<
         kind: inspection.kind,
         manifest,
         inspection: inspected,
+        plugin,
     })
 }
 
 fn refuse(report: &mut Report, check: &'static str, said: String) -> Failure {
     report.fail(check, &said);
     Failure::new(Code::InvalidComponent, format!("{check}: {said}"))
+}
+
+fn fits(size: usize, most: ByteSize) -> Result<String, Failure> {
+    if size as u64 > most.0 {
+        let said = format!("the component has {size} bytes; at most {most} are taken");
+        return Err(Failure::new(Code::InvalidComponent, said));
+    }
+    Ok(format!("{size} bytes of at most {most}"))
+}
+
+/// The one kind, and what else is there and never called.
+fn exports(inspection: &Inspection) -> String {
+    let others: Vec<&str> = inspection
+        .exports
+        .iter()
+        .map(String::as_str)
+        .filter(|export| !export.starts_with("docmill:plugin/"))
+        .collect();
+    let kind = kind_phrase(inspection.kind);
+    match others.as_slice() {
+        [] => kind.to_owned(),
+        some => {
+            let more = some.len().saturating_sub(10);
+            let named = some.get(..some.len() - more).unwrap_or_default().join(", ");
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{kind}; exports that nobody calls: {named}{more}")
+        }
+    }
+}
+
+/// What it has before it does anything.
+fn memory(inspection: &Inspection, ceiling: &Limits) -> Result<String, Failure> {
+    let (bytes, elements) = (
+        inspection.initial_memory_bytes,
+        inspection.initial_table_elements,
+    );
+    let said = format!(
+        "{} memories of {} at the start, {} tables of {elements} elements",
+        inspection.memories,
+        about(bytes),
+        inspection.tables,
+    );
+    if bytes > ceiling.memory.0 || elements > ceiling.table_elements {
+        let most = format!("{} and {} elements", ceiling.memory, ceiling.table_elements);
+        return Err(Failure::new(
+            Code::InvalidComponent,
+            format!("{said}; no call gets more than {most}"),
+        ));
+    }
+    Ok(said)
+}
+
+fn compiled(plugin: &Plugin) -> String {
+    let code = about(plugin.code_bytes());
+    match plugin.compilation() {
+        Some(taken) => format!(
+            "{code} of machine code; took {} ms of CPU time and {} of memory",
+            taken.cpu_ms,
+            about(taken.peak_bytes)
+        ),
+        None => format!("{code} of machine code, made before"),
+    }
+}
+
+/// Bytes, for people.
+fn about(bytes: u64) -> String {
+    let kib = bytes.div_ceil(1024);
+    match kib {
+        0..10_240 => format!("{kib} KiB"),
+        _ => format!("{} MiB", kib.div_ceil(1024)),
+    }
 }
 
 const fn kind_phrase(kind: Kind) -> &'static str {
@@ -133,7 +224,6 @@ fn imports(inspection: &Inspection, report: &mut Report) {
             some => format!("asks for {}", some.join(", ")),
         },
     );
-    report.pass("contract", format!("docmill:plugin@{}", inspection.contract));
 }
 
 /// Whether the configuration's schema is one and describes an object.

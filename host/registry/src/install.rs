@@ -7,7 +7,7 @@ use docmill_model::id::TenantId;
 use docmill_model::plugin::PinnedPlugin;
 use tokio::task::JoinSet;
 
-use crate::{Refusal, Registry};
+use crate::{Author, Refusal, Registry, Upload};
 
 /// Components that are compiled at once.
 const AT_ONCE: usize = 2;
@@ -36,7 +36,10 @@ impl Registry {
         let mut missing = Vec::new();
         for (index, component) in components.iter().enumerate() {
             let digest = Digest::of(component);
-            let known = catalog.iter().find(|entry| entry.digest == digest);
+            let known = catalog
+                .iter()
+                .map(|entry| &entry.plugin)
+                .find(|entry| entry.digest == digest);
             // A database that was restored without its blobs gets them again.
             let kept = known.is_some() && self.blobs.exists(tenant, digest).await.map_err(|e| e.failure())?;
             match (known.filter(|_| kept), installed.get_mut(index)) {
@@ -54,7 +57,11 @@ impl Registry {
         let start = |working: &mut JoinSet<_>, next: Option<(usize, Bytes)>| {
             if let Some((index, component)) = next {
                 let registry = self.clone();
-                working.spawn(async move { (index, registry.publish(tenant, None, component).await) });
+                working.spawn(async move {
+                    let upload = Upload::bare(component);
+                    let author = Author::operator(tenant);
+                    (index, registry.publish(&author, None, upload).await)
+                });
             }
         };
         for _ in 0..AT_ONCE {

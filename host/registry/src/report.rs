@@ -1,14 +1,16 @@
-//! What a check of a component found, line by line, as a compiler would say it.
+//! What admission found, line by line, as a compiler would say it.
 
 use std::fmt;
 
+use docmill_model::failure::Failure;
 use docmill_model::plugin::Manifest;
 use serde::Serialize;
 
 /// One rule and how the component stands to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// Which rule: `component`, `imports`, `contract`, `compile`, `describe`, `configuration`, `version`.
+    /// Which rule: `size`, `component`, `contract`, `kind`, `imports`, `memory`, `compile`, `describe`, `configuration`, `media
+    /// types`, `version`, `promises`, `signature`, `sample`.
     pub check: &'static str,
     /// Whether it holds.
     pub pass: bool,
@@ -48,6 +50,24 @@ impl Report {
             pass: false,
             detail: detail.into(),
         });
+    }
+
+    /// A rule that holds or does not; the failure is told by its message.
+    pub(crate) fn judge(
+        &mut self,
+        check: &'static str,
+        found: Result<String, Failure>,
+    ) -> Result<(), Failure> {
+        match found {
+            Ok(detail) => {
+                self.pass(check, detail);
+                Ok(())
+            }
+            Err(failure) => {
+                self.fail(check, &failure.message);
+                Err(failure)
+            }
+        }
     }
 
     /// Sets `ok`.

@@ -30,11 +30,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use docmill_blob::Blobs;
 use docmill_model::duration::Span;
+use docmill_model::failure::Failure;
 use docmill_model::id::TenantId;
 use docmill_model::run::Millis;
 use docmill_model::size::ByteSize;
 use docmill_pipeline::Executor;
-use docmill_quota::Limiter;
+use docmill_quota::{Limiter, Tenant};
 use docmill_store::{Health, Store, StoreError};
 
 pub use admit::Admission;
@@ -153,6 +154,25 @@ impl Runs {
     /// What executes plans.
     pub fn executor(&self) -> &Executor {
         &self.0.executor
+    }
+
+    /// Does work of a tenant that is no run and calls plugins: when it is its turn, within its quotas, charged with the CPU time
+    /// that the work says it took.
+    ///
+    /// # Errors
+    /// [`Code::Overloaded`](docmill_model::failure::Code::Overloaded), [`Code::QuotaExceeded`](docmill_model::failure::Code::QuotaExceeded).
+    pub async fn at_work<T>(
+        &self,
+        tenant: &Arc<Tenant>,
+        work: impl Future<Output = (T, u64)>,
+    ) -> Result<T, Failure> {
+        let admission = self.admit(tenant)?;
+        let deadline = admission.since + self.0.settings.longest.0;
+        let mut turn = self.0.gate.turn(tenant, deadline).await?;
+        turn.begin();
+        let (result, cpu_us) = work.await;
+        turn.end(cpu_us);
+        Ok(result)
     }
 
     /// This host published a plugin or saved a pipeline of `tenant`: plans made before are looked at again.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use docmill_model::definition::{Definition, Problem};
+use docmill_model::definition::{Definition, Problem, code_of};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{PipelineId, PipelineVersionId, TenantId};
 use docmill_model::plan::Plan;
 use docmill_model::plugin::is_name;
+use docmill_model::run::Millis;
 use docmill_pipeline::Catalog;
 use docmill_store::{Health, Store};
 
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub plugins: Vec<String>,
     /// Of everything that the tenant had published and saved when the plan was made.
     revision: i64,
+    /// When a key expires that signed one of its plugins, where the tenant asks for signatures.
+    valid_until: Option<Millis>,
 }
 
 impl Snapshot {
@@ -84,7 +87,10 @@ async fn load(
 ) -> Result<Arc<Snapshot>, Failure> {
     // Read first: what is saved while the plan is made is seen at the next look.
     let revision = store.revision(tenant).await.map_err(|e| e.failure())?;
-    if let Some(last) = last.filter(|last| last.revision == revision) {
+    let holds = |last: &Arc<Snapshot>| {
+        last.revision == revision && last.valid_until.is_none_or(|until| crate::now() < until)
+    };
+    if let Some(last) = last.filter(holds) {
         return Ok(last);
     }
     let row = store.get_pipeline(tenant, name).await.map_err(|e| e.failure())?;
@@ -93,9 +99,10 @@ async fn load(
     let definition = written_out
         .map_err(|e| e.failure())?
         .map_err(|problems| no_plan(name, &problems))?;
-    let catalog = Catalog::of(store, tenant, &definition)
+    let catalog = Catalog::of_saved(store, tenant, &definition)
         .await
         .map_err(|e| e.failure())?;
+    let valid_until = catalog.valid_until();
     // Schemas and expressions are compiled: not on the async threads.
     let planned = tokio::task::spawn_blocking(move || docmill_pipeline::plan(&definition, &catalog));
     let planned = planned.await.map_err(|error| {
@@ -124,6 +131,7 @@ async fn load(
         plan: Arc::new(plan),
         plugins,
         revision,
+        valid_until,
     }))
 }
 
@@ -133,7 +141,7 @@ fn no_plan(name: &str, problems: &[Problem]) -> Failure {
         "the saved definition of '{name}' has no plan any more: {}; correct and save it again",
         said.join("; ")
     );
-    Failure::new(Code::InvalidDefinition, message)
+    Failure::new(code_of(problems), message)
 }
 
 fn unknown(name: &str) -> Failure {

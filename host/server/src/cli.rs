@@ -6,7 +6,10 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use docmill_model::access::{Clearance, Role, Scope, UnknownWord};
+use docmill_model::id::TenantId;
 use docmill_model::plugin::Kind;
+use docmill_model::registry::VersionState;
+use docmill_model::signature::PublicKey;
 
 use crate::exit;
 
@@ -164,20 +167,100 @@ pub enum Plugin {
         #[arg(long)]
         json: bool,
     },
-    /// Publish a component under the name and version that it says it has.
+    /// Upload a component under the name and version that it says it has, with its golden samples and its signature.
     Push {
-        /// The component (.wasm).
+        /// The component (.wasm). `FILE.sig` beside it is its signature.
         file: PathBuf,
+        /// The directory of golden samples: `*.sample.json` and the documents that they name [default: `samples` beside the
+        /// component or beside the project's Cargo.toml or package.json, if there is one].
+        #[arg(long, value_name = "DIRECTORY")]
+        samples: Option<PathBuf>,
+        /// Have it admitted, and publish it later: `docmill plugin publish`.
+        #[arg(long)]
+        admit_only: bool,
     },
     /// List plugins.
     List {
+        /// Only those with this in their name or summary.
+        text: Option<String>,
+        #[arg(long, value_parser = parse_kind, value_name = "parser|extractor|validator|transformer")]
+        kind: Option<Kind>,
+        /// Only those with a version that is admitted, published, deprecated or yanked.
+        #[arg(long, value_parser = parse_state)]
+        state: Option<VersionState>,
         #[arg(long)]
         json: bool,
     },
-    /// Show a plugin: versions, sizes, what it asks for and was granted, its configuration.
+    /// Show a plugin: versions, states, channels, sizes, what it asks for and was granted, its configuration; of one version,
+    /// what its admission found.
     Show {
+        /// `namespace/name`, or `namespace/name@version`
+        name: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Publish a version that was admitted, deprecated or yanked.
+    Publish {
+        #[arg(value_name = "NAME@VERSION")]
+        version: String,
+    },
+    /// Warn whoever uses a version.
+    Deprecate {
+        #[arg(value_name = "NAME@VERSION")]
+        version: String,
+        /// What to use instead.
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Take a version out of use: pipelines that have it go on, new ones cannot take it.
+    Yank {
+        #[arg(value_name = "NAME@VERSION")]
+        version: String,
+        /// Why.
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Let a channel stand for a version: `docmill plugin channel acme/x beta 1.3.0`, for steps that say `acme/x@beta`.
+    Channel {
         /// `namespace/name`
         name: String,
+        /// `stable`, `beta` or a word of your own.
+        channel: String,
+        /// Left out: the channel is closed.
+        version: Option<String>,
+    },
+    /// Make a key for signing plugins; prints its public half.
+    Keygen {
+        /// Where the private half is written, readable by you alone.
+        file: PathBuf,
+    },
+    /// Sign a component for an organisation; writes `FILE.sig`.
+    Sign {
+        /// The component (.wasm).
+        file: PathBuf,
+        /// What `docmill plugin keygen` wrote.
+        #[arg(long = "with", value_name = "FILE")]
+        private_key: PathBuf,
+        /// For which organisation: `ten_…` [default: that of your key].
+        #[arg(long, value_name = "TEN_…")]
+        tenant: Option<TenantId>,
+    },
+    /// Trust a key's signatures. `docmill tenant set --require-signatures true` runs nothing else any more.
+    Trust {
+        /// What to call it.
+        name: String,
+        /// Its public half, as `docmill plugin keygen` printed it.
+        public_key: PublicKey,
+        /// Until when: a date, or a time with an offset.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+    },
+    /// Trust a key no more.
+    Distrust {
+        name: String,
+    },
+    /// Keys whose signatures are trusted, or were.
+    Keys {
         #[arg(long)]
         json: bool,
     },
@@ -463,14 +546,14 @@ pub enum Tenant {
     Set {
         /// An organisation, by name or id, with what it may use from now on, as in `docmill tenant set acme
         /// requests_per_second=50 edition=pro`: on the machine itself.
-        #[arg(requires = "limits", conflicts_with_all = ["timezone", "locale", "default_pipeline"])]
+        #[arg(requires = "limits", conflicts_with_all = ["timezone", "locale", "default_pipeline", "require_signatures"])]
         name: Option<String>,
         /// requests_per_second, requests_burst, requests_per_day, concurrent_runs, cpu_ms_per_minute, memory, stored_bytes,
         /// batch_size, allowed_plugins, allowed_models, edition; `=default` takes one away.
         #[arg(value_name = "SETTING=VALUE")]
         limits: Vec<String>,
         /// Where dates without an offset are taken to be: an IANA name, as in `Asia/Almaty`.
-        #[arg(long, value_name = "NAME", required_unless_present_any = ["name", "locale", "default_pipeline"])]
+        #[arg(long, value_name = "NAME", required_unless_present_any = ["name", "locale", "default_pipeline", "require_signatures"])]
         timezone: Option<String>,
         /// The language of messages for which nobody asks in another: `en`, `ru` or `kk`, or with a region, as in `kk-KZ`.
         #[arg(long, value_name = "TAG")]
@@ -478,6 +561,9 @@ pub enum Tenant {
         /// What `docmill run` takes if no pipeline is named.
         #[arg(long, value_name = "PIPELINE")]
         default_pipeline: Option<String>,
+        /// Whether only versions of plugins run that are signed by a key of `docmill plugin keys`.
+        #[arg(long, value_name = "true|false")]
+        require_signatures: Option<bool>,
     },
 }
 
@@ -554,6 +640,10 @@ pub enum Config {
 
 fn parse_word<T: FromStr<Err = UnknownWord>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: UnknownWord| error.to_string())
+}
+
+fn parse_state(text: &str) -> Result<VersionState, String> {
+    text.parse()
 }
 
 fn parse_kind(text: &str) -> Result<Kind, String> {

@@ -93,8 +93,9 @@ impl Client {
     pub async fn list(&self, path: &str) -> Result<Json> {
         let mut items = Vec::new();
         let mut cursor = String::new();
+        let joint = if path.contains('?') { '&' } else { '?' };
         loop {
-            let mut page = self.get(&format!("{path}?limit=200{cursor}")).await?;
+            let mut page = self.get(&format!("{path}{joint}limit=200{cursor}")).await?;
             if let Some(Json::Array(more)) = page.get_mut("items").map(Json::take) {
                 items.extend(more);
             }
@@ -128,6 +129,11 @@ impl Client {
             .request(method, self.full(path))
             .header("content-type", media_type);
         self.send(request.body(body)).await
+    }
+
+    /// PUT of a form.
+    pub async fn put_form(&self, path: &str, form: reqwest::multipart::Form) -> Result<Json> {
+        self.send(self.http.put(self.full(path)).multipart(form)).await
     }
 
     /// POST of documents and params, an object, to a pipeline.
@@ -199,6 +205,13 @@ fn problem(status: u16, body: &Json) -> anyhow::Error {
         message.push_str(&format!("\n  {}: {}", part("at"), part("message")));
         if let (Some(line), Some(column)) = (problem.get("line"), problem.get("column")) {
             message.push_str(&format!(" (line {line}, column {column})"));
+        }
+    }
+    let lines = body.pointer("/report/lines").and_then(Json::as_array);
+    for line in lines.into_iter().flatten() {
+        if line.get("pass") == Some(&Json::Bool(false)) {
+            let part = |name: &str| line.get(name).and_then(Json::as_str).unwrap_or_default();
+            message.push_str(&format!("\n  ✗ {}: {}", part("check"), part("detail")));
         }
     }
     if let Some(run) = text("run") {

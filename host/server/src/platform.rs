@@ -158,7 +158,7 @@ impl Platform {
             let vault = docmill_pipeline::Vault::new(store.clone(), platform_key);
             docmill_pipeline::Executor::with_vault(engine.clone(), loader, cache, platform_key, Some(vault))
         };
-        let registry = Registry::new(engine.clone(), store.clone(), blobs.clone());
+        let registry = Registry::new(executor.clone(), store.clone(), blobs.clone());
         let limiter = Limiter::new(&config.quotas(), config.redis_url.as_deref(), config.running_max)
             .context("redis_url")?;
         let runs = Runs::new(store.clone(), blobs.clone(), executor, limiter, config.runs());
@@ -305,7 +305,7 @@ impl Platform {
             .catalog(tenant)
             .await?
             .iter()
-            .map(|entry| entry.digest)
+            .map(|entry| entry.plugin.digest)
             .collect();
         let missing = components
             .iter()

@@ -25,6 +25,7 @@ pub mod plugin;
 pub mod preset;
 pub mod run;
 pub mod secret;
+pub mod signing;
 pub mod usage;
 pub mod who;
 

@@ -81,6 +81,11 @@ fn first_id(at: Millis) -> Uuid {
     Uuid::from_u128(u128::from(millis) << 80)
 }
 
+/// The smallest id by which entries of runs since then are found.
+pub(crate) fn first_id_since(since: Millis) -> Uuid {
+    first_id(since.saturating_sub(ID_EARLIER))
+}
+
 impl Store {
     /// Writes entries of runs that are not kept. The same batch again, under the same id, writes nothing twice.
     ///

@@ -58,6 +58,7 @@ pub fn measure() -> Result<Vec<Figure>> {
             kind: Kind::Parser,
             manifest,
             size: bytes.len() as u64,
+            signature: None,
         };
         let problems = |p: Vec<docmill_model::definition::Problem>| anyhow::anyhow!("{p:?}");
         let definition = Definition::parse(DEFINITION).map_err(problems)?;

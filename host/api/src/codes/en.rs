@@ -150,6 +150,36 @@ pub(super) const fn words(code: Code) -> Words {
             "The plugin's version was published with other bytes; versions never change.",
             "Raise the version in the plugin's manifest and publish again.",
         ),
+        Code::DigestMismatch => say(
+            "The digest does not match",
+            "The header Repr-Digest or Content-Digest names another SHA-256 than that of the bytes that arrived.",
+            "Send the file again; if it fails again, compute the digest anew: nothing was kept.",
+        ),
+        Code::ReservedNamespace => say(
+            "The namespace is the operator’s",
+            "Plugins of the namespace `docmill` come with docmill itself; nobody publishes them over HTTP.",
+            "Publish the plugin under a namespace of your own.",
+        ),
+        Code::BreakingChange => say(
+            "A breaking change without a new number",
+            "The version takes away or narrows something that an earlier one promised: a property, a type, a media type, a field. The report lists what broke.",
+            "Keep what was promised, or raise the number: the major one, below 1.0 the minor one.",
+        ),
+        Code::SampleFailed => say(
+            "A golden sample failed",
+            "The plugin does not give for a sample what its author says it should; the report names the sample and the first difference.",
+            "Correct the plugin or the sample, and upload both again.",
+        ),
+        Code::SignatureRefused => say(
+            "The signature is not trusted",
+            "The version is not signed, or its signature is false, of a key that is unknown, revoked or expired, or made for something else; `reason` says which.",
+            "Sign the component for this organisation with a key that it trusts: `docmill plugin sign`.",
+        ),
+        Code::VersionYanked => say(
+            "The version was yanked",
+            "The version of the plugin was taken out of use; pipelines that had it go on, new ones cannot take it.",
+            "Use the newest version that `detail` names, or another range.",
+        ),
         Code::Unsupported => say(
             "The plugin does not handle this input",
             "The plugin said that it does not handle this kind of document.",

@@ -1,6 +1,6 @@
 //! Forms: parts with the name of a role are inputs, all others are params.
 
-mod head;
+pub(crate) mod head;
 
 use bytes::Bytes;
 use docmill_model::digest::Digest;
@@ -141,7 +141,7 @@ async fn param(gathering: &mut Gathering<'_>, name: &str, bytes: &Bytes) -> Resu
 }
 
 /// What is wrong with a form; what was wrong with the body comes back as it was.
-fn problem(error: &multer::Error) -> Problem {
+pub(crate) fn problem(error: &multer::Error) -> Problem {
     use multer::Error as E;
     match error {
         E::StreamReadFailed(source) => match source.downcast_ref::<BodyError>() {

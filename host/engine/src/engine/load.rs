@@ -144,7 +144,7 @@ impl Engine {
             .await?;
         let no_disk = match scratch {
             Ok(scratch) => match compile::into_file(settings, component, scratch.as_file()).await {
-                Ok(()) => {
+                Ok(taken) => {
                     self.0.counters.compiled.fetch_add(1, Ordering::Relaxed);
                     let kept = self.blocking(move |shared| {
                         let code = shared
@@ -154,7 +154,7 @@ impl Engine {
                         Ok(shared.mapped(&code, digest))
                     });
                     match kept.await? {
-                        Ok(plugin) => return plugin,
+                        Ok(plugin) => return plugin.map(|plugin| plugin.compiled(taken)),
                         Err(why) => why,
                     }
                 }
@@ -164,8 +164,8 @@ impl Engine {
             Err(error) => error.to_string(),
         };
         tracing::warn!(%digest, why = %no_disk, "compiled code is not kept on disk; it is made anew at the next start");
-        let code = match compile::into_memory(settings, component).await {
-            Ok(code) => code,
+        let (code, taken) = match compile::into_memory(settings, component).await {
+            Ok(compiled) => compiled,
             Err(compile::Failed::Component(failure)) => return Err(failure),
             Err(compile::Failed::NoRoom(why)) => return Err(Failure::new(Code::CompileFailed, why)),
         };
@@ -176,6 +176,7 @@ impl Engine {
             shared.link(&component, digest)
         })
         .await?
+        .map(|plugin| plugin.compiled(taken))
     }
 }
 

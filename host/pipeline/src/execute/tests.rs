@@ -81,6 +81,7 @@ pub(super) fn catalog() -> Catalog {
             fields: vec![],
         },
         size: 1,
+        signature: None,
     };
     let kinds = [
         ("parse", Kind::Parser),

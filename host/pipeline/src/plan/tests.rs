@@ -47,6 +47,7 @@ fn entry(name: &str, version: &str, kind: Kind) -> CatalogEntry {
             },
         },
         size: 1,
+        signature: None,
     }
 }
 

@@ -1,4 +1,8 @@
-//! `docmill plugin new | build | check | push | list | show | grant | revoke`
+//! `docmill plugin new | build | check | push | list | show | …`
+
+mod lifecycle;
+mod push;
+mod sign;
 
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
@@ -6,7 +10,6 @@ use std::process::Command as Process;
 use anyhow::{Context as _, Result, bail};
 use docmill_engine::Engine;
 use docmill_registry::Report;
-use reqwest::Method;
 use serde_json::Value as Json;
 
 use crate::cli::{Arguments, Plugin as Command};
@@ -29,34 +32,105 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
             }
             Ok(if report.ok { exit::OK } else { exit::FAILED })
         }
-        Command::Push { file } => push(arguments, file).await,
-        Command::List { json } => {
+        Command::Push {
+            file,
+            samples,
+            admit_only,
+        } => push::push(arguments, file, samples.as_deref(), *admit_only).await,
+        Command::List {
+            text,
+            kind,
+            state,
+            json,
+        } => {
+            let given = [
+                ("q", text.clone()),
+                ("kind", kind.map(|kind| kind.to_string())),
+                ("state", state.map(|state| state.to_string())),
+            ];
+            let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            let query: Vec<String> = given
+                .map(|(name, value)| format!("{name}={}", segment(&value)))
+                .collect();
+            let joint = if query.is_empty() { "" } else { "?" };
             let client = Client::open(arguments).await?;
-            let shown = client.list("/v1/plugins").await;
+            let shown = client
+                .list(&format!("/v1/plugins{joint}{}", query.join("&")))
+                .await;
             client.close().await;
             show_list(&shown?, *json)
         }
         Command::Show { name, json } => {
-            let (namespace, plain) = name.split_once('/').context("write the name as namespace/name")?;
-            let client = Client::open(arguments).await?;
-            let path = format!("/v1/plugins/{}/{}", segment(namespace), segment(plain));
-            let shown = async {
-                let mut plugin = client.get(&path).await?;
-                let grants = client.get(&format!("{path}/grants")).await?;
-                if let Some(members) = plugin.as_object_mut() {
-                    members.insert(
-                        "grants".to_owned(),
-                        grants.get("items").cloned().unwrap_or_default(),
-                    );
-                }
-                anyhow::Ok(plugin)
+            let (name, version) = match name.split_once('@') {
+                Some((name, version)) => (name, Some(version)),
+                None => (name.as_str(), None),
             };
-            let shown = shown.await;
+            let path = address(name)?;
+            let client = Client::open(arguments).await?;
+            let shown = match version {
+                Some(version) => client.get(&format!("{path}/versions/{}/report", segment(version))).await,
+                None => with_grants(&client, &path).await,
+            };
             client.close().await;
-            show_one(&shown?, *json)
+            match version {
+                Some(_) => show_report(&shown?, *json),
+                None => show_one(&shown?, *json),
+            }
         }
         Command::Grant { .. } | Command::Revoke { .. } => grant::grant(arguments, command).await,
+        Command::Publish { version } => lifecycle::set_state(arguments, version, "published", None).await,
+        Command::Deprecate { version, note } => {
+            lifecycle::set_state(arguments, version, "deprecated", note.as_deref()).await
+        }
+        Command::Yank { version, note } => {
+            lifecycle::set_state(arguments, version, "yanked", note.as_deref()).await
+        }
+        Command::Channel {
+            name,
+            channel,
+            version,
+        } => lifecycle::channel(arguments, name, channel, version.as_deref()).await,
+        Command::Keygen { file } => sign::keygen(file),
+        Command::Sign {
+            file,
+            private_key,
+            tenant,
+        } => sign::sign(arguments, file, private_key, *tenant).await,
+        Command::Trust {
+            name,
+            public_key,
+            expires,
+        } => sign::trust(arguments, name, *public_key, expires.as_deref()).await,
+        Command::Distrust { name } => sign::distrust(arguments, name).await,
+        Command::Keys { json } => sign::keys(arguments, *json).await,
     }
+}
+
+/// Where a plugin is, by its name.
+fn address(name: &str) -> Result<String> {
+    let (namespace, plain) = name.split_once('/').context("write the name as namespace/name")?;
+    Ok(format!("/v1/plugins/{}/{}", segment(namespace), segment(plain)))
+}
+
+/// A plugin with what was granted to it.
+async fn with_grants(client: &Client, path: &str) -> Result<Json> {
+    let mut plugin = client.get(path).await?;
+    let grants = client.get(&format!("{path}/grants")).await?;
+    if let Some(members) = plugin.as_object_mut() {
+        members.insert(
+            "grants".to_owned(),
+            grants.get("items").cloned().unwrap_or_default(),
+        );
+    }
+    Ok(plugin)
+}
+
+/// Where a version is, by `namespace/name@version`.
+fn version_address(version: &str) -> Result<String> {
+    let (name, version) = version
+        .split_once('@')
+        .context("write the version as namespace/name@1.2.3")?;
+    Ok(format!("{}/versions/{}", address(name)?, segment(version)))
 }
 
 /// Checks without a database: only the engine is started.
@@ -174,47 +248,25 @@ fn newest_component(directory: &Path) -> Result<PathBuf> {
         .context("the build made no .wasm in the project's directory")
 }
 
-async fn push(arguments: &Arguments, file: &Path) -> Result<u8> {
-    let bytes = read(file)?;
-    // The component says its own name and version; they are the address.
-    let report = check(arguments, bytes.clone()).await?;
-    let Some(manifest) = report.manifest.as_ref().filter(|_| report.ok) else {
-        print_report(file, &report);
-        return Ok(exit::FAILED);
-    };
-    let name = &manifest.name;
-    let path = format!(
-        "/v1/plugins/{}/{}/versions/{}",
-        name.namespace(),
-        name.name(),
-        segment(&manifest.version.to_string())
-    );
-    let client = Client::open(arguments).await?;
-    let pushed = client.bytes(Method::PUT, &path, "application/wasm", bytes).await;
-    client.close().await;
-    let created = pushed?.get("created").and_then(Json::as_bool).unwrap_or(true);
-    let what = if created {
-        "published"
-    } else {
-        "was published already with the same bytes"
-    };
-    say!("{name}@{} {what}", manifest.version);
-    Ok(exit::OK)
-}
-
 fn show_list(plugins: &Json, json: bool) -> Result<u8> {
     if json {
         say!("{}", serde_json::to_string_pretty(plugins)?);
         return Ok(exit::OK);
     }
-    let rows: Vec<[String; 4]> = list(plugins, "items")
+    let rows: Vec<[String; 7]> = list(plugins, "items")
         .iter()
-        .map(|p| ["name", "latest", "kind", "summary"].map(|n| text(p, n)))
+        .map(|p| {
+            let size = p.get("size").and_then(Json::as_u64).unwrap_or(0);
+            let [name, latest, state, kind, summary] =
+                ["name", "latest", "state", "kind", "summary"].map(|n| text(p, n));
+            let calls = text(p, "calls_30d");
+            [name, latest, state, kind, format!("{} KiB", size.div_ceil(1024)), calls, summary]
+        })
         .collect();
     let mut out = String::new();
     table(
         &mut out,
-        ["plugin", "newest", "kind", "summary"],
+        ["plugin", "newest", "state", "kind", "size", "calls in 30 days", "summary"],
         &rows,
         Style::stdout(),
     );
@@ -236,14 +288,22 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
     );
     for version in list(plugin, "versions") {
         let size = version.get("size").and_then(Json::as_u64).unwrap_or(0);
+        let told = |name: &str| version.get(name).and_then(Json::as_str);
+        let note = told("note").map(|note| format!(": {note}")).unwrap_or_default();
+        let signed = if told("signed_by").is_some() { "  signed" } else { "" };
         say!(
-            "  {}  {} KiB  {}",
+            "  {}  {}{note}  {} KiB{signed}  {}",
             text(version, "version"),
+            text(version, "state"),
             size / 1024,
             style.dim(&text(version, "digest"))
         );
     }
     say!("\n{}", grant::sheet(plugin).trim_end());
+    for channel in list(plugin, "channels") {
+        let version = channel.get("version").and_then(Json::as_str).unwrap_or("closed");
+        say!("  channel {} → {version}", text(channel, "name"));
+    }
     let newest = list(plugin, "versions").first().and_then(|v| v.get("manifest"));
     if let Some(schema) = newest.and_then(|m| m.get("config_schema")) {
         say!(
@@ -252,6 +312,44 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
         );
     }
     Ok(exit::OK)
+}
+
+/// What the admission of a version found.
+fn show_report(shown: &Json, json: bool) -> Result<u8> {
+    if json {
+        say!("{}", serde_json::to_string_pretty(shown)?);
+        return Ok(exit::OK);
+    }
+    let style = Style::stdout();
+    say!(
+        "{}@{}  {}  {}",
+        style.bold(&text(shown, "name")),
+        text(shown, "version"),
+        text(shown, "state"),
+        style.dim(&text(shown, "digest"))
+    );
+    match shown.get("report").filter(|report| report.is_object()) {
+        Some(report) => print_lines(report),
+        None => say!("published before there were reports"),
+    }
+    Ok(exit::OK)
+}
+
+/// The lines of a report, one a rule.
+fn print_lines(report: &Json) {
+    let style = Style::stdout();
+    for line in list(report, "lines") {
+        let mark = if line.get("pass") == Some(&Json::Bool(true)) {
+            "✓"
+        } else {
+            "✗"
+        };
+        say!(
+            "{mark} {:<14} {}",
+            style.bold(&text(line, "check")),
+            text(line, "detail")
+        );
+    }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {

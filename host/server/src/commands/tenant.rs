@@ -76,6 +76,7 @@ pub async fn tenant(arguments: &Arguments, command: &Command) -> Result<u8> {
             timezone,
             locale,
             default_pipeline,
+            require_signatures,
             ..
         } => {
             let given = [
@@ -83,10 +84,13 @@ pub async fn tenant(arguments: &Arguments, command: &Command) -> Result<u8> {
                 ("locale", locale),
                 ("default_pipeline", default_pipeline),
             ];
-            let change: Map<String, Json> = given
+            let mut change: Map<String, Json> = given
                 .into_iter()
                 .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())))
                 .collect();
+            if let Some(required) = require_signatures {
+                change.insert("require_signatures".to_owned(), (*required).into());
+            }
             let body = serde_json::to_vec(&change)?;
             let client = Client::open(arguments).await?;
             let changed = client
@@ -226,6 +230,9 @@ fn shown(tenant: &Json, as_json: bool) -> Result<()> {
         if tenant.get(name).is_some_and(|value| !value.is_null()) {
             say!("{name:<17} {}", text(tenant, name));
         }
+    }
+    if tenant.get("require_signatures") == Some(&Json::Bool(true)) {
+        say!("plugins have to be signed by a key of `docmill plugin keys`");
     }
     let limits = tenant.get("limits").and_then(Json::as_object);
     let used = |name: &str| {

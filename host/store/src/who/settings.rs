@@ -31,6 +31,8 @@ pub struct TenantRow {
     pub billing: Json,
     /// The pipeline of a run that names none.
     pub default_pipeline: Option<String>,
+    /// Whether only versions of plugins run that a key signed which it trusts.
+    pub require_signatures: bool,
     /// From 1; every change counts it up.
     pub version: i32,
 }
@@ -48,6 +50,8 @@ pub struct TenantChange<'a> {
     pub billing: Option<&'a Json>,
     /// Its name; none takes it away.
     pub default_pipeline: Option<Option<&'a str>>,
+    /// Whether only signed versions of plugins run.
+    pub require_signatures: Option<bool>,
     /// The version that the writer has seen; none: whatever it is.
     pub expected_version: Option<i32>,
 }
@@ -60,7 +64,8 @@ impl Store {
     pub async fn get_tenant(&self, tenant: TenantId) -> Result<TenantRow, StoreError> {
         let mut tx = self.tenant(tenant).await?;
         let row = sqlx::query!(
-            "select name, timezone, locale, limits, edition, contacts, billing, default_pipeline, settings_version
+            "select name, timezone, locale, limits, edition, contacts, billing, default_pipeline, require_signatures,
+                 settings_version
              from docmill.tenant where tenant_id = $1",
             tenant.uuid(),
         )
@@ -78,6 +83,7 @@ impl Store {
             contacts: row.contacts,
             billing: row.billing,
             default_pipeline: row.default_pipeline,
+            require_signatures: row.require_signatures,
             version: row.settings_version,
         })
     }
@@ -98,11 +104,12 @@ impl Store {
             "update docmill.tenant
              set timezone = coalesce($2, timezone), locale = coalesce($3, locale), contacts = coalesce($5, contacts),
                  billing = coalesce($6, billing), default_pipeline = case when $7 then $8 else default_pipeline end,
-                 settings_version = settings_version + 1
+                 require_signatures = coalesce($9, require_signatures), settings_version = settings_version + 1
              where tenant_id = $1 and ($4::integer is null or settings_version = $4)
-               and (timezone, locale, contacts, billing, default_pipeline)
+               and (timezone, locale, contacts, billing, default_pipeline, require_signatures)
                    is distinct from (coalesce($2, timezone), coalesce($3, locale), coalesce($5, contacts),
-                       coalesce($6, billing), case when $7 then $8 else default_pipeline end)",
+                       coalesce($6, billing), case when $7 then $8 else default_pipeline end,
+                       coalesce($9, require_signatures))",
             tenant.uuid(),
             change.timezone,
             change.locale,
@@ -111,6 +118,7 @@ impl Store {
             change.billing.map(json),
             change.default_pipeline.is_some(),
             change.default_pipeline.flatten(),
+            change.require_signatures,
         )
         .execute(tx.connection())
         .await?;

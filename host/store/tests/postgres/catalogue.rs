@@ -116,14 +116,26 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
             "api_key",
             "document",
             "pipeline",
+            "plugin",
+            "plugin_channel",
             "plugin_grant",
+            "plugin_version",
             "preset",
             "run",
             "secret",
             "session",
+            "signing_key",
             "tenant",
             "user"
         ]
+    );
+
+    // Of a version of a plugin, where it stands, and nothing of what it is.
+    let version = "select attname::text from pg_attribute where attrelid = 'docmill.plugin_version'::regclass
+        and attnum > 0 and has_column_privilege('docmill_app', attrelid, attnum, 'update') order by attname";
+    assert_eq!(
+        rows(&mut owner, version).await,
+        ["state", "state_at", "state_note"]
     );
 
     // Where an entry of the audit log stands is the sealer's to say.

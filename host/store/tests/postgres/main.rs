@@ -9,6 +9,7 @@ mod isolation;
 mod outage;
 mod plans;
 mod plugins_and_pipelines;
+mod registry;
 mod runs;
 mod sample;
 mod speed;

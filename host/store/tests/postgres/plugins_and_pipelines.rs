@@ -6,7 +6,8 @@ use docmill_model::digest::Digest;
 use docmill_model::id::TenantId;
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_store::StoreError;
-use docmill_store::plugin::NewVersion;
+use docmill_model::registry::VersionState;
+use docmill_store::plugin::{Judged, NewVersion, PluginFilter};
 
 fn manifest(version: &str) -> Manifest {
     Manifest {
@@ -31,8 +32,13 @@ async fn versions_never_change() -> anyhow::Result<()> {
             digest: Digest::of(bytes),
             size: 5,
             inspection: &inspection,
+            state: VersionState::Published,
+            report: &inspection,
+            signature: None,
+            judged: Judged::Free,
         };
-        db.store.publish_plugin(db.tenant, &new).await
+        let published = db.store.publish_plugin(db.tenant, &new).await;
+        published.map(|published| published.expect("it is held to nothing"))
     };
     let first = publish("1.9.0", Kind::Extractor, b"a").await?;
     assert!(first.created);
@@ -51,7 +57,11 @@ async fn versions_never_change() -> anyhow::Result<()> {
     publish("1.10.0", Kind::Extractor, b"d").await?;
     publish("2.0.0-beta.1", Kind::Extractor, b"e").await?;
 
-    let plugins = db.store.list_plugins(db.tenant, None, 0).await?.items;
+    let plugins = db
+        .store
+        .list_plugins(db.tenant, &PluginFilter::default(), None, 0)
+        .await?
+        .items;
     let [plugin] = plugins.as_slice() else {
         panic!("{plugins:?}")
     };
@@ -73,23 +83,24 @@ async fn versions_never_change() -> anyhow::Result<()> {
     let catalog = db.store.catalog(db.tenant).await?;
     assert_eq!(catalog.len(), 3);
     assert_eq!(
-        (catalog[0].digest, catalog[0].kind),
+        (catalog[0].plugin.digest, catalog[0].plugin.kind),
         (Digest::of(b"a"), Kind::Extractor)
     );
-    let (own, other) = (catalog[0].name.clone(), "acme/other".parse().unwrap());
+    let (own, other) = (catalog[0].plugin.name.clone(), "acme/other".parse().unwrap());
+    let pinned: Vec<_> = catalog.iter().map(|entry| entry.plugin.clone()).collect();
     assert_eq!(
         db.store.catalog_of(db.tenant, std::slice::from_ref(&own)).await?,
         catalog
     );
     assert!(db.store.catalog_of(db.tenant, &[other]).await?.is_empty());
     assert_eq!(db.store.plugin_names(db.tenant).await?, [own]);
-    let entries = db.store.catalog_entries(db.tenant, &catalog[..1]).await?;
+    let entries = db.store.catalog_entries(db.tenant, &pinned[..1]).await?;
     assert_eq!(entries.len(), 1, "only the version that was asked for");
     assert_eq!((entries[0].size, &entries[0].manifest), (5, &manifest("1.9.0")));
     let stranger = TenantId::new();
     assert!(db.store.catalog(stranger).await?.is_empty());
     assert!(db.store.plugin_names(stranger).await?.is_empty());
-    assert!(db.store.catalog_entries(stranger, &catalog).await?.is_empty());
+    assert!(db.store.catalog_entries(stranger, &pinned).await?.is_empty());
     Ok(())
 }
 
@@ -231,6 +242,10 @@ async fn lists_by_name_come_in_pages() -> anyhow::Result<()> {
                 digest: Digest::of(name.as_bytes()),
                 size: 5,
                 inspection: &serde_json::json!({}),
+                state: VersionState::Published,
+                report: &serde_json::json!({}),
+                signature: None,
+                judged: Judged::Free,
             };
             db.store.publish_plugin(db.tenant, &new).await?;
         }
@@ -254,7 +269,10 @@ async fn lists_by_name_come_in_pages() -> anyhow::Result<()> {
     assert_eq!(pages, ["ab", "cd", "e"]);
     let (mut pages, mut cursor) = (Vec::new(), None);
     loop {
-        let page = db.store.list_plugins(db.tenant, cursor.as_ref(), 2).await?;
+        let page = db
+            .store
+            .list_plugins(db.tenant, &PluginFilter::default(), cursor.as_ref(), 2)
+            .await?;
         assert!(
             page.items.iter().all(|plugin| plugin.versions.len() == 2),
             "{page:?}"
@@ -276,7 +294,7 @@ async fn lists_by_name_come_in_pages() -> anyhow::Result<()> {
     assert_eq!(db.store.list_pipelines(db.tenant, Some("c"), 2).await?.next, None);
     assert!(
         db.store
-            .list_plugins(TenantId::new(), None, 2)
+            .list_plugins(TenantId::new(), &PluginFilter::default(), None, 2)
             .await?
             .items
             .is_empty()

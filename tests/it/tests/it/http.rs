@@ -23,6 +23,7 @@ mod presets;
 mod principals;
 mod python;
 mod quotas;
+mod registry;
 mod samples;
 mod sign_on;
 mod silence;

@@ -16,7 +16,7 @@ const MAX_PART_HEAD: usize = 64 * 1024;
 
 /// Counts what comes while a head is not complete.
 #[derive(Default)]
-pub(super) struct HeadWatch(Arc<Watch>);
+pub(crate) struct HeadWatch(Arc<Watch>);
 
 #[derive(Default)]
 struct Watch {
@@ -37,19 +37,19 @@ struct TooLong;
 
 impl HeadWatch {
     /// A head is waited for.
-    pub(super) fn begins(&self) {
+    pub(crate) fn begins(&self) {
         self.0.came.store(0, Ordering::Relaxed);
         self.0.looked.store(0, Ordering::Relaxed);
         self.0.waits.store(true, Ordering::Relaxed);
     }
 
     /// It is complete.
-    pub(super) fn ended(&self) {
+    pub(crate) fn ended(&self) {
         self.0.waits.store(false, Ordering::Relaxed);
     }
 
     /// The same bytes; an error once a head is too long.
-    pub(super) fn watch<S>(&self, stream: S) -> Watched<S> {
+    pub(crate) fn watch<S>(&self, stream: S) -> Watched<S> {
         Watched {
             stream: Box::pin(stream),
             watch: Arc::clone(&self.0),
@@ -57,7 +57,7 @@ impl HeadWatch {
     }
 }
 
-pub(super) struct Watched<S> {
+pub(crate) struct Watched<S> {
     stream: Pin<Box<S>>,
     watch: Arc<Watch>,
 }

@@ -12,6 +12,9 @@ use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::preset::Preset;
 use docmill_store::plugin::NewVersion;
 use docmill_store::secret::SealedSecret;
+use docmill_model::registry::VersionState;
+use docmill_model::signature::PublicKey;
+use docmill_store::plugin::{Judged, NewVersion};
 use docmill_store::who::{AuditEntry, Counted, NewKey, NewSession, NewUser, Secret};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
@@ -239,6 +242,10 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         digest: Digest::of(mark.as_bytes()),
         size: 1,
         inspection: &serde_json::json!({ "of": mark }),
+        state: VersionState::Published,
+        report: &serde_json::json!({ "of": mark }),
+        signature: None,
+        judged: Judged::Against(None),
     };
     db.store.publish_plugin(tenant, &plugin).await?;
     let bounds = serde_json::json!({ "hosts": [format!("{mark}.example.org")] });
@@ -255,6 +262,13 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         sealed: mark.bytes().cycle().take(60).collect(),
     };
     db.store.put_secret(tenant, &secret_of, mark).await?;
+    let channel = "beta".parse().unwrap();
+    let version = Some(&manifest.version);
+    db.store
+        .set_channel(tenant, &manifest.name, &channel, version)
+        .await?;
+    let public = PublicKey::from_bytes(*Digest::of(mark.as_bytes()).as_bytes());
+    db.store.trust_key(tenant, mark, public, None).await?;
     let entry = AuditEntry {
         action: "pipeline.save",
         subject: mark,

@@ -311,6 +311,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         preset: "never".into(),
         secret: "absentee".into(),
         plugin: ("docmill".into(), "nothings".into()),
+        signing_key: "k".repeat(objects.signing_key.len()),
         ..objects.clone()
     };
     let compared = [
@@ -329,6 +330,15 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         ("GET", "/v1/plugins/{namespace}/{name}/grants"),
         ("DELETE", "/v1/plugins/{namespace}/{name}/grants/{capability}"),
         ("DELETE", "/v1/secrets/{name}"),
+        (
+            "GET",
+            "/v1/plugins/{namespace}/{name}/versions/{version}/report",
+        ),
+        ("PATCH", "/v1/plugins/{namespace}/{name}/versions/{version}"),
+        ("GET", "/v1/plugins/{namespace}/{name}/channels"),
+        ("PUT", "/v1/plugins/{namespace}/{name}/channels/{channel}"),
+        ("DELETE", "/v1/plugins/{namespace}/{name}/channels/{channel}"),
+        ("DELETE", "/v1/signing-keys/{name}"),
         ("POST", "/v1/keys/{id}/rotate"),
         ("DELETE", "/v1/keys/{id}"),
         ("GET", "/v1/users/{id}"),

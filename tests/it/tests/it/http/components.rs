@@ -1,4 +1,4 @@
-//! Publishing components, good and bad.
+//! Components, good and bad, and those that docmill brings.
 
 use serde_json::json;
 
@@ -6,60 +6,6 @@ use crate::support::{Host, component};
 
 fn wat(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_component_is_published_once() {
-    let host = Host::with(&[]).await;
-    let text = component("text");
-    let check = host
-        .call("POST", "/v1/plugins:check")
-        .body("application/wasm", &text)
-        .send()
-        .await
-        .ok(200);
-    assert_eq!(check["ok"], json!(true), "{check}");
-    let version = check["manifest"]["version"].as_str().unwrap();
-    let path = format!("/v1/plugins/docmill/text/versions/{version}");
-    let put = |path: &str| host.call("PUT", path).body("application/wasm", &text);
-    let created = put(&path).send().await.ok(201);
-    assert_eq!(
-        (&created["kind"], &created["created"]),
-        (&json!("parser"), &json!(true))
-    );
-    assert_eq!(put(&path).send().await.ok(200)["created"], json!(false));
-    // Published as something else than it says.
-    let problem = put("/v1/plugins/docmill/text/versions/9.9.9")
-        .send()
-        .await
-        .problem(422, "invalid-component");
-    assert!(problem["detail"].as_str().unwrap().contains(version), "{problem}");
-    put("/v1/plugins/acme/text/versions/0.1.0")
-        .send()
-        .await
-        .problem(422, "invalid-component");
-    put("/v1/plugins/docmill/text/versions/one")
-        .send()
-        .await
-        .problem(400, "malformed-request");
-    // The same version with other bytes: a custom section is enough.
-    let mut other = text.to_vec();
-    other.extend_from_slice(b"\0\x05\x04note");
-    let reply = host
-        .call("PUT", &path)
-        .body("application/wasm", &other)
-        .send()
-        .await;
-    reply.problem(409, "version-exists");
-    let shown = host.get("/v1/plugins/docmill/text").send().await.ok(200);
-    assert_eq!(shown["versions"].as_array().unwrap().len(), 1);
-    assert!(shown["versions"][0]["manifest"]["config_schema"].is_object());
-    let list = host.get("/v1/plugins").send().await.ok(200);
-    assert_eq!(list["items"][0]["name"], "docmill/text");
-    host.get("/v1/plugins/docmill/nothing")
-        .send()
-        .await
-        .problem(404, "not-found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,7 +42,11 @@ async fn a_full_disk_refuses_the_run_and_keeps_nothing_of_it() {
     let tenant = setup.database.tenant;
     let host = setup.start().await;
     // The components would not fit either: they are put where there is space, and their compiled code is enough to run.
-    let registry = docmill_registry::Registry::new(host.engine.clone(), host.database.store.clone(), normal);
+    let registry = docmill_registry::Registry::new(
+        host.state.runs().executor().clone(),
+        host.database.store.clone(),
+        normal,
+    );
     let components = [
         crate::support::component("text"),
         crate::support::component("patterns"),

@@ -130,8 +130,8 @@ impl Wiring {
             Executor::with_vault(self.engine.clone(), loader, cache, self.platform_key, Some(vault));
         let limiter = Limiter::new(&self.quotas, self.redis_url.as_deref(), self.runs.concurrent).unwrap();
         let (store, blobs) = (self.store, self.blobs);
+        let registry = Registry::new(executor.clone(), store.clone(), blobs.clone());
         let runs = Runs::new(store.clone(), blobs.clone(), executor, limiter, self.runs);
-        let registry = Registry::new(self.engine, store.clone(), blobs.clone());
         let state = ApiState::new(store, blobs, registry, runs, self.api);
         state.readiness().set_ready(true);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

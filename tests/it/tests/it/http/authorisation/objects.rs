@@ -14,6 +14,20 @@ const PRESET: &str = "{ name: short, use: docmill/template@0.1, with: { template
 
 const GRANT: &str = r#"{"hosts": ["api.example.org"]}"#;
 const SECRET: &str = r#"{"value": "not much of one", "hosts": ["api.example.org"]}"#;
+/// A signing key, not revoked. There may be few in all, revoked ones too, so one serves until it is.
+async fn trusted(host: &Host) -> String {
+    let keys = host.get("/v1/signing-keys").send().await.ok(200);
+    let mut keys = keys["items"].as_array().unwrap().iter();
+    if let Some(key) = keys.find(|key| key["revoked_at"].is_null() && key["name"] != "another") {
+        return key["name"].as_str().unwrap().to_owned();
+    }
+    let name = format!("k{}", UserId::new().to_string().replace('_', "-"));
+    let digest = docmill_model::digest::Digest::of(name.as_bytes());
+    let body = json!({ "name": name, "public_key": digest.to_string() });
+    let post = host.call("POST", "/v1/signing-keys");
+    post.body("application/json", body.to_string()).send().await.ok(201);
+    name
+}
 
 /// One of each kind, of the host's first tenant.
 #[derive(Clone)]
@@ -29,6 +43,7 @@ pub struct Objects {
     pub secret: String,
     pub plugin: (String, String),
     pub version: String,
+    pub signing_key: String,
     pub definition: String,
 }
 
@@ -80,6 +95,11 @@ impl Objects {
         let (session, ..) = store.create_session(host.database.tenant, &new).await.unwrap();
         let plugin = host.get("/v1/plugins/docmill/patterns").send().await.ok(200);
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let signing_key = trusted(host).await;
+        let version = text(&plugin["versions"][0]["version"]);
+        let body = json!({ "version": version });
+        let put = host.call("PUT", "/v1/plugins/docmill/patterns/channels/stable");
+        put.body("application/json", body.to_string()).send().await.ok(200);
         Self {
             run: text(&run["id"]),
             artifact: text(&run["artifacts"][0]["id"]),
@@ -91,7 +111,8 @@ impl Objects {
             preset: "short".into(),
             secret: "upstream".into(),
             plugin: ("docmill".into(), "patterns".into()),
-            version: text(&plugin["versions"][0]["version"]),
+            version,
+            signing_key,
             definition,
         }
     }
@@ -132,11 +153,23 @@ impl Objects {
             "PUT /v1/pipelines/{name}" | "POST /v1/pipelines:validate" => {
                 call.body("application/yaml", &self.definition)
             }
+            // The namespace is the operator's, whoever asks: registry.rs uploads others.
             "PUT /v1/plugins/{namespace}/{name}/versions/{version}" | "POST /v1/plugins:check" => {
                 call.body("application/wasm", component("patterns"))
             }
             "PUT /v1/plugins/{namespace}/{name}/grants/{capability}" => call.body("application/json", GRANT),
             "PUT /v1/secrets/{name}" => call.body("application/json", SECRET),
+            "PATCH /v1/plugins/{namespace}/{name}/versions/{version}" => {
+                call.body("application/json", r#"{"state": "published"}"#)
+            }
+            "PUT /v1/plugins/{namespace}/{name}/channels/{channel}" => {
+                let version = serde_json::json!({ "version": self.version });
+                call.body("application/json", version.to_string())
+            }
+            "POST /v1/signing-keys" => {
+                let key = json!({ "name": "another", "public_key": "b".repeat(64) });
+                call.body("application/json", key.to_string())
+            }
             "PUT /v1/presets/{name}" => call.body("application/yaml", PRESET),
             "PATCH /v1/presets/{name}" => call.body("application/json", r#"{"active": true}"#),
             "POST /v1/keys" => call.body("application/json", r#"{"name": "another"}"#),
@@ -170,6 +203,7 @@ impl Objects {
             Some("presets") => &self.preset,
             Some("secrets") => &self.secret,
             Some("plugins") => &self.plugin.1,
+            Some("signing-keys") => &self.signing_key,
             _ => "",
         };
         let mut path = template.to_owned();
@@ -180,6 +214,7 @@ impl Objects {
             ("{namespace}", &self.plugin.0),
             ("{version}", &self.version),
             ("{capability}", "http"),
+            ("{channel}", "stable"),
             ("{code}", "not-found"),
         ] {
             assert!(

@@ -1,0 +1,231 @@
+//! The body that brings a version: the component as it is, or a form with a signature and golden samples beside it.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use docmill_model::digest::Digest;
+use docmill_model::failure::Code;
+use docmill_model::reading::Source;
+use docmill_model::signature::Signature;
+use docmill_model::size::ByteSize;
+use docmill_registry::{MAX_SAMPLES, Sample, Upload};
+
+use super::digest::{compare, stated};
+use crate::body::{Gathered, Reader};
+use crate::problem::Problem;
+use crate::sniff;
+use crate::state::ApiState;
+use crate::upload::clean_name;
+use crate::upload::form::head::HeadWatch;
+use crate::upload::form::problem;
+
+/// All samples with their documents. Beside the component, because many versions have none.
+const SAMPLES: ByteSize = ByteSize::mib(16);
+/// Longest signature: seven short members of JSON.
+const MAX_SIGNATURE: usize = 4 * 1024;
+/// Longest sample without its document.
+const MAX_SAMPLE: usize = 1 << 20;
+
+/// What came, with the reader of the body: it holds the memory that the bytes are counted in.
+pub(super) struct Uploaded {
+    pub(super) upload: Upload,
+    /// Keep it as long as the bytes.
+    pub(super) reader: Reader,
+}
+
+/// Reads a version. `publish`: whether plans may use it at once.
+///
+/// # Errors
+/// Everything that can be wrong with a body; [`Code::DigestMismatch`].
+pub(super) async fn read(
+    state: &ApiState,
+    headers: &HeaderMap,
+    body: Body,
+    publish: bool,
+) -> Result<Uploaded, Problem> {
+    let stated = stated(headers)?;
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(Ok(""), |value| {
+        value
+            .to_str()
+            .map_err(|_| Problem::malformed("the header Content-Type holds characters that it may not"))
+    })?;
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    let component = state.settings().component;
+    if !kind.eq_ignore_ascii_case("multipart/form-data") {
+        let mut reader = Reader::new(state, headers, body, component)?;
+        let (bytes, digest) = reader.whole().await?;
+        let bytes = not_empty(bytes)?;
+        compare(stated, digest)?;
+        let upload = Upload {
+            component: bytes,
+            digest,
+            samples: Vec::new(),
+            signature: None,
+            publish,
+        };
+        return Ok(Uploaded { upload, reader });
+    }
+    let most = ByteSize(component.0 + SAMPLES.0);
+    let mut reader = Reader::new(state, headers, body, most)?.hashed();
+    match form(&mut reader, content_type, component, publish).await {
+        Ok(upload) => {
+            compare(stated, reader.digest())?;
+            Ok(Uploaded { upload, reader })
+        }
+        Err(problem) => {
+            reader.abandon();
+            Err(problem)
+        }
+    }
+}
+
+pub(super) fn not_empty(bytes: Bytes) -> Result<Bytes, Problem> {
+    if bytes.is_empty() {
+        return Err(Problem::new(
+            Code::EmptyBody,
+            "the body is empty; send the component in it: curl -T plugin.wasm …",
+        ));
+    }
+    Ok(bytes)
+}
+
+/// What a form brings.
+#[derive(Default)]
+struct Parts {
+    component: Option<(Bytes, Digest)>,
+    signature: Option<Signature>,
+    samples: Vec<(String, Bytes)>,
+    files: BTreeMap<String, Source>,
+}
+
+async fn form(
+    reader: &mut Reader,
+    content_type: &str,
+    component: ByteSize,
+    publish: bool,
+) -> Result<Upload, Problem> {
+    let boundary = multer::parse_boundary(content_type).map_err(|_| {
+        Problem::malformed("the header Content-Type of a form states its boundary; this one does not")
+    })?;
+    let mut parts = Parts::default();
+    {
+        let head = HeadWatch::default();
+        let mut form = multer::Multipart::new(head.watch(reader.stream()), boundary);
+        loop {
+            head.begins();
+            let Some(mut field) = form.next_field().await.map_err(|e| problem(&e))? else {
+                break;
+            };
+            head.ended();
+            let name = field.name().unwrap_or_default().to_owned();
+            let file_name = field.file_name().and_then(clean_name);
+            let claimed = field.content_type().map(ToString::to_string);
+            let most = parts.room(&name, component)?;
+            let (mut gathered, mut size) = (Gathered::default(), 0);
+            while let Some(chunk) = field.chunk().await.map_err(|e| problem(&e))? {
+                size += chunk.len();
+                if size > most {
+                    let said = format!("the part '{name}' is larger than {most} bytes");
+                    return Err(Problem::new(Code::BodyTooLarge, said));
+                }
+                gathered.push(chunk);
+            }
+            let (bytes, digest) = gathered.finish();
+            parts.take(&name, file_name, claimed.as_deref(), bytes, digest)?;
+        }
+    }
+    // multer stops at the last boundary; what follows is not part of the form, but it has to come to an end.
+    while reader.chunk().await?.is_some() {}
+    parts.finish(publish)
+}
+
+impl Parts {
+    /// How large a part of that name may be.
+    fn room(&self, name: &str, component: ByteSize) -> Result<usize, Problem> {
+        let twice = |there: bool, most: usize| {
+            if there {
+                Err(Problem::malformed(format!("the part '{name}' stands twice")))
+            } else {
+                Ok(most)
+            }
+        };
+        let too_many = |there: usize, most: usize| {
+            if there >= MAX_SAMPLES {
+                let said = format!("there are more than {MAX_SAMPLES} parts '{name}'");
+                Err(Problem::malformed(said))
+            } else {
+                Ok(most)
+            }
+        };
+        match name {
+            "component" => twice(self.component.is_some(), component.bytes()),
+            "signature" => twice(self.signature.is_some(), MAX_SIGNATURE),
+            "sample" => too_many(self.samples.len(), MAX_SAMPLE),
+            "file" => too_many(self.files.len(), SAMPLES.bytes()),
+            other => {
+                let shown: String = other.chars().filter(|c| !c.is_control()).take(60).collect();
+                Err(Problem::malformed(format!(
+                    "the form has a part '{shown}'; its parts are component, signature, sample and file"
+                )))
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        name: &str,
+        file_name: Option<String>,
+        claimed: Option<&str>,
+        bytes: Bytes,
+        digest: Digest,
+    ) -> Result<(), Problem> {
+        let named = |file_name: Option<String>| {
+            file_name.ok_or_else(|| Problem::malformed(format!("a part '{name}' has no file name")))
+        };
+        match name {
+            "component" => self.component = Some((not_empty(bytes)?, digest)),
+            "signature" => {
+                let read = serde_json::from_slice(&bytes);
+                self.signature = Some(read.map_err(|error| {
+                    Problem::malformed(format!(
+                        "the part 'signature' is not what `docmill plugin sign` writes: {error}"
+                    ))
+                })?);
+            }
+            "sample" => self.samples.push((named(file_name)?, bytes)),
+            _ => {
+                let file_name = named(file_name)?;
+                let source = Source {
+                    media_type: sniff::media_type(&bytes, claimed, Some(&file_name)),
+                    name: Some(file_name.clone()),
+                    digest,
+                    bytes,
+                };
+                if self.files.insert(file_name.clone(), source).is_some() {
+                    return Err(Problem::malformed(format!("there are two files '{file_name}'")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, publish: bool) -> Result<Upload, Problem> {
+        let Some((component, digest)) = self.component else {
+            let said = "the form has no part 'component': -F component=@plugin.wasm";
+            return Err(Problem::new(Code::EmptyBody, said));
+        };
+        let samples = self
+            .samples
+            .iter()
+            .map(|(name, json)| Sample::read(name, json, &self.files));
+        Ok(Upload {
+            component,
+            digest,
+            samples: samples.collect::<Result<_, _>>()?,
+            signature: self.signature,
+            publish,
+        })
+    }
+}

@@ -1,0 +1,133 @@
+//! One version of a plugin: what its admission found, and where it stands.
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use docmill_model::failure::Code;
+use docmill_model::plugin::PluginName;
+use docmill_model::registry::VersionState;
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use utoipa::ToSchema;
+
+use super::{plugin_name, version_item};
+use crate::answer::json as body_of;
+use crate::body::object;
+use crate::permission::{May, ReadPlugins, WritePlugins};
+use crate::problem::{Problem, ProblemBody};
+use crate::state::ApiState;
+
+/// What the admission of a version found.
+#[derive(Serialize, ToSchema)]
+pub struct ReportBody {
+    /// `namespace/name`
+    name: String,
+    /// Semantic version.
+    version: String,
+    /// SHA-256 of the component.
+    digest: String,
+    /// `admitted`, `published`, `deprecated` or `yanked`.
+    state: String,
+    /// `ok`, `lines` (each with `check`, `pass`, `detail`), `manifest`, `inspection`; null: the version is older than reports.
+    #[schema(value_type = Object)]
+    report: Json,
+}
+
+/// What the admission of a version found.
+#[utoipa::path(
+    get, path = "/v1/plugins/{namespace}/{name}/versions/{version}/report", tag = "plugins", security(("key" = ["plugins:read"])),
+    params(
+        ("namespace" = String, Path, description = "What stands before the slash"),
+        ("name" = String, Path, description = "What stands behind it"),
+        ("version" = String, Path, description = "Semantic version")
+    ),
+    responses((status = 200, body = ReportBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn report(
+    State(state): State<ApiState>,
+    caller: May<ReadPlugins>,
+    Path((namespace, name, version)): Path<(String, String, String)>,
+) -> Result<Response, Problem> {
+    let (name, version) = version_of(&namespace, &name, &version)?;
+    let found = state.store().version_report(caller.tenant(), &name, &version).await;
+    let row = found.map_err(|e| e.failure())?;
+    let row = row.ok_or_else(|| missing(&name, &version))?;
+    body_of(&ReportBody {
+        name: name.to_string(),
+        version: version.to_string(),
+        digest: row.digest.to_string(),
+        state: row.state.to_string(),
+        report: row.report,
+    })
+}
+
+/// Where a version is to stand.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VersionPatch {
+    /// `published`, `deprecated` or `yanked`.
+    #[schema(value_type = String)]
+    state: VersionState,
+    /// A word to those who use it, of at most 500 characters: what to use instead, why it was yanked.
+    note: Option<String>,
+}
+
+/// Publish a version, deprecate it, or yank it.
+///
+/// What is deprecated goes on, with a warning to whoever saves a pipeline. What is yanked goes on in pipelines that were saved
+/// before, and is in no new one. What was yanked or deprecated by mistake can be published again. This host knows at once, others
+/// within a second.
+#[utoipa::path(
+    patch, path = "/v1/plugins/{namespace}/{name}/versions/{version}", tag = "plugins", security(("key" = ["plugins:write"])),
+    params(
+        ("namespace" = String, Path, description = "What stands before the slash"),
+        ("name" = String, Path, description = "What stands behind it"),
+        ("version" = String, Path, description = "Semantic version")
+    ),
+    request_body(description = "What is to change", content((VersionPatch = "application/merge-patch+json"), (VersionPatch = "application/json"))),
+    responses((status = 200, description = "As in `versions` of the plugin", body = Object), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub async fn change(
+    State(state): State<ApiState>,
+    caller: May<WritePlugins>,
+    Path((namespace, name, version)): Path<(String, String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (name, version) = version_of(&namespace, &name, &version)?;
+    let (parts, body) = request.into_parts();
+    let form = "{\"state\": \"deprecated\", \"note\": \"use 2.0\"}";
+    let patch: VersionPatch = object(&state, &parts.headers, body, form).await?;
+    let (tenant, note) = (caller.tenant(), patch.note.as_deref());
+    let before = state
+        .registry()
+        .set_state(tenant, &name, &version, patch.state, note)
+        .await?;
+    let row = state.store().get_plugin(tenant, &name).await.map_err(|e| e.failure())?;
+    let versions = row.into_iter().flat_map(|row| row.versions);
+    let row = versions.into_iter().find(|row| row.version == version);
+    let row = row.ok_or_else(|| missing(&name, &version))?;
+    if before != patch.state {
+        state.runs().changed(tenant);
+        let detail = json!({ "from": before, "to": patch.state, "note": row.note });
+        let subject = format!("{name}@{version}");
+        caller.note(&state, "plugin.state", &subject, detail).await;
+    }
+    body_of(&version_item(&row))
+}
+
+pub(super) fn version_of(
+    namespace: &str,
+    name: &str,
+    version: &str,
+) -> Result<(PluginName, Version), Problem> {
+    let name = plugin_name(namespace, name)?;
+    let version = version.parse().map_err(|_| {
+        let said = format!("the version in the address of {name} is not like 1.2.3");
+        Problem::new(Code::NotFound, said)
+    })?;
+    Ok((name, version))
+}
+
+fn missing(name: &PluginName, version: &Version) -> Problem {
+    Problem::new(Code::NotFound, format!("there is no {name}@{version}"))
+}

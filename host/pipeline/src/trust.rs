@@ -1,0 +1,143 @@
+//! Whose signatures count: the one place where they are verified, before a version is kept and before a plan pins it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use docmill_model::id::TenantId;
+use docmill_model::plugin::{OPERATOR_NAMESPACE, PinnedPlugin};
+use docmill_model::run::Millis;
+use docmill_model::signature::{Signature, Statement, TrustedKey, Untrusted, judge};
+use docmill_store::{Store, StoreError};
+
+/// The keys that a tenant trusts, at one moment.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    tenant: TenantId,
+    keys: Vec<TrustedKey>,
+    now: Millis,
+}
+
+impl Trust {
+    /// Those of now.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn of(store: &Store, tenant: TenantId) -> Result<Self, StoreError> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX);
+        let keys = store.trusted_keys(tenant).await?;
+        Ok(Self { tenant, keys, now })
+    }
+
+    /// Whether a version may be used by a tenant that asks for signatures, and until when. What comes with docmill itself is
+    /// the operator's, and needs none.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn judge(
+        &self,
+        plugin: &PinnedPlugin,
+        signature: Option<&Signature>,
+    ) -> Result<Option<Millis>, Untrusted> {
+        if plugin.name.namespace() == OPERATOR_NAMESPACE {
+            return Ok(None);
+        }
+        let signature = signature.ok_or(Untrusted::Unsigned)?;
+        self.verify(plugin, signature).map(|key| key.expires_at)
+    }
+
+    /// Who signed a version.
+    ///
+    /// # Errors
+    /// Why the signature is worth nothing.
+    pub fn verify(&self, plugin: &PinnedPlugin, signature: &Signature) -> Result<&TrustedKey, Untrusted> {
+        let statement = Statement::of(self.tenant, plugin);
+        let key = judge(signature, &statement, &self.keys, self.now)?;
+        UnparsedPublicKey::new(&ED25519, key.public_key.as_bytes())
+            .verify(&statement.bytes(), signature.signature.as_bytes())
+            .map_err(|_| Untrusted::False)?;
+        Ok(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    use docmill_model::digest::Digest;
+    use docmill_model::plugin::Kind;
+    use docmill_model::signature::{PublicKey, SignatureBytes};
+
+    use super::*;
+
+    fn public(pair: &Ed25519KeyPair) -> PublicKey {
+        PublicKey::from_bytes(pair.public_key().as_ref().try_into().unwrap())
+    }
+
+    fn signed(pair: &Ed25519KeyPair, statement: &Statement) -> Signature {
+        let signature = pair.sign(&statement.bytes());
+        Signature {
+            key: public(pair),
+            tenant: statement.tenant,
+            plugin: statement.plugin.clone(),
+            version: statement.version.clone(),
+            digest: statement.digest,
+            signature: SignatureBytes::from_bytes(signature.as_ref().try_into().unwrap()),
+        }
+    }
+
+    #[test]
+    fn only_what_a_trusted_key_signed_counts() {
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let stranger = Ed25519KeyPair::generate().unwrap();
+        let tenant = TenantId::new();
+        let plugin = PinnedPlugin {
+            name: "acme/x".parse().unwrap(),
+            version: "1.0.0".parse().unwrap(),
+            digest: Digest::of(b"component"),
+            kind: Kind::Parser,
+        };
+        let trust = Trust {
+            tenant,
+            keys: vec![TrustedKey {
+                name: "release".into(),
+                public_key: public(&pair),
+                expires_at: Some(10),
+                revoked_at: None,
+                created_at: 0,
+            }],
+            now: 5,
+        };
+        let good = signed(&pair, &Statement::of(tenant, &plugin));
+        assert_eq!(trust.judge(&plugin, Some(&good)), Ok(Some(10)));
+        assert_eq!(trust.judge(&plugin, None), Err(Untrusted::Unsigned));
+        let foreign = signed(&stranger, &Statement::of(tenant, &plugin));
+        assert_eq!(trust.judge(&plugin, Some(&foreign)), Err(Untrusted::UnknownKey));
+        // Somebody else's signature under a trusted key's name, and every single bit turned.
+        let mut forged = foreign.clone();
+        forged.key = good.key;
+        assert_eq!(trust.judge(&plugin, Some(&forged)), Err(Untrusted::False));
+        for bit in 0..512 {
+            let mut bytes = *good.signature.as_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let turned = Signature {
+                signature: SignatureBytes::from_bytes(bytes),
+                ..good.clone()
+            };
+            assert_eq!(
+                trust.judge(&plugin, Some(&turned)),
+                Err(Untrusted::False),
+                "bit {bit}"
+            );
+        }
+        // Of another tenant, though this one trusts the same key; and passed off as made for this one.
+        let mut replayed = signed(&pair, &Statement::of(TenantId::new(), &plugin));
+        assert_eq!(trust.judge(&plugin, Some(&replayed)), Err(Untrusted::OtherTenant));
+        replayed.tenant = tenant;
+        assert_eq!(trust.judge(&plugin, Some(&replayed)), Err(Untrusted::False));
+        let own = PinnedPlugin {
+            name: "docmill/x".parse().unwrap(),
+            ..plugin
+        };
+        assert_eq!(trust.judge(&own, None), Ok(None));
+    }
+}

@@ -1,0 +1,170 @@
+//! `docmill plugin push`: the component with what lies beside it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use docmill_model::signature::Signature;
+use reqwest::multipart::{Form, Part};
+use serde_json::Value as Json;
+
+use super::{check, print_lines, print_report, read};
+use crate::cli::Arguments;
+use crate::client::{Client, segment};
+use crate::exit;
+use crate::show::say;
+
+/// How a sample's name ends.
+const SAMPLE: &str = ".sample.json";
+
+pub(super) async fn push(
+    arguments: &Arguments,
+    file: &Path,
+    samples: Option<&Path>,
+    admit_only: bool,
+) -> Result<u8> {
+    let bytes = read(file)?;
+    // The component says its own name and version; they are the address.
+    let report = check(arguments, bytes.clone()).await?;
+    let Some(manifest) = report.manifest.as_ref().filter(|_| report.ok) else {
+        print_report(file, &report);
+        return Ok(exit::FAILED);
+    };
+    let name = &manifest.name;
+    let path = format!(
+        "/v1/plugins/{}/{}/versions/{}?publish={}",
+        name.namespace(),
+        name.name(),
+        segment(&manifest.version.to_string()),
+        !admit_only
+    );
+    let form = form(file, bytes, samples)?;
+    let client = Client::open(arguments).await?;
+    let pushed = client.put_form(&path, form).await;
+    client.close().await;
+    let pushed = pushed?;
+    let created = pushed.get("created").and_then(Json::as_bool).unwrap_or(true);
+    let state = pushed.get("state").and_then(Json::as_str).unwrap_or("published");
+    if created {
+        if let Some(report) = pushed.get("report") {
+            print_lines(report);
+        }
+        say!("{name}@{} {state}", manifest.version);
+    } else {
+        say!(
+            "{name}@{} was {state} already with the same bytes",
+            manifest.version
+        );
+    }
+    Ok(exit::OK)
+}
+
+/// The component, its signature and its samples.
+fn form(file: &Path, component: Vec<u8>, samples: Option<&Path>) -> Result<Form> {
+    let part = |bytes: Vec<u8>, name: &str| Part::bytes(bytes).file_name(name.to_owned());
+    let mut form = Form::new().part("component", part(component, "plugin.wasm"));
+    let signature = signature_beside(file);
+    if signature.is_file() {
+        let bytes = read(&signature)?;
+        let said = format!("{} is not what `docmill plugin sign` writes", signature.display());
+        serde_json::from_slice::<Signature>(&bytes).context(said)?;
+        form = form.part("signature", part(bytes, "signature"));
+    }
+    let directory = match samples {
+        Some(directory) => {
+            let said = format!("there is no directory {}", directory.display());
+            ensure!(directory.is_dir(), said);
+            Some(directory.to_owned())
+        }
+        None => samples_beside(file),
+    };
+    let Some(directory) = directory else {
+        return Ok(form);
+    };
+    let mut documents = BTreeSet::new();
+    for path in samples_in(&directory)? {
+        let bytes = read(&path)?;
+        let written: Json = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is not JSON", path.display()))?;
+        documents.extend(written.get("document").and_then(Json::as_str).map(str::to_owned));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        form = form.part("sample", part(bytes, name.trim_end_matches(SAMPLE)));
+    }
+    for document in documents {
+        let plain = Path::new(&document).file_name().is_some_and(|name| name == document.as_str());
+        let said = format!("a sample names the document '{document}': it has to lie beside the sample");
+        ensure!(plain, said);
+        form = form.part("file", part(read(&directory.join(&document))?, &document));
+    }
+    Ok(form)
+}
+
+/// Where a component's signature lies.
+pub(super) fn signature_beside(file: &Path) -> PathBuf {
+    let mut name: OsString = file.as_os_str().to_owned();
+    name.push(".sig");
+    name.into()
+}
+
+/// `samples` beside the component, or beside the nearest project above it.
+fn samples_beside(file: &Path) -> Option<PathBuf> {
+    let file = file.canonicalize().ok()?;
+    let parent = file.parent()?;
+    let is_project =
+        |directory: &&Path| ["Cargo.toml", "package.json"].iter().any(|name| directory.join(name).is_file());
+    let project = parent.ancestors().find(is_project);
+    [Some(parent), project]
+        .into_iter()
+        .flatten()
+        .map(|directory| directory.join("samples"))
+        .find(|directory| directory.is_dir())
+}
+
+/// The samples of a directory, by name.
+fn samples_in(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(directory)
+        .with_context(|| format!("cannot read {}", directory.display()))?;
+    let mut samples: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.to_string_lossy().ends_with(SAMPLE))
+        .collect();
+    samples.sort();
+    Ok(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_lie_beside_the_component_or_its_project() -> Result<()> {
+        let root = tempfile::tempdir()?;
+        let root = root.path().canonicalize()?;
+        let built = root.join("target/release");
+        std::fs::create_dir_all(&built)?;
+        let component = built.join("a.wasm");
+        std::fs::write(&component, b"x")?;
+        assert_eq!(samples_beside(&component), None);
+        std::fs::write(root.join("Cargo.toml"), b"")?;
+        std::fs::create_dir(root.join("samples"))?;
+        assert_eq!(samples_beside(&component), Some(root.join("samples")));
+        std::fs::create_dir(built.join("samples"))?;
+        assert_eq!(samples_beside(&component), Some(built.join("samples")));
+        std::fs::write(built.join("samples/b.sample.json"), b"{}")?;
+        std::fs::write(built.join("samples/b.txt"), b"")?;
+        assert_eq!(
+            samples_in(&built.join("samples"))?,
+            [built.join("samples/b.sample.json")]
+        );
+        assert_eq!(signature_beside(&component), built.join("a.wasm.sig"));
+        // A document elsewhere is not read.
+        std::fs::write(
+            built.join("samples/b.sample.json"),
+            br#"{"document": "../secret", "expect": {}}"#,
+        )?;
+        assert!(form(&component, vec![], None).is_err());
+        Ok(())
+    }
+}
