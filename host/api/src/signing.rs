@@ -87,12 +87,16 @@ pub async fn create(
     }
     let zone = &caller.who().timezone;
     let end = new.expires_at.as_deref();
-    let end = end.map(|text| time::parse("expires_at", text, zone)).transpose()?;
+    let end = end
+        .map(|text| time::parse("expires_at", text, zone))
+        .transpose()?;
     if end.is_some_and(|end| end <= now()) {
         return Err(Problem::malformed("'expires_at' is over already"));
     }
     let store = state.store();
-    let created = store.trust_key(caller.tenant(), &new.name, new.public_key, end).await;
+    let created = store
+        .trust_key(caller.tenant(), &new.name, new.public_key, end)
+        .await;
     let created = created.map_err(|e| e.failure())?;
     if created {
         state.runs().changed(caller.tenant());
@@ -104,7 +108,10 @@ pub async fn create(
     } else {
         StatusCode::OK
     };
-    let keys = store.trusted_keys(caller.tenant()).await.map_err(|e| e.failure())?;
+    let keys = store
+        .trusted_keys(caller.tenant())
+        .await
+        .map_err(|e| e.failure())?;
     let made = keys.iter().find(|key| key.name == new.name);
     json_with(status, &made.map(item))
 }

@@ -267,16 +267,22 @@ fn judge(seen: Seen, size: u64) -> Result<Inspection, Failure> {
         [kind] => *kind,
         [] => return Err(no_kind(&seen.exports)),
         [first, second, ..] => {
-            return Err(breaks("kind", format!(
-                "the component is a {first} and a {second}; a plugin has exactly one kind, so make two of it"
-            )));
+            return Err(breaks(
+                "kind",
+                format!(
+                    "the component is a {first} and a {second}; a plugin has exactly one kind, so make two of it"
+                ),
+            ));
         }
     };
     if !seen.exports.contains(&interface("manifest")) {
-        return Err(breaks("kind", format!(
-            "the component does not export `{}`; use one of the worlds of wit/plugin.wit, such as {kind}-plugin",
-            interface("manifest")
-        )));
+        return Err(breaks(
+            "kind",
+            format!(
+                "the component does not export `{}`; use one of the worlds of wit/plugin.wit, such as {kind}-plugin",
+                interface("manifest")
+            ),
+        ));
     }
     refuse_imports(&seen.imports)?;
     Ok(Inspection {
@@ -298,10 +304,13 @@ fn no_kind(exports: &[String]) -> Failure {
     if let Some(export) = exports.iter().find(|e| e.starts_with("docmill:plugin/")) {
         let version = export.rsplit_once('@').map_or("none", |(_, version)| version);
         if version != CONTRACT {
-            return breaks("contract", format!(
-                "the component was built against version {version} of docmill:plugin, and this host serves {CONTRACT}; \
+            return breaks(
+                "contract",
+                format!(
+                    "the component was built against version {version} of docmill:plugin, and this host serves {CONTRACT}; \
                  build it against the host's wit/plugin.wit"
-            ));
+                ),
+            );
         }
         return breaks("kind", format!(
             "the component exports no {}, so it has nothing to call",
@@ -336,7 +345,8 @@ fn refuse_imports(imports: &[Import]) -> Result<(), Failure> {
         return Err(breaks("imports", format!(
             "the component imports {names}, which this host does not have; a plugin may import docmill:plugin@{CONTRACT} \
              and wasi:{{cli,io,clocks,random,filesystem,sockets}}@0.2"
-        )));
+            ),
+        ));
     }
     if let Some(names) = named(Purpose::Capability, |i| Capability::of_import(i).is_none()) {
         return Err(breaks("imports", format!(

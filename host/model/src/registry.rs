@@ -183,10 +183,7 @@ mod tests {
         for state in S::ALL {
             assert_eq!(state.as_str().parse(), Ok(state));
             assert!(!state.may_become(state));
-            assert!(
-                !state.may_become(S::Admitted),
-                "what was published stays seen"
-            );
+            assert!(!state.may_become(S::Admitted), "what was published stays seen");
         }
         assert!(S::Admitted.may_become(S::Published) && !S::Admitted.may_become(S::Deprecated));
         assert!(S::Yanked.may_become(S::Published) && S::Deprecated.may_become(S::Yanked));
@@ -216,9 +213,8 @@ mod tests {
             ("2.0.0", Published),
         ]
         .map(|(text, state)| (version(text), state));
-        let basis = |next: &str| {
-            basis_of(all.iter().map(|(v, s)| (v, *s)), &version(next)).map(ToString::to_string)
-        };
+        let basis =
+            |next: &str| basis_of(all.iter().map(|(v, s)| (v, *s)), &version(next)).map(ToString::to_string);
         assert_eq!(basis("1.6.0").as_deref(), Some("1.2.0"));
         assert_eq!(basis("1.1.0").as_deref(), Some("1.0.0"));
         assert_eq!(basis("1.0.0"), None);

@@ -147,7 +147,11 @@ fn exports(inspection: &Inspection) -> String {
         some => {
             let more = some.len().saturating_sub(10);
             let named = some.get(..some.len() - more).unwrap_or_default().join(", ");
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
             format!("{kind}; exports that nobody calls: {named}{more}")
         }
     }
@@ -155,10 +159,7 @@ fn exports(inspection: &Inspection) -> String {
 
 /// What it has before it does anything.
 fn memory(inspection: &Inspection, ceiling: &Limits) -> Result<String, Failure> {
-    let (bytes, elements) = (
-        inspection.initial_memory_bytes,
-        inspection.initial_table_elements,
-    );
+    let (bytes, elements) = (inspection.initial_memory_bytes, inspection.initial_table_elements);
     let said = format!(
         "{} memories of {} at the start, {} tables of {elements} elements",
         inspection.memories,

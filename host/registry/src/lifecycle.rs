@@ -103,7 +103,9 @@ impl Registry {
             }),
             ChannelSet::TooMany => Err(Failure::new(
                 Code::Conflict,
-                format!("{name} has as many channels as a plugin may have; let one of them stand for another version"),
+                format!(
+                    "{name} has as many channels as a plugin may have; let one of them stand for another version"
+                ),
             )),
             ChannelSet::Refused(state) => {
                 let shown = version.map(|version| format!("@{version}")).unwrap_or_default();
@@ -111,7 +113,10 @@ impl Registry {
                     VersionState::Yanked => {
                         let row = self.store.get_plugin(tenant, name).await;
                         let row = row.map_err(|error| error.failure())?;
-                        (Code::VersionYanked, format!("was yanked; {}", newest(row.as_ref())))
+                        (
+                            Code::VersionYanked,
+                            format!("was yanked; {}", newest(row.as_ref())),
+                        )
                     }
                     other => (Code::Conflict, format!("is {other}: publish it first")),
                 };

@@ -125,7 +125,8 @@ struct Admitted {
 /// [`Code::ReservedNamespace`]
 pub fn check_namespace(name: &PluginName) -> Result<(), Failure> {
     if name.namespace() == OPERATOR_NAMESPACE {
-        let said = format!("{name}: the namespace {OPERATOR_NAMESPACE} is the operator's; choose another one");
+        let said =
+            format!("{name}: the namespace {OPERATOR_NAMESPACE} is the operator's; choose another one");
         return Err(Failure::new(Code::ReservedNamespace, said));
     }
     Ok(())
@@ -152,22 +153,38 @@ impl Registry {
         let Examined { mut report, result } = examine(&self.engine, upload.component.clone()).await;
         let sound = match result {
             Ok(sound) => sound,
-            Err(failure) => return Err(Refusal { failure, report, cpu_us: 0 }),
+            Err(failure) => {
+                return Err(Refusal {
+                    failure,
+                    report,
+                    cpu_us: 0,
+                });
+            }
         };
         if let Some((name, version)) = expected
             && let Err(failure) = report.judge("version", called(&sound, &name, &version))
         {
-            return Err(Refusal { failure, report: report.close(), cpu_us: 0 });
+            return Err(Refusal {
+                failure,
+                report: report.close(),
+                cpu_us: 0,
+            });
         }
         let base = report;
         let mut tried = None;
         for _ in 0..MAX_ROUNDS {
             let mut report = base.clone();
-            let admitted = self.admit(author, &sound, &upload, &mut report, &mut tried).await?;
+            let admitted = self
+                .admit(author, &sound, &upload, &mut report, &mut tried)
+                .await?;
             let report = report.close();
             let cpu_us = admitted.cpu_us;
             if let Some(failure) = admitted.failure {
-                return Err(Refusal { failure, report, cpu_us });
+                return Err(Refusal {
+                    failure,
+                    report,
+                    cpu_us,
+                });
             }
             let state = if upload.publish {
                 VersionState::Published
@@ -175,12 +192,25 @@ impl Registry {
                 VersionState::Admitted
             };
             let report_json = serde_json::to_value(&report).unwrap_or_default();
-            let kept = self.keep(author.tenant, &sound, &upload, state, &report_json, admitted.judged);
+            let kept = self.keep(
+                author.tenant,
+                &sound,
+                &upload,
+                state,
+                &report_json,
+                admitted.judged,
+            );
             match kept.await {
                 Ok(Some(published)) => return Ok(publication(sound, published, report_json, cpu_us)),
                 // Another version was published meanwhile, and this one is held to it.
                 Ok(None) => {}
-                Err(failure) => return Err(Refusal { failure, report, cpu_us }),
+                Err(failure) => {
+                    return Err(Refusal {
+                        failure,
+                        report,
+                        cpu_us,
+                    });
+                }
             }
         }
         let said = "other versions of the plugin are published all the time; try again";
@@ -199,7 +229,11 @@ impl Registry {
         component: Bytes,
     ) -> Result<Publication, Refusal> {
         let Examined { report, result } = examine(&self.engine, component.clone()).await;
-        let refuse = |failure: Failure, report: Report| Refusal { failure, report, cpu_us: 0 };
+        let refuse = |failure: Failure, report: Report| Refusal {
+            failure,
+            report,
+            cpu_us: 0,
+        };
         let mut sound = match result {
             Ok(sound) => sound,
             Err(failure) => return Err(refuse(failure, report)),
@@ -231,7 +265,10 @@ impl Registry {
         }
         let upload = Upload::bare(component);
         let (state, judged) = (VersionState::Published, Judged::Free);
-        match self.keep(tenant, &sound, &upload, state, &report_json, judged).await {
+        match self
+            .keep(tenant, &sound, &upload, state, &report_json, judged)
+            .await
+        {
             Ok(Some(published)) => Ok(publication(sound, published, report_json, 0)),
             Ok(None) => Err(refuse(
                 Failure::new(Code::Internal, "a free version was judged"),
@@ -254,8 +291,9 @@ impl Registry {
             return Ok(None);
         };
         if row.digest != digest {
-            let said =
-                format!("{name}@{version} exists with other bytes, and versions never change: raise the version");
+            let said = format!(
+                "{name}@{version} exists with other bytes, and versions never change: raise the version"
+            );
             return Err(Failure::new(Code::VersionExists, said));
         }
         Ok(Some(Publication {
@@ -332,7 +370,8 @@ impl Registry {
                 inspection: &sound.inspection,
             },
         );
-        let found = found.map_err(|why| Failure::new(Code::BreakingChange, format!("{name}@{version}: {why}")));
+        let found =
+            found.map_err(|why| Failure::new(Code::BreakingChange, format!("{name}@{version}: {why}")));
         Ok((Judged::Against(basis), found))
     }
 

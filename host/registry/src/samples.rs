@@ -87,13 +87,8 @@ impl Sample {
     /// # Errors
     /// [`Code::MalformedRequest`], naming the sample.
     pub fn read(name: &str, json: &[u8], files: &BTreeMap<String, Source>) -> Result<Self, Failure> {
-        let name: String = name
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_NAME)
-            .collect();
-        let wrong =
-            |why: String| Failure::new(Code::MalformedRequest, format!("the sample '{name}' {why}"));
+        let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let wrong = |why: String| Failure::new(Code::MalformedRequest, format!("the sample '{name}' {why}"));
         let written: Written =
             serde_json::from_slice(json).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         let given = [
@@ -108,12 +103,12 @@ impl Sample {
             return Err(wrong("expects nothing, so it would always pass".to_owned()));
         }
         if written.before.len() > MAX_BEFORE {
-            return Err(wrong(format!("has more than {MAX_BEFORE} steps before the plugin")));
+            return Err(wrong(format!(
+                "has more than {MAX_BEFORE} steps before the plugin"
+            )));
         }
         if !written.tolerance.is_sound() || !written.tolerances.values().all(Tolerance::is_sound) {
-            return Err(wrong(
-                "has a tolerance that is no number from 0 on".to_owned(),
-            ));
+            return Err(wrong("has a tolerance that is no number from 0 on".to_owned()));
         }
         let input = match (written.document, written.text, written.record) {
             (Some(document), ..) => {
@@ -159,7 +154,8 @@ mod tests {
         };
         let files = BTreeMap::from([("a.txt".to_owned(), source)]);
         let read = |json: &str| Sample::read("one\n", json.as_bytes(), &files);
-        let good = read(r#"{"document": "a.txt", "expect": {"pages": ["a"]}, "tolerance": {"text": "fold"}}"#);
+        let good =
+            read(r#"{"document": "a.txt", "expect": {"pages": ["a"]}, "tolerance": {"text": "fold"}}"#);
         assert!(matches!(good.unwrap().input, Input::Document(_)));
         assert!(matches!(
             read(r#"{"expect": {"output": 1}}"#).unwrap().input,
@@ -171,11 +167,26 @@ mod tests {
             (r#"{"document": "a.txt"}"#, "expect"),
             (r#"{"expect": {}}"#, "always pass"),
             (r#"{"expect": {"a": 1}, "expects": {}}"#, "unknown field"),
-            (r#"{"document": "../a.txt", "expect": {"a": 1}}"#, "did not come with it"),
-            (r#"{"text": "a", "record": {}, "expect": {"a": 1}}"#, "more than one"),
-            (r#"{"expect": {"a": 1}, "tolerance": {"absolute": -1}}"#, "tolerance"),
-            (r#"{"expect": {"a": 1}, "tolerances": {"a": {"relative": 1e999}}}"#, "cannot be read"),
-            (r#"{"expect": {"a": 1}, "tolerance": {"text": "about"}}"#, "cannot be read"),
+            (
+                r#"{"document": "../a.txt", "expect": {"a": 1}}"#,
+                "did not come with it",
+            ),
+            (
+                r#"{"text": "a", "record": {}, "expect": {"a": 1}}"#,
+                "more than one",
+            ),
+            (
+                r#"{"expect": {"a": 1}, "tolerance": {"absolute": -1}}"#,
+                "tolerance",
+            ),
+            (
+                r#"{"expect": {"a": 1}, "tolerances": {"a": {"relative": 1e999}}}"#,
+                "cannot be read",
+            ),
+            (
+                r#"{"expect": {"a": 1}, "tolerance": {"text": "about"}}"#,
+                "cannot be read",
+            ),
         ] {
             let failure = read(bad).unwrap_err();
             assert_eq!(failure.code, Code::MalformedRequest);
@@ -183,7 +194,11 @@ mod tests {
         }
         let steps = vec![r#"{"use": "a/b@1"}"#; MAX_BEFORE + 1].join(",");
         assert!(read(&format!(r#"{{"expect": {{"a": 1}}, "before": [{steps}]}}"#)).is_err());
-        let deep = format!(r#"{{"expect": {{"a": {}1{}}}}}"#, "[".repeat(500), "]".repeat(500));
+        let deep = format!(
+            r#"{{"expect": {{"a": {}1{}}}}}"#,
+            "[".repeat(500),
+            "]".repeat(500)
+        );
         assert!(read(&deep).is_err());
     }
 }

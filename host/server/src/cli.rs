@@ -256,9 +256,7 @@ pub enum Plugin {
         expires: Option<String>,
     },
     /// Trust a key no more.
-    Distrust {
-        name: String,
-    },
+    Distrust { name: String },
     /// Keys whose signatures are trusted, or were.
     Keys {
         #[arg(long)]

@@ -131,11 +131,15 @@ async fn changed(
     version: Option<&Version>,
 ) -> Result<(), Problem> {
     let registry = state.registry();
-    let before = registry.set_channel(caller.tenant(), name, channel, version).await?;
+    let before = registry
+        .set_channel(caller.tenant(), name, channel, version)
+        .await?;
     if before.as_ref() != version {
         state.runs().changed(caller.tenant());
         let detail = json!({ "channel": channel, "from": before, "to": version });
-        caller.note(state, "plugin.channel", &name.to_string(), detail).await;
+        caller
+            .note(state, "plugin.channel", &name.to_string(), detail)
+            .await;
     }
     Ok(())
 }

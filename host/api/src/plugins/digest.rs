@@ -114,7 +114,10 @@ mod tests {
             &format!("sha-256={written}"),
             "",
         ] {
-            assert!(stated(&headers(&[("repr-digest", bad.to_owned())])).is_err(), "{bad}");
+            assert!(
+                stated(&headers(&[("repr-digest", bad.to_owned())])).is_err(),
+                "{bad}"
+            );
         }
         assert!(compare(None, digest).is_ok() && compare(Some(digest), digest).is_ok());
         let refused = compare(Some(Digest::of(b"b")), digest).unwrap_err();

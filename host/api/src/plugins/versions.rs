@@ -49,7 +49,10 @@ pub async fn report(
     Path((namespace, name, version)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let (name, version) = version_of(&namespace, &name, &version)?;
-    let found = state.store().version_report(caller.tenant(), &name, &version).await;
+    let found = state
+        .store()
+        .version_report(caller.tenant(), &name, &version)
+        .await;
     let row = found.map_err(|e| e.failure())?;
     let row = row.ok_or_else(|| missing(&name, &version))?;
     body_of(&ReportBody {
@@ -102,7 +105,11 @@ pub async fn change(
         .registry()
         .set_state(tenant, &name, &version, patch.state, note)
         .await?;
-    let row = state.store().get_plugin(tenant, &name).await.map_err(|e| e.failure())?;
+    let row = state
+        .store()
+        .get_plugin(tenant, &name)
+        .await
+        .map_err(|e| e.failure())?;
     let versions = row.into_iter().flat_map(|row| row.versions);
     let row = versions.into_iter().find(|row| row.version == version);
     let row = row.ok_or_else(|| missing(&name, &version))?;

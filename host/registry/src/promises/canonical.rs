@@ -45,24 +45,41 @@ const SCHEMAS: [&str; 16] = [
     "contentSchema",
 ];
 
-/// Work that may still be done: schemas are a stranger's, and small ones can unfold to large ones.
+/// Deepest nesting that is followed, references included. Schemas that pipelines can use are less deep.
+const MAX_DEPTH: usize = 100;
+
+/// Work that may still be done: schemas are a stranger's, and small ones can unfold to large ones, or without end.
 #[derive(Debug)]
-pub(super) struct Fuel(usize);
+pub(super) struct Fuel {
+    steps: usize,
+    depth: usize,
+}
 
 impl Fuel {
     pub(super) const fn new(steps: usize) -> Self {
-        Self(steps)
+        Self { steps, depth: 0 }
     }
 
-    /// Takes a step. False: there is none left.
-    pub(super) const fn take(&mut self) -> bool {
-        self.0 = self.0.saturating_sub(1);
-        self.0 > 0
+    /// Takes a step down. False: there is none left, or it is too deep; otherwise it has to be left again.
+    pub(super) const fn enter(&mut self) -> bool {
+        if self.depth >= MAX_DEPTH {
+            return false;
+        }
+        self.steps = self.steps.saturating_sub(1);
+        if self.steps > 0 {
+            self.depth += 1;
+        }
+        self.steps > 0
+    }
+
+    /// One step up again.
+    pub(super) const fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
     }
 
     /// Whether it ever ran out.
     pub(super) const fn is_spent(&self) -> bool {
-        self.0 == 0
+        self.steps == 0
     }
 }
 
@@ -89,12 +106,18 @@ pub(super) fn of_keywords(
 
 /// A schema in canonical form.
 pub(super) fn of(root: &Json, schema: &Json, fuel: &mut Fuel) -> Option<Json> {
-    if !fuel.take() {
-        return None;
-    }
     let Json::Object(members) = schema else {
         return Some(schema.clone());
     };
+    if !fuel.enter() {
+        return None;
+    }
+    let form = of_members(root, members, fuel);
+    fuel.leave();
+    form
+}
+
+fn of_members(root: &Json, members: &Map<String, Json>, fuel: &mut Fuel) -> Option<Json> {
     let mut form = Map::new();
     for (keyword, value) in members {
         if !DESCRIBING.contains(&keyword.as_str()) {

@@ -14,7 +14,7 @@ use super::canonical::{self, Fuel, target};
 use super::types::Types;
 
 /// Steps that one comparison may take: some tens of milliseconds.
-const STEPS: usize = 400_000;
+const STEPS: usize = 100_000;
 /// References and `allOf` within one another.
 const MAX_DEPTH: usize = 64;
 /// Most breaks that are found.
@@ -193,9 +193,15 @@ impl Place<'_> {
 impl<'a> Comparison<'a> {
     /// What `new` takes no more of what `old` took.
     fn compare(&mut self, old: &'a Json, new: &'a Json, at: &str) -> Vec<String> {
-        if !self.fuel.take() {
-            return vec![format!("{at}: too large to be compared")];
+        if !self.fuel.enter() {
+            return vec![format!("{at}: too large or too deep to be compared")];
         }
+        let breaks = self.compare_within(old, new, at);
+        self.fuel.leave();
+        breaks
+    }
+
+    fn compare_within(&mut self, old: &'a Json, new: &'a Json, at: &str) -> Vec<String> {
         let (before, after) = (
             Parts::of(self.old, old, self.legacy),
             Parts::of(self.new, new, self.legacy),

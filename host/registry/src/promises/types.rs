@@ -73,7 +73,9 @@ impl Types {
     pub(super) fn let_through(schema: &Map<String, Json>) -> Self {
         let mut types = schema.get("type").map_or(Self::ALL, Self::named);
         for values in finite(schema) {
-            let of = values.iter().fold(Self(0), |set, value| Self(set.0 | Self::of(value).0));
+            let of = values
+                .iter()
+                .fold(Self(0), |set, value| Self(set.0 | Self::of(value).0));
             types = types.and(of);
         }
         types

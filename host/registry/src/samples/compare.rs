@@ -56,10 +56,7 @@ pub fn first_difference(
     tolerance: Tolerance,
     of_paths: &BTreeMap<String, Tolerance>,
 ) -> Option<String> {
-    let within = Within {
-        tolerance,
-        of_paths,
-    };
+    let within = Within { tolerance, of_paths };
     within.look(expected, found, "")
 }
 
@@ -81,15 +78,19 @@ impl Within<'_> {
             }),
             (Json::Array(expected), Json::Array(found)) => {
                 let each = expected.iter().zip(found).enumerate();
-                let mut each = each.map(|(n, (expected, found))| self.look(expected, found, &format!("{at}[{n}]")));
+                let mut each =
+                    each.map(|(n, (expected, found))| self.look(expected, found, &format!("{at}[{n}]")));
                 each.find_map(|difference| difference).or_else(|| {
-                    (expected.len() != found.len()).then(|| {
-                        format!("{at}: has {} items instead of {}", found.len(), expected.len())
-                    })
+                    (expected.len() != found.len())
+                        .then(|| format!("{at}: has {} items instead of {}", found.len(), expected.len()))
                 })
             }
             _ if self.is_near(expected, found, at) => None,
-            _ => Some(format!("{at}: is {} instead of {}", shown(found), shown(expected))),
+            _ => Some(format!(
+                "{at}: is {} instead of {}",
+                shown(found),
+                shown(expected)
+            )),
         }
     }
 
@@ -119,15 +120,16 @@ impl Within<'_> {
 
 /// 1 and 1.0 are the same.
 fn is_same(expected: &Number, found: &Number) -> bool {
-    expected == found
-        || (expected.is_f64() || found.is_f64()) && expected.as_f64() == found.as_f64()
+    expected == found || (expected.is_f64() || found.is_f64()) && expected.as_f64() == found.as_f64()
 }
 
 /// A number, or a text that is one.
 fn number(json: &Json) -> Option<f64> {
     let number = match json {
         Json::Number(number) => number.as_f64(),
-        Json::String(text) if text.len() <= MAX_DIGITS && text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
+        Json::String(text)
+            if text.len() <= MAX_DIGITS && text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) =>
+        {
             text.parse().ok()
         }
         _ => None,
@@ -175,7 +177,10 @@ mod tests {
             assert_eq!(difference(expected, found.clone(), json!({})), None);
         }
         for (expected, said) in [
-            (json!({"fields": {"total": "12.51"}}), "fields.total: is \"12.50\" instead of \"12.51\""),
+            (
+                json!({"fields": {"total": "12.51"}}),
+                "fields.total: is \"12.50\" instead of \"12.51\"",
+            ),
             (json!({"fields": {"total": 12.5}}), "fields.total"),
             (json!({"fields": {"date": null}}), "fields.date"),
             (json!({"pages": ["a"]}), "pages: has 2 items instead of 1"),
@@ -190,7 +195,8 @@ mod tests {
 
     #[test]
     fn numbers_may_be_near() {
-        let near = |expected: Json, found: Json, tolerance: Json| difference(expected, found, tolerance).is_none();
+        let near =
+            |expected: Json, found: Json, tolerance: Json| difference(expected, found, tolerance).is_none();
         assert!(near(json!(1), json!(1.0), json!({})));
         assert!(near(json!("12.50"), json!("12.51"), json!({"absolute": 0.01})));
         assert!(near(json!(0.3), json!("0.30"), json!({"absolute": 0.001})));
@@ -203,7 +209,11 @@ mod tests {
         assert!(!near(json!("infinity"), json!("1"), json!({"absolute": 1e300})));
         assert!(!near(json!(true), json!(1), json!({"absolute": 5})));
         // Large whole numbers are not rounded together.
-        assert!(!near(json!(9_007_199_254_740_993_u64), json!(9_007_199_254_740_992_u64), json!({})));
+        assert!(!near(
+            json!(9_007_199_254_740_993_u64),
+            json!(9_007_199_254_740_992_u64),
+            json!({})
+        ));
     }
 
     #[test]
@@ -212,23 +222,41 @@ mod tests {
             difference(json!(expected), json!(found), json!({ "text": how })).is_none()
         };
         assert!(!near("exact", "a b", "a  b") && near("exact", "a b", "a b"));
-        assert!(near("spaces", "a b", " a\n\tb ") && !near("spaces", "a b", "A b") && !near("spaces", "ab", "a b"));
+        assert!(
+            near("spaces", "a b", " a\n\tb ")
+                && !near("spaces", "a b", "A b")
+                && !near("spaces", "ab", "a b")
+        );
         assert!(near("fold", "ИТОГО №1", "итого\u{a0}No1"));
         assert!(!near("fold", "a", "b"));
     }
 
     #[test]
     fn one_value_may_have_a_tolerance_of_its_own() {
-        let own = BTreeMap::from([("fields.total".to_owned(), Tolerance { absolute: 1.0, ..Tolerance::default() })]);
+        let own = BTreeMap::from([(
+            "fields.total".to_owned(),
+            Tolerance {
+                absolute: 1.0,
+                ..Tolerance::default()
+            },
+        )]);
         let expected = json!({"fields": {"total": 10, "net": 8}});
         let look = |found: Json| first_difference(&expected, &found, Tolerance::default(), &own);
         assert_eq!(look(json!({"fields": {"total": 11, "net": 8}})), None);
-        assert!(look(json!({"fields": {"total": 11, "net": 9}})).unwrap().starts_with("fields.net"));
+        assert!(
+            look(json!({"fields": {"total": 11, "net": 9}}))
+                .unwrap()
+                .starts_with("fields.net")
+        );
     }
 
     #[test]
     fn a_difference_is_short() {
-        let found = difference(json!({"a": "x".repeat(10_000)}), json!({"a": "ы".repeat(10_000)}), json!({}));
+        let found = difference(
+            json!({"a": "x".repeat(10_000)}),
+            json!({"a": "ы".repeat(10_000)}),
+            json!({}),
+        );
         assert!(found.unwrap().chars().count() < 300);
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use docmill_model::access::Clearance;
 use docmill_model::definition::{Definition, Problem};
 use docmill_model::failure::{Code, Failure};
-use docmill_model::id::{DocumentId, KeyId, PipelineId, PipelineVersionId, RequestId, RunId, SourceId, TenantId};
+use docmill_model::id::{
+    DocumentId, KeyId, PipelineId, PipelineVersionId, RequestId, RunId, SourceId, TenantId,
+};
 use docmill_model::plan::Plan;
 use docmill_model::quota::Allowance;
 use docmill_model::run::{InputContent, Millis, RunHead, RunInput, RunOutcome, Status};
@@ -64,7 +66,10 @@ impl Trial<'_> {
             let found = if Instant::now() < end {
                 self.one(sample, end, &mut used).await
             } else {
-                Err(format!("was not tried: all samples together took longer than {} s", ALL.as_secs()))
+                Err(format!(
+                    "was not tried: all samples together took longer than {} s",
+                    ALL.as_secs()
+                ))
             };
             tried.lines.push((sample.name.clone(), found));
         }

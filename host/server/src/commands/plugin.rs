@@ -260,13 +260,29 @@ fn show_list(plugins: &Json, json: bool) -> Result<u8> {
             let [name, latest, state, kind, summary] =
                 ["name", "latest", "state", "kind", "summary"].map(|n| text(p, n));
             let calls = text(p, "calls_30d");
-            [name, latest, state, kind, format!("{} KiB", size.div_ceil(1024)), calls, summary]
+            [
+                name,
+                latest,
+                state,
+                kind,
+                format!("{} KiB", size.div_ceil(1024)),
+                calls,
+                summary,
+            ]
         })
         .collect();
     let mut out = String::new();
     table(
         &mut out,
-        ["plugin", "newest", "state", "kind", "size", "calls in 30 days", "summary"],
+        [
+            "plugin",
+            "newest",
+            "state",
+            "kind",
+            "size",
+            "calls in 30 days",
+            "summary",
+        ],
         &rows,
         Style::stdout(),
     );
@@ -290,7 +306,11 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
         let size = version.get("size").and_then(Json::as_u64).unwrap_or(0);
         let told = |name: &str| version.get(name).and_then(Json::as_str);
         let note = told("note").map(|note| format!(": {note}")).unwrap_or_default();
-        let signed = if told("signed_by").is_some() { "  signed" } else { "" };
+        let signed = if told("signed_by").is_some() {
+            "  signed"
+        } else {
+            ""
+        };
         say!(
             "  {}  {}{note}  {} KiB{signed}  {}",
             text(version, "version"),

@@ -5,8 +5,8 @@ use docmill_model::definition::Definition;
 use docmill_model::digest::Digest;
 use docmill_model::id::TenantId;
 use docmill_model::plugin::{Kind, Manifest};
-use docmill_store::StoreError;
 use docmill_model::registry::VersionState;
+use docmill_store::StoreError;
 use docmill_store::plugin::{Judged, NewVersion, PluginFilter};
 
 fn manifest(version: &str) -> Manifest {

@@ -39,11 +39,7 @@ const OPAQUE: [(&[&str], Types, &str); 10] = [
         Types::OBJECT,
         "the rule for names of properties was changed",
     ),
-    (
-        &["oneOf"],
-        Types::ALL,
-        "the alternatives (oneOf) were changed",
-    ),
+    (&["oneOf"], Types::ALL, "the alternatives (oneOf) were changed"),
     (&["not"], Types::ALL, "what is excluded (not) was changed"),
     (&["if", "then", "else"], Types::ALL, "a condition was changed"),
 ];
@@ -120,7 +116,11 @@ impl<'a> Comparison<'a> {
         let covers = |this: &mut Self, old: &'a Json| {
             new.iter().any(|new| this.compare(old, new, &place.at).is_empty())
         };
-        let lists = place.old.maps.iter().filter_map(|map| map.get("anyOf")?.as_array());
+        let lists = place
+            .old
+            .maps
+            .iter()
+            .filter_map(|map| map.get("anyOf")?.as_array());
         let lists: Vec<&'a Vec<Json>> = lists.collect();
         let kept = lists
             .into_iter()
@@ -200,7 +200,9 @@ impl<'a> Comparison<'a> {
                     breaks.push(format!("{at}: was declared elsewhere, which cannot be compared"));
                 }
                 None if !old.patterned.is_none_or(Map::is_empty) && !is_anything(schema) => {
-                    breaks.push(format!("{at}: is new, where a pattern of names may have taken it before"));
+                    breaks.push(format!(
+                        "{at}: is new, where a pattern of names may have taken it before"
+                    ));
                 }
                 None if is_anything(old.others) || *old.others == Json::Bool(false) => {}
                 None => breaks.extend(self.compare(old.others, schema, &at)),
@@ -222,7 +224,9 @@ impl<'a> Comparison<'a> {
             }
         }
         if *new.others == Json::Bool(false) && *old.others != Json::Bool(false) {
-            breaks.extend(place.says("properties that are not declared are taken no more (additionalProperties)"));
+            breaks.extend(
+                place.says("properties that are not declared are taken no more (additionalProperties)"),
+            );
         } else {
             breaks.extend(self.compare(old.others, new.others, &place.below("*")));
         }
@@ -278,7 +282,10 @@ fn types(place: &Place<'_>, part: &Schema) -> Vec<String> {
     if lost.is_empty() {
         return Vec::new();
     }
-    place.says(format!("the type was narrowed: {} are taken no more", lost.words()))
+    place.says(format!(
+        "the type was narrowed: {} are taken no more",
+        lost.words()
+    ))
 }
 
 fn values(place: &Place<'_>, part: &Schema) -> Vec<String> {
@@ -370,9 +377,8 @@ fn bounds(place: &Place<'_>, part: &Schema) -> Vec<String> {
         };
         let nothing_new = tighter == Ordering::Greater && new.as_f64() == Some(0.0);
         let mut olds = place.old.maps.iter().filter_map(|map| number(map, keyword));
-        let as_tight = |old: &Number| {
-            order(old, new).is_some_and(|order| order == tighter || order == Ordering::Equal)
-        };
+        let as_tight =
+            |old: &Number| order(old, new).is_some_and(|order| order == tighter || order == Ordering::Equal);
         if !nothing_new && !olds.any(as_tight) {
             breaks.extend(place.says(format!("{keyword} was tightened to {new}")));
         }

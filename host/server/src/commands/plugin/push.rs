@@ -85,14 +85,16 @@ fn form(file: &Path, component: Vec<u8>, samples: Option<&Path>) -> Result<Form>
     let mut documents = BTreeSet::new();
     for path in samples_in(&directory)? {
         let bytes = read(&path)?;
-        let written: Json = serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is not JSON", path.display()))?;
+        let written: Json =
+            serde_json::from_slice(&bytes).with_context(|| format!("{} is not JSON", path.display()))?;
         documents.extend(written.get("document").and_then(Json::as_str).map(str::to_owned));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         form = form.part("sample", part(bytes, name.trim_end_matches(SAMPLE)));
     }
     for document in documents {
-        let plain = Path::new(&document).file_name().is_some_and(|name| name == document.as_str());
+        let plain = Path::new(&document)
+            .file_name()
+            .is_some_and(|name| name == document.as_str());
         let said = format!("a sample names the document '{document}': it has to lie beside the sample");
         ensure!(plain, said);
         form = form.part("file", part(read(&directory.join(&document))?, &document));
@@ -111,8 +113,11 @@ pub(super) fn signature_beside(file: &Path) -> PathBuf {
 fn samples_beside(file: &Path) -> Option<PathBuf> {
     let file = file.canonicalize().ok()?;
     let parent = file.parent()?;
-    let is_project =
-        |directory: &&Path| ["Cargo.toml", "package.json"].iter().any(|name| directory.join(name).is_file());
+    let is_project = |directory: &&Path| {
+        ["Cargo.toml", "package.json"]
+            .iter()
+            .any(|name| directory.join(name).is_file())
+    };
     let project = parent.ancestors().find(is_project);
     [Some(parent), project]
         .into_iter()
@@ -123,8 +128,8 @@ fn samples_beside(file: &Path) -> Option<PathBuf> {
 
 /// The samples of a directory, by name.
 fn samples_in(directory: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(directory)
-        .with_context(|| format!("cannot read {}", directory.display()))?;
+    let entries =
+        std::fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
     let mut samples: Vec<PathBuf> = entries
         .flatten()
         .map(|entry| entry.path())

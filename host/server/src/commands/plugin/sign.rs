@@ -87,9 +87,9 @@ async fn own_tenant(arguments: &Arguments) -> Result<TenantId> {
     let client = Client::open(arguments).await?;
     let tenant = client.get("/v1/tenant").await;
     client.close().await;
-    text(&tenant?, "id")
-        .parse()
-        .map_err(|_| anyhow!("the server does not say which organisation the key is of; name it with --tenant"))
+    text(&tenant?, "id").parse().map_err(|_| {
+        anyhow!("the server does not say which organisation the key is of; name it with --tenant")
+    })
 }
 
 fn signed(pair: &Ed25519KeyPair, statement: Statement) -> Result<Signature> {
@@ -174,11 +174,21 @@ pub(super) async fn keys(arguments: &Arguments, as_json: bool) -> Result<u8> {
                 (None, Some(at)) => format!("until {at}"),
                 (None, None) => "trusted".to_owned(),
             };
-            [text(key, "name"), state, text(key, "public_key"), text(key, "created_at")]
+            [
+                text(key, "name"),
+                state,
+                text(key, "public_key"),
+                text(key, "created_at"),
+            ]
         })
         .collect();
     let mut out = String::new();
-    table(&mut out, ["name", "state", "key", "since"], &rows, Style::stdout());
+    table(
+        &mut out,
+        ["name", "state", "key", "since"],
+        &rows,
+        Style::stdout(),
+    );
     say!("{}", out.trim_end());
     Ok(exit::OK)
 }

@@ -25,7 +25,10 @@ async fn trusted(host: &Host) -> String {
     let digest = docmill_model::digest::Digest::of(name.as_bytes());
     let body = json!({ "name": name, "public_key": digest.to_string() });
     let post = host.call("POST", "/v1/signing-keys");
-    post.body("application/json", body.to_string()).send().await.ok(201);
+    post.body("application/json", body.to_string())
+        .send()
+        .await
+        .ok(201);
     name
 }
 
@@ -99,7 +102,10 @@ impl Objects {
         let version = text(&plugin["versions"][0]["version"]);
         let body = json!({ "version": version });
         let put = host.call("PUT", "/v1/plugins/docmill/patterns/channels/stable");
-        put.body("application/json", body.to_string()).send().await.ok(200);
+        put.body("application/json", body.to_string())
+            .send()
+            .await
+            .ok(200);
         Self {
             run: text(&run["id"]),
             artifact: text(&run["artifacts"][0]["id"]),

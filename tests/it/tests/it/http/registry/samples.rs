@@ -16,7 +16,11 @@ async fn text(host: &Host, samples: &[(&str, Json)], files: &[(&str, &[u8])]) ->
         .map(|(name, sample)| (*name, sample.to_string()))
         .collect();
     let mut parts = vec![Part::file("component", "a.wasm", &bytes)];
-    parts.extend(samples.iter().map(|(name, text)| Part::file("sample", name, text.as_bytes())));
+    parts.extend(
+        samples
+            .iter()
+            .map(|(name, text)| Part::file("sample", name, text.as_bytes())),
+    );
     parts.extend(files.iter().map(|(name, bytes)| Part::file("file", name, bytes)));
     put(host, "1.2.3").form(&parts).send().await
 }
@@ -32,12 +36,23 @@ async fn samples_have_to_come_out_as_stated() {
     let refused = text(&host, &[("good", good.clone()), ("wrong", wrong)], files).await;
     let refused = refused.problem(422, "sample-failed");
     let found = lines(&refused["report"], "sample");
-    assert_eq!(found.iter().map(|(pass, _)| *pass).collect::<Vec<_>>(), [true, false], "{refused}");
+    assert_eq!(
+        found.iter().map(|(pass, _)| *pass).collect::<Vec<_>>(),
+        [true, false],
+        "{refused}"
+    );
     assert!(found[1].1.starts_with("wrong: pages[0]: is "), "{found:?}");
-    assert_eq!(host.get("/v1/plugins").send().await.ok(200)["items"], json!([]), "nothing is kept");
+    assert_eq!(
+        host.get("/v1/plugins").send().await.ok(200)["items"],
+        json!([]),
+        "nothing is kept"
+    );
     // What samples used is in the ledger, failed upload or not.
     let usage = host.get("/v1/usage?by=pipeline").send().await.ok(200);
-    assert!(usage.to_string().contains(&format!("samples of {NAME}")), "{usage}");
+    assert!(
+        usage.to_string().contains(&format!("samples of {NAME}")),
+        "{usage}"
+    );
 
     let created = text(&host, &[("good", good)], files).await.ok(201);
     let found = lines(&created["report"], "sample");
@@ -57,7 +72,11 @@ async fn a_hostile_sample_fails_its_own_line_and_no_more() {
             .map(|(name, sample)| (*name, sample.to_string()))
             .collect();
         let mut parts = vec![Part::file("component", "a.wasm", &bytes)];
-        parts.extend(samples.iter().map(|(name, text)| Part::file("sample", name, text.as_bytes())));
+        parts.extend(
+            samples
+                .iter()
+                .map(|(name, text)| Part::file("sample", name, text.as_bytes())),
+        );
         let broken = b"\xff\xfe\0broken".to_vec();
         parts.push(Part::file("file", "broken.bin", &broken));
         let call = host.call("PUT", "/v1/plugins/test/hostile/versions/0.1.0");
@@ -77,8 +96,14 @@ async fn a_hostile_sample_fails_its_own_line_and_no_more() {
         ("good", attack("nothing", json!({"fields": {"done": "yes"}}))),
         ("spins", attack("spin", json!({"fields": {"done": "yes"}}))),
         ("broken", parsed),
-        ("unknown parser", json!({"text": "a", "before": [{"use": "acme/none@1"}], "expect": {"fields": {}}})),
-        ("itself", json!({"text": "a", "config": {"attack": "${ 1 + }"}, "expect": {"fields": {}}})),
+        (
+            "unknown parser",
+            json!({"text": "a", "before": [{"use": "acme/none@1"}], "expect": {"fields": {}}}),
+        ),
+        (
+            "itself",
+            json!({"text": "a", "config": {"attack": "${ 1 + }"}, "expect": {"fields": {}}}),
+        ),
     ])
     .await
     .problem(422, "sample-failed");
@@ -87,12 +112,26 @@ async fn a_hostile_sample_fails_its_own_line_and_no_more() {
     let passed: Vec<bool> = found.iter().map(|(pass, _)| *pass).collect();
     assert_eq!(passed.len(), 5, "{found:?}");
     assert!(passed[0] && !passed[1] && !passed[3] && !passed[4], "{found:?}");
-    assert!(found[1].1.contains("cpu-limit") || found[1].1.contains("timeout"), "{found:?}");
-    assert!(started.elapsed() < Duration::from_secs(120), "{:?}", started.elapsed());
+    assert!(
+        found[1].1.contains("cpu-limit") || found[1].1.contains("timeout"),
+        "{found:?}"
+    );
+    assert!(
+        started.elapsed() < Duration::from_secs(120),
+        "{:?}",
+        started.elapsed()
+    );
     // A failure may be just what is expected.
-    let created = hostile(&[("stops", attack("panic-like-nothing-known", json!({"error": {"code": "trap"}})))]).await;
+    let created = hostile(&[(
+        "stops",
+        attack("panic-like-nothing-known", json!({"error": {"code": "trap"}})),
+    )])
+    .await;
     assert!(matches!(created.status, 201 | 422), "{}", created.text());
     // The host goes on.
-    host.save(&format!("name: read\nsteps: [{{ id: parse, use: docmill/text@0.1 }}]\n")).await;
+    host.save(&format!(
+        "name: read\nsteps: [{{ id: parse, use: docmill/text@0.1 }}]\n"
+    ))
+    .await;
     host.run("read").body("text/plain", "a").send().await.ok(200);
 }
