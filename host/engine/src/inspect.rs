@@ -312,10 +312,13 @@ fn no_kind(exports: &[String]) -> Failure {
                 ),
             );
         }
-        return breaks("kind", format!(
-            "the component exports no {}, so it has nothing to call",
-            Kind::LISTED
-        ));
+        return breaks(
+            "kind",
+            format!(
+                "the component exports no {}, so it has nothing to call",
+                Kind::LISTED
+            ),
+        );
     }
     let exports = match exports {
         [] => "nothing".to_owned(),
@@ -326,10 +329,13 @@ fn no_kind(exports: &[String]) -> Failure {
             .collect::<Vec<_>>()
             .join(", "),
     };
-    breaks("kind", format!(
-        "this is a component of another world: it exports {exports}, and no {} of docmill:plugin@{CONTRACT}",
-        Kind::LISTED
-    ))
+    breaks(
+        "kind",
+        format!(
+            "this is a component of another world: it exports {exports}, and no {} of docmill:plugin@{CONTRACT}",
+            Kind::LISTED
+        ),
+    )
 }
 
 fn refuse_imports(imports: &[Import]) -> Result<(), Failure> {
@@ -342,16 +348,21 @@ fn refuse_imports(imports: &[Import]) -> Result<(), Failure> {
         (!names.is_empty()).then(|| names.join(", "))
     };
     if let Some(names) = named(Purpose::Unknown, |_| true) {
-        return Err(breaks("imports", format!(
-            "the component imports {names}, which this host does not have; a plugin may import docmill:plugin@{CONTRACT} \
+        return Err(breaks(
+            "imports",
+            format!(
+                "the component imports {names}, which this host does not have; a plugin may import docmill:plugin@{CONTRACT} \
              and wasi:{{cli,io,clocks,random,filesystem,sockets}}@0.2"
             ),
         ));
     }
     if let Some(names) = named(Purpose::Capability, |i| Capability::of_import(i).is_none()) {
-        return Err(breaks("imports", format!(
-            "the component asks for {names}, a capability that this version of docmill cannot grant yet"
-        )));
+        return Err(breaks(
+            "imports",
+            format!(
+                "the component asks for {names}, a capability that this version of docmill cannot grant yet"
+            ),
+        ));
     }
     Ok(())
 }

@@ -68,7 +68,11 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
             let path = address(name)?;
             let client = Client::open(arguments).await?;
             let shown = match version {
-                Some(version) => client.get(&format!("{path}/versions/{}/report", segment(version))).await,
+                Some(version) => {
+                    client
+                        .get(&format!("{path}/versions/{}/report", segment(version)))
+                        .await
+                }
                 None => with_grants(&client, &path).await,
             };
             client.close().await;
