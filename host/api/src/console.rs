@@ -16,6 +16,7 @@ mod layout;
 mod marks;
 mod picture;
 mod pipelines;
+mod plugins;
 mod run;
 mod runs;
 mod session;
@@ -113,6 +114,32 @@ fn pages() -> Vec<Page> {
             "/console/documents/{id}/source",
             scope(Scope::DocumentsRead),
             get(crate::documents::source),
+        ),
+        get_page("/console/plugins", scope(Scope::PluginsRead), get(plugins::list)),
+        post_page(
+            "/console/plugins",
+            scope(Scope::PluginsWrite),
+            post(plugins::upload),
+        ),
+        get_page(
+            "/console/plugins/{namespace}/{name}",
+            scope(Scope::PluginsRead),
+            get(plugins::show),
+        ),
+        post_page(
+            "/console/plugins/{namespace}/{name}/channels",
+            scope(Scope::PluginsWrite),
+            post(plugins::channel),
+        ),
+        get_page(
+            "/console/plugins/{namespace}/{name}/versions/{version}",
+            scope(Scope::PluginsRead),
+            get(plugins::version),
+        ),
+        post_page(
+            "/console/plugins/{namespace}/{name}/versions/{version}/state",
+            scope(Scope::PluginsWrite),
+            post(plugins::state),
         ),
         get_page("/console/usage", scope(Scope::UsageRead), get(usage::show)),
         get_page("/console/keys", scope(Scope::KeysRead), get(keys::list)),

@@ -28,7 +28,7 @@ use crate::state::ApiState;
 use crate::time::rfc3339;
 
 /// How far back calls are counted.
-const USED_MS: Millis = 30 * 86_400_000;
+pub(crate) const USED_MS: Millis = 30 * 86_400_000;
 /// Longest text that is looked for, in characters.
 const MAX_TEXT: usize = 200;
 
@@ -90,7 +90,10 @@ pub(crate) fn filter_of(query: &mut Query) -> Result<PluginFilter, Problem> {
     }
     Ok(PluginFilter {
         text: text.map(|text| text.trim().to_owned()),
-        kind: query.parsed::<Kind>("kind", "parser, extractor, validator or transformer")?,
+        kind: query.parsed::<Kind>(
+            "kind",
+            "parser, extractor, validator, transformer, chunker or embedder",
+        )?,
         state: query.parsed::<VersionState>("state", "admitted, published, deprecated or yanked")?,
     })
 }

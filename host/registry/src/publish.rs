@@ -170,7 +170,42 @@ impl Registry {
                 cpu_us: 0,
             });
         }
-        let base = report;
+        self.settle(author, sound, report, upload).await
+    }
+
+    /// The same under the name and version that the component gives itself, whatever they are, outside the operator's namespace.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    pub async fn publish_by_itself(&self, author: &Author, upload: Upload) -> Result<Publication, Refusal> {
+        let Examined { report, result } = examine(&self.engine, upload.component.clone()).await;
+        let refuse = |failure: Failure, report: Report| Refusal {
+            failure,
+            report: report.close(),
+            cpu_us: 0,
+        };
+        let sound = match result {
+            Ok(sound) => sound,
+            Err(failure) => return Err(refuse(failure, report)),
+        };
+        let (name, version) = (&sound.manifest.name, &sound.manifest.version);
+        if let Err(failure) = check_namespace(name) {
+            return Err(refuse(failure, report));
+        }
+        if let Some(known) = self.known(author.tenant, name, version, upload.digest).await? {
+            return Ok(known);
+        }
+        self.settle(author, sound, report, upload).await
+    }
+
+    /// Holds a sound component to promises, signature and samples, and keeps it.
+    async fn settle(
+        &self,
+        author: &Author,
+        sound: Sound,
+        base: Report,
+        upload: Upload,
+    ) -> Result<Publication, Refusal> {
         let mut tried = None;
         for _ in 0..MAX_ROUNDS {
             let mut report = base.clone();

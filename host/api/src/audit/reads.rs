@@ -26,6 +26,7 @@ const READS: &[(&str, &str)] = &[
     ("/v1/documents/{id}", "document.read"),
     ("/v1/documents/{id}/source", "source.read"),
     ("/v1/keys", "key.list"),
+    ("/v1/secrets", "secret.list"),
     ("/v1/users", "user.list"),
     ("/v1/users/{id}", "user.read"),
     ("/v1/sessions", "session.list"),
@@ -60,6 +61,7 @@ const UNSEEN: &[&str] = &[
     "/v1/plugins/{namespace}/{name}",
     "/v1/plugins/{namespace}/{name}/versions/{version}/report",
     "/v1/plugins/{namespace}/{name}/channels",
+    "/v1/plugins/{namespace}/{name}/grants",
     "/v1/signing-keys",
     "/v1/usage",
     "/v1/openapi.json",
@@ -71,6 +73,9 @@ const UNSEEN: &[&str] = &[
     // Its newest runs are told beside it, by the page.
     "/console/pipelines/{name}",
     "/console/pipelines/{name}/run",
+    "/console/plugins",
+    "/console/plugins/{namespace}/{name}",
+    "/console/plugins/{namespace}/{name}/versions/{version}",
     "/console/usage",
     "/console/{*rest}",
 ];

@@ -39,16 +39,18 @@ pub enum Section {
     Pipelines,
     Runs,
     Documents,
+    Plugins,
     Usage,
     Keys,
     Audit,
 }
 
 impl Section {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Pipelines,
         Self::Runs,
         Self::Documents,
+        Self::Plugins,
         Self::Usage,
         Self::Keys,
         Self::Audit,
@@ -59,6 +61,7 @@ impl Section {
             Self::Pipelines => "Pipelines",
             Self::Runs => "Runs",
             Self::Documents => "Documents",
+            Self::Plugins => "Plugins",
             Self::Usage => "Usage",
             Self::Keys => "Keys",
             Self::Audit => "Audit",
@@ -70,6 +73,7 @@ impl Section {
             Self::Pipelines => "/console/pipelines",
             Self::Runs => "/console/runs",
             Self::Documents => "/console/documents",
+            Self::Plugins => "/console/plugins",
             Self::Usage => "/console/usage",
             Self::Keys => "/console/keys",
             Self::Audit => "/console/audit",
@@ -82,6 +86,7 @@ impl Section {
             Self::Pipelines => Scope::PipelinesRead,
             Self::Runs => Scope::RunsRead,
             Self::Documents => Scope::DocumentsRead,
+            Self::Plugins => Scope::PluginsRead,
             Self::Usage => Scope::UsageRead,
             Self::Keys => Scope::KeysRead,
             Self::Audit => Scope::AuditRead,

@@ -40,3 +40,16 @@ pub const NO_DOCUMENTS_SCOPE: &str = "The pages are not shown: your key has no s
 pub const CHAIN_INTACT: &str = "Every entry's hash was computed again, and each leads to the next.";
 pub const CHAIN_KEEP_HEAD: &str = "Keep the head elsewhere: `docmill audit verify --head` tells later whether the log was cut \
     off or written anew.";
+
+pub const NO_PLUGINS: &str = "There is no plugin yet.";
+pub const NO_PLUGINS_FOUND: &str = "No plugin fits these filters.";
+pub const NO_PERMISSIONS: &str = "It asks for none: it sees its inputs and reaches no network.";
+pub const HOW_TO_GRANT: &str = "An owner grants it: `docmill plugin grant NAME http --host api.example.org`";
+pub const NO_CHANNELS: &str = "It has none. A step names a channel as `use: acme/x@stable`.";
+pub const CHANNELS: &str = "`stable`, `beta` or a word of your own. Pipelines that name it follow at once.";
+pub const NO_REPORT: &str = "The version is older than reports.";
+pub const MOVING: &str = "Who saves a pipeline with a deprecated version is warned. A yanked one goes on in pipelines that were \
+    saved before, and is in no new one. Both can be published again.";
+pub const UPLOADING: &str = "A WebAssembly component of docmill's contract (.wasm). Its name and version are those that it gives \
+    itself; nothing is kept of what is refused.";
+pub const SIGNING: &str = "What `docmill plugin sign` wrote.";

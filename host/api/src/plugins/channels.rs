@@ -123,7 +123,11 @@ pub async fn close(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn changed(
+/// Lets a channel stand for a version; none closes it.
+///
+/// # Errors
+/// [`Code::NotFound`]; when plans may not use the version.
+pub(crate) async fn changed(
     state: &ApiState,
     caller: &Caller,
     name: &PluginName,

@@ -6,7 +6,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use docmill_model::failure::Failure;
-use docmill_registry::{Author, Publication, Refusal, Upload, check_namespace};
+use docmill_model::plugin::PluginName;
+use docmill_registry::{Author, Publication, Refusal, check_namespace};
 use semver::Version;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -83,16 +84,8 @@ pub async fn publish(
     check_namespace(&name)?;
     let (parts, body) = request.into_parts();
     let uploaded = read(&state, &parts.headers, body, publish.unwrap_or(true)).await?;
-    let Uploaded { upload, reader } = uploaded;
-    let publication = admitted(&state, &caller, (name, version), upload).await?;
-    drop(reader);
+    let publication = admitted(&state, &caller, Some((name, version)), uploaded).await?;
     let plugin = &publication.plugin;
-    if publication.created {
-        state.runs().changed(caller.tenant());
-        let subject = plugin.to_string();
-        let detail = json!({ "digest": plugin.digest, "state": publication.state });
-        caller.note(&state, "plugin.publish", &subject, detail).await;
-    }
     let status = if publication.created {
         StatusCode::CREATED
     } else {
@@ -112,13 +105,18 @@ pub async fn publish(
     )
 }
 
-/// Admits it on the caller's behalf; samples wait for the tenant's turn and are charged to it.
-async fn admitted(
+/// Admits it on the caller's behalf, under the name and version that are expected or else those that it gives itself; samples wait
+/// for the tenant's turn and are charged to it.
+///
+/// # Errors
+/// The first rule that does not hold, with the report.
+pub(crate) async fn admitted(
     state: &ApiState,
     caller: &Caller,
-    expected: (docmill_model::plugin::PluginName, Version),
-    upload: Upload,
+    expected: Option<(PluginName, Version)>,
+    uploaded: Uploaded,
 ) -> Result<Publication, Problem> {
+    let Uploaded { upload, reader } = uploaded;
     let author = Author {
         tenant: caller.tenant(),
         key: caller.who().key,
@@ -126,7 +124,11 @@ async fn admitted(
     };
     let has_samples = !upload.samples.is_empty();
     let work = async {
-        let published = state.registry().publish(&author, Some(expected), upload).await;
+        let registry = state.registry();
+        let published = match expected {
+            Some(_) => registry.publish(&author, expected, upload).await,
+            None => registry.publish_by_itself(&author, upload).await,
+        };
         let cpu_us = match &published {
             Ok(publication) => publication.cpu_us,
             Err(refusal) => refusal.cpu_us,
@@ -139,12 +141,22 @@ async fn admitted(
     } else {
         work.await.0
     };
-    published.map_err(|refusal| {
+    drop(reader);
+    let publication = published.map_err(|refusal| {
         let mut problem = Problem::from(refusal.failure);
         let report = Some(&refusal.report).filter(|report| !report.lines.is_empty());
         problem.report = report.and_then(|report| serde_json::to_value(report).ok());
         problem
-    })
+    })?;
+    if publication.created {
+        state.runs().changed(caller.tenant());
+        let plugin = &publication.plugin;
+        let detail = json!({ "digest": plugin.digest, "state": publication.state });
+        caller
+            .note(state, "plugin.publish", &plugin.to_string(), detail)
+            .await;
+    }
+    Ok(publication)
 }
 
 /// What was found.

@@ -14,6 +14,7 @@ use docmill_registry::{MAX_SAMPLES, Sample, Upload};
 
 use super::digest::{compare, stated};
 use crate::body::{Gathered, Reader};
+use crate::console::{TOKEN, Token};
 use crate::problem::Problem;
 use crate::sniff;
 use crate::state::ApiState;
@@ -27,9 +28,11 @@ const SAMPLES: ByteSize = ByteSize::mib(16);
 const MAX_SIGNATURE: usize = 4 * 1024;
 /// Longest sample without its document.
 const MAX_SAMPLE: usize = 1 << 20;
+/// Longest token of the console, and longest mark.
+const MAX_TOKEN: usize = 200;
 
 /// What came, with the reader of the body: it holds the memory that the bytes are counted in.
-pub(super) struct Uploaded {
+pub(crate) struct Uploaded {
     pub(super) upload: Upload,
     /// Keep it as long as the bytes.
     pub(super) reader: Reader,
@@ -69,11 +72,43 @@ pub(super) async fn read(
     }
     let most = ByteSize(component.0 + SAMPLES.0);
     let mut reader = Reader::new(state, headers, body, most)?.hashed();
-    match form(&mut reader, content_type, component, publish).await {
-        Ok(upload) => {
+    match form(&mut reader, content_type, component, None).await {
+        Ok(mut upload) => {
             compare(stated, reader.digest())?;
+            upload.publish = publish;
             Ok(Uploaded { upload, reader })
         }
+        Err(problem) => {
+            reader.abandon();
+            Err(problem)
+        }
+    }
+}
+
+/// Reads the same from a form of the console, whose first part has to be `token`. File fields that were left empty count as not
+/// given; with a part `hold` the version is admitted only.
+///
+/// # Errors
+/// [`Code::Forbidden`] without the token, before anything else of the form is looked at; as [`read`].
+pub(crate) async fn read_signed(
+    state: &ApiState,
+    headers: &HeaderMap,
+    body: Body,
+    token: &Token,
+) -> Result<Uploaded, Problem> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let component = state.settings().component;
+    let most = ByteSize(component.0 + SAMPLES.0);
+    let mut reader = Reader::new(state, headers, body, most)?;
+    match form(
+        &mut reader,
+        content_type.unwrap_or_default(),
+        component,
+        Some(token),
+    )
+    .await
+    {
+        Ok(upload) => Ok(Uploaded { upload, reader }),
         Err(problem) => {
             reader.abandon();
             Err(problem)
@@ -98,18 +133,21 @@ struct Parts {
     signature: Option<Signature>,
     samples: Vec<(String, Bytes)>,
     files: BTreeMap<String, Source>,
+    /// Said by the console alone: it is not published yet.
+    hold: bool,
 }
 
 async fn form(
     reader: &mut Reader,
     content_type: &str,
     component: ByteSize,
-    publish: bool,
+    token: Option<&Token>,
 ) -> Result<Upload, Problem> {
     let boundary = multer::parse_boundary(content_type).map_err(|_| {
         Problem::malformed("the header Content-Type of a form states its boundary; this one does not")
     })?;
     let mut parts = Parts::default();
+    let mut unsigned = token;
     {
         let head = HeadWatch::default();
         let mut form = multer::Multipart::new(head.watch(reader.stream()), boundary);
@@ -122,7 +160,11 @@ async fn form(
             let name = field.name().unwrap_or_default().to_owned();
             let file_name = field.file_name().and_then(clean_name);
             let claimed = field.content_type().map(ToString::to_string);
-            let most = parts.room(&name, component)?;
+            let most = if unsigned.is_some() {
+                MAX_TOKEN
+            } else {
+                parts.room(&name, component)?
+            };
             let (mut gathered, mut size) = (Gathered::default(), 0);
             while let Some(chunk) = field.chunk().await.map_err(|e| problem(&e))? {
                 size += chunk.len();
@@ -133,12 +175,25 @@ async fn form(
                 gathered.push(chunk);
             }
             let (bytes, digest) = gathered.finish();
+            if let Some(token) = unsigned.take() {
+                let given = Some(&bytes).filter(|_| name == TOKEN);
+                let given = given.and_then(|bytes| std::str::from_utf8(bytes).ok());
+                token.check(given.unwrap_or_default())?;
+                continue;
+            }
+            // A browser sends a file field that was left alone as a part without name and bytes.
+            if token.is_some() && bytes.is_empty() && name != "component" {
+                continue;
+            }
             parts.take(&name, file_name, claimed.as_deref(), bytes, digest)?;
         }
     }
+    if let Some(token) = unsigned {
+        token.check("")?;
+    }
     // multer stops at the last boundary; what follows is not part of the form, but it has to come to an end.
     while reader.chunk().await?.is_some() {}
-    parts.finish(publish)
+    parts.finish()
 }
 
 impl Parts {
@@ -164,6 +219,7 @@ impl Parts {
             "signature" => twice(self.signature.is_some(), MAX_SIGNATURE),
             "sample" => too_many(self.samples.len(), MAX_SAMPLE),
             "file" => too_many(self.files.len(), SAMPLES.bytes()),
+            "hold" => twice(self.hold, MAX_TOKEN),
             other => {
                 let shown: String = other.chars().filter(|c| !c.is_control()).take(60).collect();
                 Err(Problem::malformed(format!(
@@ -194,6 +250,7 @@ impl Parts {
                     ))
                 })?);
             }
+            "hold" => self.hold = true,
             "sample" => self.samples.push((named(file_name)?, bytes)),
             _ => {
                 let file_name = named(file_name)?;
@@ -211,7 +268,7 @@ impl Parts {
         Ok(())
     }
 
-    fn finish(self, publish: bool) -> Result<Upload, Problem> {
+    fn finish(self) -> Result<Upload, Problem> {
         let Some((component, digest)) = self.component else {
             let said = "the form has no part 'component': -F component=@plugin.wasm";
             return Err(Problem::new(Code::EmptyBody, said));
@@ -225,7 +282,7 @@ impl Parts {
             digest,
             samples: samples.collect::<Result<_, _>>()?,
             signature: self.signature,
-            publish,
+            publish: !self.hold,
         })
     }
 }

@@ -5,6 +5,7 @@ use axum::response::Response;
 use docmill_model::failure::Code;
 use docmill_model::plugin::PluginName;
 use docmill_model::registry::VersionState;
+use docmill_store::plugin::VersionRow;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 use super::{plugin_name, version_item};
 use crate::answer::json as body_of;
 use crate::body::object;
+use crate::caller::Caller;
 use crate::permission::{May, ReadPlugins, WritePlugins};
 use crate::problem::{Problem, ProblemBody};
 use crate::state::ApiState;
@@ -100,29 +102,53 @@ pub async fn change(
     let (parts, body) = request.into_parts();
     let form = "{\"state\": \"deprecated\", \"note\": \"use 2.0\"}";
     let patch: VersionPatch = object(&state, &parts.headers, body, form).await?;
-    let (tenant, note) = (caller.tenant(), patch.note.as_deref());
-    let before = state
-        .registry()
-        .set_state(tenant, &name, &version, patch.state, note)
-        .await?;
-    let row = state
-        .store()
-        .get_plugin(tenant, &name)
-        .await
-        .map_err(|e| e.failure())?;
-    let versions = row.into_iter().flat_map(|row| row.versions);
-    let row = versions.into_iter().find(|row| row.version == version);
-    let row = row.ok_or_else(|| missing(&name, &version))?;
-    if before != patch.state {
-        state.runs().changed(tenant);
-        let detail = json!({ "from": before, "to": patch.state, "note": row.note });
-        let subject = format!("{name}@{version}");
-        caller.note(&state, "plugin.state", &subject, detail).await;
-    }
+    let row = moved(
+        &state,
+        &caller,
+        &name,
+        &version,
+        patch.state,
+        patch.note.as_deref(),
+    )
+    .await?;
     body_of(&version_item(&row))
 }
 
-pub(super) fn version_of(
+/// Lets a version stand elsewhere; the version as it stands now.
+///
+/// # Errors
+/// [`Code::NotFound`]; when it may not stand there.
+pub(crate) async fn moved(
+    state: &ApiState,
+    caller: &Caller,
+    name: &PluginName,
+    version: &Version,
+    next: VersionState,
+    note: Option<&str>,
+) -> Result<VersionRow, Problem> {
+    let tenant = caller.tenant();
+    let before = state
+        .registry()
+        .set_state(tenant, name, version, next, note)
+        .await?;
+    let row = state
+        .store()
+        .get_plugin(tenant, name)
+        .await
+        .map_err(|e| e.failure())?;
+    let versions = row.into_iter().flat_map(|row| row.versions);
+    let row = versions.into_iter().find(|row| row.version == *version);
+    let row = row.ok_or_else(|| missing(name, version))?;
+    if before != next {
+        state.runs().changed(tenant);
+        let detail = json!({ "from": before, "to": next, "note": row.note });
+        let subject = format!("{name}@{version}");
+        caller.note(state, "plugin.state", &subject, detail).await;
+    }
+    Ok(row)
+}
+
+pub(crate) fn version_of(
     namespace: &str,
     name: &str,
     version: &str,
@@ -135,6 +161,6 @@ pub(super) fn version_of(
     Ok((name, version))
 }
 
-fn missing(name: &PluginName, version: &Version) -> Problem {
+pub(crate) fn missing(name: &PluginName, version: &Version) -> Problem {
     Problem::new(Code::NotFound, format!("there is no {name}@{version}"))
 }

@@ -1,6 +1,7 @@
 //! The console over HTTP: who gets in, what each page asks for, and what of hostile documents arrives in a page.
 
 mod browser;
+mod plugins;
 mod session;
 mod shown;
 

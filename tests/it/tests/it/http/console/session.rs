@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Browser, FORM, narrowed, origin, sign_in};
 use crate::http::authorisation::objects::Objects;
+use crate::http::registry::text_plugin;
 use crate::http::{NOTE, TEXT};
 use crate::support::Host;
 use crate::support::client::{Call, Part};
@@ -424,9 +425,16 @@ fn path_of(objects: &Objects, path: &str) -> String {
     } else {
         &objects.key
     };
+    let name = if path.contains("/plugins/") {
+        &objects.plugin.1
+    } else {
+        &objects.pipeline
+    };
     path.replace("{id}", id)
+        .replace("{namespace}", &objects.plugin.0)
+        .replace("{version}", &objects.version)
         .replace("{artifact}", &objects.artifact)
-        .replace("{name}", &objects.pipeline)
+        .replace("{name}", name)
         .replace("{*rest}", "nowhere")
 }
 
@@ -463,6 +471,17 @@ async fn every_page_asks_for_what_the_list_says() {
                     Part::param("csrf", &token),
                     Part::file("file", "a.txt", TEXT.as_bytes()),
                 ]),
+                ("POST", "/console/plugins") => call.form(&[
+                    Part::param("csrf", &token),
+                    Part::file("component", "text.wasm", &text_plugin("1.2.3", &[])),
+                ]),
+                ("POST", "/console/plugins/{namespace}/{name}/channels") => {
+                    let fields = format!("csrf={token}&channel=beta&version={}", objects.version);
+                    call.body(FORM, fields)
+                }
+                ("POST", "/console/plugins/{namespace}/{name}/versions/{version}/state") => {
+                    call.body(FORM, format!("csrf={token}&state=deprecated&note="))
+                }
                 ("POST", "/console/keys") => call.body(FORM, format!("csrf={token}&name=x")),
                 ("POST", _) => call.body(FORM, format!("csrf={token}")),
                 _ => call,
@@ -534,12 +553,12 @@ async fn the_navigation_is_what_the_role_may() {
     for (role, seen, unseen) in [
         (
             Role::Viewer,
-            &["pipelines", "runs", "documents", "usage"][..],
+            &["pipelines", "runs", "documents", "plugins", "usage"][..],
             &["keys", "audit"][..],
         ),
         (
             Role::Invoker,
-            &["pipelines", "runs", "documents"],
+            &["pipelines", "runs", "documents", "plugins"],
             &["usage", "keys", "audit"],
         ),
         (
