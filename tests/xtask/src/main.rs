@@ -21,6 +21,7 @@ cargo xtask COMMAND [ARGUMENTS]
   plugins                  first-party plugins alone, into plugins/dist/
   examples                 the example plugins in JavaScript and Python, into plugins/dist/examples/
   bench [NAME…] [--json FILE]   the benchmarks (release build)
+  malformed [COUNT] [SEED] malformed uploads, for a night: 100000 of them if nothing else is said
   sqlx                     check every SQL statement again and write host/store/.sqlx
 ";
 
@@ -49,6 +50,7 @@ fn dispatch() -> Result<()> {
             .and_then(|()| setup::python())
             .and_then(|()| plugins::examples(&root)),
         "bench" => bench(&root, &rest),
+        "malformed" => malformed(&root, &rest),
         "sqlx" => sqlx(&root),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -164,6 +166,32 @@ fn bench(root: &Path, arguments: &[String]) -> Result<()> {
     run(process::command(root.join("target/release/docmill-bench"))
         .current_dir(root)
         .args(arguments))
+}
+
+/// As every CI does, but more of them.
+fn malformed(root: &Path, arguments: &[String]) -> Result<()> {
+    setup::wasm_target()?;
+    let [count, seed] = [(0, "100000"), (1, "0")].map(|(place, otherwise)| {
+        let given = arguments.get(place);
+        given.map_or(otherwise, String::as_str).to_owned()
+    });
+    if count.parse::<u64>().is_err() || seed.parse::<u64>().is_err() {
+        bail!("write how many, and where to begin, as whole numbers: cargo xtask malformed 100000 0");
+    }
+    // With the features of `test`, so that nothing is built twice.
+    let options = [
+        "test",
+        "--workspace",
+        "--features",
+        "docmill-samples/generate",
+        "--test",
+        "it",
+    ];
+    run(cargo(root)
+        .args(options)
+        .args(["--", "--nocapture", "whatever_is_uploaded_gets_a_typed_answer"])
+        .env("DOCMILL_MALFORMED", count)
+        .env("DOCMILL_MALFORMED_SEED", seed))
 }
 
 /// Statements are checked against a database that the migrations made; what the compiler learns there is committed, so

@@ -14,6 +14,7 @@ mod http;
 mod inspect;
 mod kinds;
 mod limits;
+mod malformed;
 mod plugins;
 mod speed;
 mod support;
