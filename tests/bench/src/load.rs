@@ -27,7 +27,12 @@ pub fn generate(arguments: &[&str]) -> Result<()> {
         let tasks: Vec<_> = (0..connections)
             .map(|n| {
                 let (address, request) = ((*address).to_owned(), Request::new(method, path, key, n));
-                tokio::spawn(async move { connection(&address, request, until, pause).await })
+                // One after the other: connections in step would send bursts, and the rate would be anything but steady.
+                let begin = pause.map(|pause| Pace {
+                    first: pause.mul_f64(n as f64 / connections as f64),
+                    pause,
+                });
+                tokio::spawn(async move { connection(&address, request, until, begin).await })
             })
             .collect();
         let mut results = Vec::new();
@@ -44,6 +49,15 @@ pub fn generate(arguments: &[&str]) -> Result<()> {
         serde_json::json!({ "latencies_us": latencies, "refused_us": refused, "others": others })
     );
     Ok(())
+}
+
+/// When a connection sends.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// After so long.
+    first: Duration,
+    /// Then each time after so long, unless the answer before took longer.
+    pause: Duration,
 }
 
 struct Request {
@@ -95,17 +109,17 @@ async fn connection(
     address: &str,
     mut request: Request,
     until: Instant,
-    pause: Option<Duration>,
+    pace: Option<Pace>,
 ) -> Result<Results> {
     let mut socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     let mut results = Results::default();
     let mut buffer = Vec::with_capacity(64 * 1024);
-    let mut next = Instant::now();
+    let mut next = Instant::now() + pace.map_or(Duration::ZERO, |pace| pace.first);
     while Instant::now() < until {
-        if let Some(pause) = pause {
+        if let Some(pace) = pace {
             tokio::time::sleep_until(next.into()).await;
-            next += pause;
+            next += pace.pause;
         }
         let started = Instant::now();
         socket.write_all(&request.next()).await?;
