@@ -18,6 +18,9 @@ const FIRST_PARTY: [&str; 9] = [
     "hashed_ngrams",
 ];
 
+/// What `docmill demo hostile` uploads.
+const HOSTILE: [&str; 2] = ["hostile", "hostile_http"];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let here = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     let root = here.join("../..").canonicalize()?;
@@ -25,23 +28,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let dist = root.join("plugins/dist");
     println!("cargo:rerun-if-changed={}", dist.display());
-    let present: Vec<_> = FIRST_PARTY
-        .iter()
-        .map(|n| (*n, dist.join(format!("{n}.wasm"))))
-        .filter(|(_, f)| f.is_file())
-        .collect();
-    if present.len() < FIRST_PARTY.len() {
+    let built = |names: &[&str]| -> Vec<(String, PathBuf)> {
+        let files = names
+            .iter()
+            .map(|n| ((*n).to_owned(), dist.join(format!("{n}.wasm"))));
+        files.filter(|(_, file)| file.is_file()).collect()
+    };
+    let (present, hostile) = (built(&FIRST_PARTY), built(&HOSTILE));
+    if present.len() < FIRST_PARTY.len() || hostile.len() < HOSTILE.len() {
         println!(
             "cargo:warning=first-party plugins are missing from the binary; build them with `cargo xtask plugins`"
         );
     }
-    list(
-        &mut code,
-        "FIRST_PARTY",
-        present
-            .iter()
-            .map(|(name, file)| ((*name).to_owned(), file.clone())),
-    )?;
+    list(&mut code, "FIRST_PARTY", present.into_iter())?;
+    list(&mut code, "HOSTILE", hostile.into_iter())?;
 
     for (name, directory) in [
         ("PIPELINES", here.join("assets/pipelines")),

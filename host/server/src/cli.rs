@@ -113,6 +113,9 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Demo {
+    /// What to show instead of sample documents.
+    #[arg(value_enum)]
+    pub subject: Option<Subject>,
     /// Keep serving afterwards.
     #[arg(long)]
     pub stay: bool,
@@ -122,6 +125,13 @@ pub struct Demo {
     /// All sample documents instead of four.
     #[arg(long)]
     pub all: bool,
+}
+
+/// What `docmill demo` can show beside documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Subject {
+    /// A stranger uploads plugins that attack, while your runs go on and are timed.
+    Hostile,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `docmill demo`: sample documents posted over HTTP, results compared with the truth.
 
+mod hostile;
 mod neighbour;
 
 use std::time::Instant;
@@ -9,7 +10,7 @@ use docmill_samples::verify::{PageText, verify};
 use docmill_samples::{Sample, demo as default_samples, samples};
 use serde_json::{Value as Json, json};
 
-use crate::cli::{Arguments, Demo};
+use crate::cli::{Arguments, Demo, Subject};
 use crate::client::{Client, Upload, segment};
 use crate::commands::{run::FILE, serve};
 use crate::platform::{Platform, Start};
@@ -18,6 +19,9 @@ use crate::{commands, exit};
 
 /// Runs the samples; the exit code is a failure if one result differs from the truth.
 pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
+    if options.subject == Some(Subject::Hostile) {
+        return hostile::demo(arguments).await;
+    }
     let style = Style::stdout();
     let started = Instant::now();
     let quiet = options.json;
@@ -105,6 +109,7 @@ Try next (the binary is target/debug/docmill; nothing has to be running):
   docmill plugin new acme/my-fields --kind extractor
                                            a plugin of your own, in a minute
   docmill dev                              reload plugins and pipelines while you edit them
+  docmill demo hostile                     a stranger's plugins attack while your runs go on
   docmill --help                           everything else";
 
 struct Shown {

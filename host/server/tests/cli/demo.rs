@@ -55,3 +55,22 @@ fn every_sample_comes_out_as_its_truth_says_and_the_second_start_is_quick() {
         "{shown:#?}"
     );
 }
+
+/// Twenty attacks, each with its exact code, while somebody else's runs go on.
+#[test]
+fn a_stranger_gets_nowhere() {
+    let home = home();
+    let shown = home.run(&["demo", "hostile"]).ended(0);
+    for piece in [
+        "timeout",
+        "memory-limit",
+        "log-cut",
+        "address-refused",
+        "0 of",
+        "p99",
+    ] {
+        assert!(shown.out.contains(piece), "{piece} in {}", shown.out);
+    }
+    assert!(!shown.out.contains('✗'), "{}", shown.out);
+    assert!(shown.out.matches('✓').count() >= 20, "{}", shown.out);
+}
