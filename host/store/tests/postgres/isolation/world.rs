@@ -12,7 +12,6 @@ use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::preset::Preset;
 use docmill_model::registry::VersionState;
 use docmill_model::signature::PublicKey;
-use docmill_store::plugin::NewVersion;
 use docmill_store::plugin::{Judged, NewVersion};
 use docmill_store::secret::SealedSecret;
 use docmill_store::who::{AuditEntry, Counted, NewKey, NewSession, NewUser, Secret};

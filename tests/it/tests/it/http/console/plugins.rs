@@ -131,7 +131,7 @@ async fn what_is_refused_is_shown_with_its_report() {
     );
     assert!(refused.header("content-type").unwrap().starts_with("text/html"));
     // The operator's namespace is nobody's.
-    let reserved = upload(&browser, &token, component("text"), &[]).await;
+    let reserved = upload(&browser, &token, &component("text"), &[]).await;
     assert_eq!(reserved.status, 403, "{}", reserved.text());
     for (given, parts) in [
         (
