@@ -5,8 +5,6 @@
 
 mod body;
 mod inline;
-mod language;
-mod math;
 mod notes;
 mod numbering;
 mod paragraph;

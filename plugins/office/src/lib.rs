@@ -6,8 +6,11 @@
 //! a general reader reserves what a hostile file announces.
 
 mod budget;
+mod digits;
 mod docx;
+mod language;
 mod limits;
+mod math;
 mod package;
 mod properties;
 mod signature;

@@ -15,7 +15,7 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
-pub use tree::Element;
+pub use tree::{Element, branch};
 
 use crate::limits::MAX_XML_DEPTH;
 use crate::package::{Meter, damaged, io_error};

@@ -4,15 +4,15 @@ use std::mem;
 
 use docmill_plugin::{Block, Error};
 
-use super::inline::{branch, is_placeholder};
-use super::language::Languages;
+use super::inline::is_placeholder;
 use super::numbering::{Counters, Numbering};
 use super::styles::Styles;
 use super::table::TableBuilder;
 use crate::budget::Budget;
+use crate::language::Languages;
 use crate::limits::{MAX_SECTIONS, MAX_TABLE_DEPTH};
 use crate::package::Relationships;
-use crate::xml::{Element, Token, Xml, too_complex};
+use crate::xml::{Element, Token, Xml, branch, too_complex};
 
 /// Elements that only wrap others: content controls, custom markup, tracked insertions.
 fn is_transparent(name: &str) -> bool {

@@ -1,10 +1,10 @@
 //! What stands in a paragraph: runs, fields, links, controls, formulas, text boxes.
 
-use super::language::Languages;
-use super::math;
 use super::styles::Styles;
+use crate::language::Languages;
+use crate::math;
 use crate::package::Relationships;
-use crate::xml::Element;
+use crate::xml::{Element, branch};
 
 /// What a paragraph may refer to.
 pub struct Context<'a> {
@@ -32,20 +32,6 @@ pub struct Inline<'e> {
     /// For every open field: whether its instruction is being read, which is no text.
     fields: Vec<bool>,
     plain: bool,
-}
-
-/// The branch of a compatibility switch that is read: the newer one, unless it says nothing. Reading both would give the
-/// text twice.
-pub fn branch(alternatives: &Element) -> Option<&Element> {
-    let choice = alternatives.child("Choice");
-    choice
-        .filter(|choice| has_text(choice))
-        .or_else(|| alternatives.child("Fallback"))
-        .or(choice)
-}
-
-fn has_text(element: &Element) -> bool {
-    element.name() == "t" || element.elements().any(has_text)
 }
 
 /// A content control that nobody has filled in: its text is a prompt.

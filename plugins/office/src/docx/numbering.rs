@@ -2,7 +2,6 @@
 //! because people cite by them; bullets are not.
 
 mod counter;
-mod digits;
 
 use std::collections::HashMap;
 

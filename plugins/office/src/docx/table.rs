@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use docmill_plugin::{Block, Cell, Error, Table};
 
 use super::body::Walker;
-use super::inline::{branch, is_placeholder};
+use super::inline::is_placeholder;
 use crate::limits::MAX_GRID_SPAN;
-use crate::xml::{Element, too_complex};
+use crate::xml::{Element, branch, too_complex};
 
 /// The host's bound on the places of a table.
 const MAX_PLACES: u64 = 4_000_000;

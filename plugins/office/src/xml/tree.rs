@@ -85,6 +85,20 @@ impl Element {
     }
 }
 
+/// The branch of a compatibility switch that is read: the newer one, unless it says nothing. Reading both would give the
+/// text twice.
+pub fn branch(alternatives: &Element) -> Option<&Element> {
+    let choice = alternatives.child("Choice");
+    choice
+        .filter(|choice| has_text(choice))
+        .or_else(|| alternatives.child("Fallback"))
+        .or(choice)
+}
+
+fn has_text(element: &Element) -> bool {
+    element.name() == "t" || element.elements().any(has_text)
+}
+
 impl Xml<'_> {
     /// The tree under `root`, whose start tag was just read.
     ///

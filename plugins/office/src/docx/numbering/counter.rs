@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{LEVELS, Level, Numbering, digits};
+use super::{LEVELS, Level, Numbering};
+use crate::digits;
 
 /// Where each list stands.
 #[derive(Debug, Default)]
