@@ -1,8 +1,8 @@
-//! docmill/office: the text, structure and metadata of Word documents (DOCX, DOCM, DOTX) and Excel workbooks (XLSX,
-//! XLSM, XLTX).
+//! docmill/office: the text, structure and metadata of Word documents (DOCX, DOCM, DOTX), Excel workbooks (XLSX, XLSM,
+//! XLTX) and PowerPoint presentations (PPTX, PPSX, POTX and their kin with macros).
 //!
-//! `package` opens the ZIP container under limits, `xml` reads its parts without entities or recursion, `docx` and
-//! `xlsx` turn them into blocks. The XLSX reader is our own because a workbook is read cell by cell under a budget:
+//! `package` opens the ZIP container under limits, `xml` reads its parts without entities or recursion, `docx`, `xlsx`
+//! and `pptx` turn them into blocks. The XLSX reader is our own because a workbook is read cell by cell under a budget:
 //! a general reader reserves what a hostile file announces.
 
 mod budget;
@@ -12,6 +12,7 @@ mod language;
 mod limits;
 mod math;
 mod package;
+mod pptx;
 mod properties;
 mod signature;
 mod source;
@@ -34,7 +35,7 @@ struct Parsed {
     pages: Vec<(PageInfo, Vec<Block>)>,
 }
 
-/// How numbers and locale-dependent dates of a workbook are written.
+/// How numbers and locale-dependent dates of a workbook or a chart are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Locale {
@@ -53,11 +54,11 @@ pub enum Locale {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Of numbers and dates in a workbook.
+    /// Of numbers and dates in a workbook or a chart.
     pub locale: Locale,
-    /// Headers and footers of a Word document.
+    /// Headers and footers of a Word document, footers and dates of slides.
     pub headers: bool,
-    /// Foot- and endnotes of a Word document.
+    /// Foot- and endnotes of a Word document, speaker notes of slides.
     pub notes: bool,
     /// Puts a link's address behind its text.
     pub links: bool,
@@ -84,7 +85,7 @@ impl Parser for Office {
         Description::new(
             "docmill/office",
             env!("CARGO_PKG_VERSION"),
-            "Reads Word documents (DOCX) and Excel workbooks (XLSX): text, headings, lists, tables, notes, metadata.",
+            "Reads Word documents (DOCX), Excel workbooks (XLSX) and presentations (PPTX): text, headings, lists, tables, notes, metadata.",
         )
         .config_schema(include_str!("config.schema.json"))
         .accepts(package::MEDIA_TYPES)
@@ -112,6 +113,7 @@ fn parse_source(source: &Source, config: &Config) -> Result<Parsed, Error> {
     let mut parsed = match package.kind()? {
         PackageKind::Document => docx::read(&mut package, config)?,
         PackageKind::Workbook => xlsx::read(&mut package, config)?,
+        PackageKind::Presentation => pptx::read(&mut package, config)?,
     };
     parsed.metadata = properties::read(&mut package)?;
     Ok(parsed)

@@ -61,6 +61,15 @@ pub const MAX_SHEETS: usize = 2_000;
 /// Merged regions of a sheet; more are ignored, with a warning on the page.
 pub const MAX_MERGES: usize = 100_000;
 
+/// Slides of a presentation. Each takes two entries of the container, so [`MAX_ENTRIES`] stops most larger decks first.
+pub const MAX_SLIDES: usize = 10_000;
+
+/// Layouts and masters of a presentation that slides inherit from; a slide with a further one keeps what it says itself.
+pub const MAX_DESIGNS: usize = 1_000;
+
+/// Placeholders of a layout or master; more are ignored. PowerPoint's own have a dozen.
+pub const MAX_PLACEHOLDERS: usize = 200;
+
 /// Excel's last row and column, counted from 0.
 pub const LAST_ROW: u32 = 1_048_575;
 /// See [`LAST_ROW`].

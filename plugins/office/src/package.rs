@@ -21,7 +21,7 @@ use crate::source::SourceReader;
 use crate::xml::{Token, Xml};
 
 /// What this plugin reads; macro-enabled files and templates have the same parts.
-pub const MEDIA_TYPES: [&str; 8] = [
+pub const MEDIA_TYPES: [&str; 14] = [
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.template",
     "application/vnd.ms-word.document.macroenabled.12",
@@ -30,6 +30,12 @@ pub const MEDIA_TYPES: [&str; 8] = [
     "application/vnd.openxmlformats-officedocument.spreadsheetml.template",
     "application/vnd.ms-excel.sheet.macroenabled.12",
     "application/vnd.ms-excel.template.macroenabled.12",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/vnd.openxmlformats-officedocument.presentationml.slideshow",
+    "application/vnd.openxmlformats-officedocument.presentationml.template",
+    "application/vnd.ms-powerpoint.presentation.macroenabled.12",
+    "application/vnd.ms-powerpoint.slideshow.macroenabled.12",
+    "application/vnd.ms-powerpoint.template.macroenabled.12",
 ];
 
 /// What the container holds.
@@ -37,6 +43,7 @@ pub const MEDIA_TYPES: [&str; 8] = [
 pub enum PackageKind {
     Document,
     Workbook,
+    Presentation,
 }
 
 /// An opened container.
@@ -100,7 +107,7 @@ impl<'a> Package<'a> {
             .or_else(|| usual.into_iter().find(|name| self.has(name)).map(str::to_owned));
         found.ok_or_else(|| {
             let what = if self.has("mimetype") {
-                "This is an OpenDocument or EPUB file; save it as DOCX or XLSX."
+                "This is an OpenDocument or EPUB file; save it as DOCX, XLSX or PPTX."
             } else if self.has("_rels/.rels") || self.has("[content_types].xml") {
                 return damaged("its main part is missing");
             } else {
@@ -110,7 +117,7 @@ impl<'a> Package<'a> {
         })
     }
 
-    /// The part that the others hang on: `word/document.xml`, `xl/workbook.xml`.
+    /// The part that the others hang on: `word/document.xml`, `xl/workbook.xml`, `ppt/presentation.xml`.
     pub fn main(&self) -> &str {
         &self.main
     }
@@ -118,7 +125,7 @@ impl<'a> Package<'a> {
     /// What the file is, by the content type of its main part.
     ///
     /// # Errors
-    /// `unsupported` for presentations and binary workbooks; `damaged`.
+    /// `unsupported` for binary workbooks and whatever else; `damaged`.
     pub fn kind(&mut self) -> Result<PackageKind, Error> {
         let declared = self.content_type()?.unwrap_or_default().to_lowercase();
         let what = if declared.is_empty() {
@@ -132,21 +139,21 @@ impl<'a> Package<'a> {
                 "This is a binary workbook (XLSB); save it as XLSX.",
             ));
         }
-        if what.contains("presentation") || what.contains("slideshow") {
-            return Err(Error::unsupported(
-                "unsupported",
-                "This is a presentation; save it as PDF and use docmill/pdf.",
-            ));
-        }
         if what.contains("wordprocessingml") || what.contains("ms-word") || what.contains("document.xml") {
             return Ok(PackageKind::Document);
         }
         if what.contains("spreadsheetml") || what.contains("ms-excel") || what.contains("workbook.xml") {
             return Ok(PackageKind::Workbook);
         }
+        if what.contains("presentationml")
+            || what.contains("ms-powerpoint")
+            || what.contains("presentation.xml")
+        {
+            return Ok(PackageKind::Presentation);
+        }
         Err(Error::unsupported(
             "unsupported",
-            "This Office file is neither a Word document nor an Excel workbook.",
+            "This Office file is neither a Word document nor an Excel workbook nor a presentation.",
         ))
     }
 

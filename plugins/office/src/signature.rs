@@ -33,9 +33,9 @@ pub fn check(source: &Source) -> Result<(), Error> {
     } else if head.starts_with(b"%PDF") {
         "This is a PDF; use docmill/pdf."
     } else if head.starts_with(b"<") || head.starts_with(&[0xEF, 0xBB, 0xBF, b'<']) {
-        "This is HTML or XML, whatever the file's name says; use docmill/html, or save it as DOCX or XLSX."
+        "This is HTML or XML, whatever the file's name says; use docmill/html, or save it as DOCX, XLSX or PPTX."
     } else {
-        "This is neither a DOCX nor an XLSX file; save the document in one of these formats."
+        "This is neither a DOCX nor an XLSX nor a PPTX file; save the document in one of these formats."
     };
     Err(Error::unsupported("unsupported", hint))
 }
@@ -54,13 +54,16 @@ fn ole(source: &Source) -> Result<Error, Error> {
         if contains_utf16(&carry, "EncryptedPackage") {
             return Ok(Error::invalid_input(
                 "encrypted",
-                "The document is protected with a password; remove the protection in Word or Excel and send it again.",
+                "The document is protected with a password; remove the protection in Office and send it again.",
             ));
         }
         let streams = [
             ("WordDocument", "Word 97–2003 (.doc); save it as DOCX"),
             ("Workbook", "Excel 97–2003 (.xls); save it as XLSX"),
-            ("PowerPoint Document", "PowerPoint 97–2003 (.ppt); save it as PDF"),
+            (
+                "PowerPoint Document",
+                "PowerPoint 97–2003 (.ppt); save it as PPTX",
+            ),
         ];
         for (stream, what) in streams {
             if kind.is_none() && contains_utf16(&carry, stream) {
@@ -77,7 +80,7 @@ fn ole(source: &Source) -> Result<Error, Error> {
         }
         None => Error::unsupported(
             "unsupported",
-            "This is an OLE container without a Word or Excel document; save it as DOCX or XLSX.",
+            "This is an OLE container without an Office document; save it as DOCX, XLSX or PPTX.",
         ),
     })
 }

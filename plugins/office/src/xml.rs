@@ -48,11 +48,19 @@ impl<'b> Tag<'b> {
 
     /// An attribute by its name without the prefix.
     pub fn attr(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.find(name, false)
+    }
+
+    /// The same among those with a prefix: a slide has an `id` of its own beside that of its relationship.
+    pub fn prefixed_attr(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.find(name, true)
+    }
+
+    fn find(&self, name: &str, prefixed: bool) -> Option<Cow<'_, str>> {
         let mut attributes = self.0.attributes();
-        let found = attributes
-            .with_checks(false)
-            .flatten()
-            .find(|attr| attr.key.local_name().into_inner() == name)?;
+        let found = attributes.with_checks(false).flatten().find(|attr| {
+            attr.key.local_name().into_inner() == name && (!prefixed || attr.key.prefix().is_some())
+        })?;
         Some(
             found
                 .normalized_value(XmlVersion::Implicit1_0)

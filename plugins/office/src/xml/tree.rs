@@ -105,6 +105,15 @@ impl Xml<'_> {
     /// # Errors
     /// As [`next`](Self::next), and `too-complex` for a tree that is too large.
     pub fn tree(&mut self, root: Element) -> Result<Element, Error> {
+        self.tree_without(root, &[])
+    }
+
+    /// The same without what is in elements of these names, which stay as empty ones: outlines of shapes and the like,
+    /// which are most of a drawing and no text.
+    ///
+    /// # Errors
+    /// As [`tree`](Self::tree).
+    pub fn tree_without(&mut self, root: Element, left_out: &[&str]) -> Result<Element, Error> {
         let mut open = vec![root];
         let (mut nodes, mut bytes) = (0_usize, 0_usize);
         loop {
@@ -112,7 +121,14 @@ impl Xml<'_> {
                 Token::Start(tag) => {
                     let element = Element::of(&tag);
                     bytes += element.bytes();
-                    open.push(element);
+                    if left_out.contains(&element.name()) {
+                        self.skip()?;
+                        if let Some(parent) = open.last_mut() {
+                            parent.children.push(Node::Element(element));
+                        }
+                    } else {
+                        open.push(element);
+                    }
                 }
                 Token::Text(text) => {
                     bytes += text.len();
@@ -136,7 +152,9 @@ impl Xml<'_> {
             }
             nodes += 1;
             if nodes > MAX_TREE_NODES || bytes > MAX_TREE_BYTES {
-                return Err(too_complex("a single paragraph or table row has too many parts"));
+                return Err(too_complex(
+                    "a single paragraph, table row or shape has too many parts",
+                ));
             }
         }
     }

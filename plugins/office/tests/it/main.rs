@@ -5,8 +5,10 @@
 
 mod build;
 mod corpus;
+mod deck;
 mod docx;
 mod fuzz;
 mod hostile;
+mod pptx;
 mod read;
 mod xlsx;
