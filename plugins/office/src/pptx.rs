@@ -4,7 +4,9 @@
 //! bullets) comes from its layout and that layout's master. Charts and diagrams are parts of their own.
 
 mod bullets;
+mod chart;
 mod design;
+mod diagram;
 mod geometry;
 mod presentation;
 mod shape;
@@ -23,7 +25,7 @@ use crate::text::primary_language;
 use crate::{Config, Parsed};
 use design::{Designs, Inherited};
 use geometry::Frame;
-use slide::{Piece, Surroundings};
+use slide::{Part, PartKind, Piece, Surroundings};
 
 /// The kind of a block of what the speaker notes.
 const SPEAKER_NOTES: &str = "speaker-notes";
@@ -35,9 +37,17 @@ struct Shared {
     languages: Languages,
     /// The presentation's title was found.
     has_title: bool,
+    /// Names of the parts that were read. None belongs to two places, and a large one that does would otherwise be as many as
+    /// somebody likes.
+    parts: HashSet<String>,
 }
 
 impl Shared {
+    /// Whether a part is read for the first time.
+    fn is_new(&mut self, part: &str) -> bool {
+        self.parts.insert(part.to_lowercase())
+    }
+
     fn charge(&mut self, block: &Block) -> Result<(), Error> {
         let cells = block.table.iter().flat_map(|table| &table.cells);
         self.budget.add(0, cells.map(|cell| cell.text.len()).sum())?;
@@ -60,15 +70,13 @@ pub fn read(package: &mut Package<'_>, config: &Config) -> Result<Parsed, Error>
 
     let mut designs = Designs::default();
     let mut shared = Shared::default();
-    let mut seen = HashSet::new();
     let mut pages = Vec::with_capacity(presentation.slides.len());
     for (number, id) in (presentation.first_number..).zip(&presentation.slides) {
         let target = related
             .by_id(id)
             .filter(|related| !related.external && related.kind == "slide")
             .ok_or_else(|| damaged("a slide of the presentation is missing"))?;
-        // PowerPoint never shows a slide twice, and one large slide would otherwise be as many as somebody likes.
-        if !seen.insert(target.target.to_lowercase()) {
+        if !shared.is_new(&target.target) {
             return Err(damaged("it lists a slide twice"));
         }
         shared.budget.add(1, 0)?;
@@ -125,7 +133,7 @@ fn page(
     for piece in slide.body {
         match piece {
             Piece::Block(block) => blocks.push(block),
-            Piece::Part { .. } => {}
+            Piece::Part(part) => blocks.extend(own_part(package, &related, part, config, shared)?),
         }
     }
     blocks.extend(slide.margins);
@@ -135,6 +143,37 @@ fn page(
     Ok((info, blocks))
 }
 
+/// A chart or a diagram, in its place; if it has nothing to read, the words that stand for it.
+fn own_part(
+    package: &mut Package<'_>,
+    slide: &Relationships,
+    part: Part,
+    config: &Config,
+    shared: &mut Shared,
+) -> Result<Vec<Block>, Error> {
+    let mut blocks = Vec::new();
+    shared.budget.add(1, 0)?;
+    let target = slide.by_id(&part.relationship);
+    if let Some(target) = target.filter(|target| !target.external && shared.is_new(&target.target)) {
+        let related = package.relationships(&target.target)?;
+        if let Some(xml) = package.part(&target.target)? {
+            blocks = match part.kind {
+                PartKind::Chart => chart::read(xml, config.locale, shared)?,
+                PartKind::Diagram => diagram::read(xml, &related, config.links, shared)?,
+            };
+        }
+    }
+    if blocks.is_empty() {
+        let figure = part.alternative.map(|text| Block::new(BlockKind::Figure, text));
+        figure.iter().try_for_each(|figure| shared.charge(figure))?;
+        blocks.extend(figure);
+    }
+    for block in &mut blocks {
+        block.region = part.place.region();
+    }
+    Ok(blocks)
+}
+
 /// What the speaker notes: a paragraph each. Notes that are not there are none.
 fn notes(
     package: &mut Package<'_>,
@@ -142,7 +181,8 @@ fn notes(
     config: &Config,
     shared: &mut Shared,
 ) -> Result<Vec<Block>, Error> {
-    let Some(target) = slide.of_type("notesSlide") else {
+    let target = slide.of_type("notesSlide");
+    let Some(target) = target.filter(|notes| shared.is_new(&notes.target)) else {
         return Ok(Vec::new());
     };
     let related = package.relationships(&target.target)?;

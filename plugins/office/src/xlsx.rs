@@ -3,7 +3,7 @@
 //! Only cells with content are kept, so a sheet that claims a million rows costs what it holds. What stands apart on a
 //! sheet becomes tables of its own.
 
-mod format;
+pub mod format;
 mod islands;
 mod merges;
 mod sheet;

@@ -20,14 +20,17 @@ const WHOLE: [f64; 4] = [0.0, 0.0, 1.0, 1.0];
 #[derive(Debug)]
 pub enum Piece {
     Block(Block),
-    /// A chart or a diagram, which is a part of its own.
-    Part {
-        kind: PartKind,
-        relationship: String,
-        place: Place,
-        /// What it shows, in words.
-        alternative: Option<String>,
-    },
+    Part(Part),
+}
+
+/// A chart or a diagram, which is a part of its own.
+#[derive(Debug)]
+pub struct Part {
+    pub kind: PartKind,
+    pub relationship: String,
+    pub place: Place,
+    /// What it shows, in words.
+    pub alternative: Option<String>,
 }
 
 /// What a part of its own holds.
@@ -233,12 +236,12 @@ impl Walker<'_> {
                 _ => continue,
             };
             if let Some(id) = id {
-                self.slide.body.push(Piece::Part {
+                self.slide.body.push(Piece::Part(Part {
                     kind,
                     relationship: id.to_owned(),
                     place,
                     alternative: shape::alternative(element),
-                });
+                }));
                 return Ok(());
             }
         }

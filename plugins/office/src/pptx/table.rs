@@ -8,8 +8,8 @@ use crate::language::Languages;
 use crate::limits::MAX_GRID_SPAN;
 use crate::xml::{Element, too_complex};
 
-/// The host's bound on the places of all tables of a page.
-const MAX_PLACES: u64 = 4_000_000;
+/// The host's bound on the places of all tables of a page, less what charts may add.
+const MAX_PLACES: u64 = 3_000_000;
 
 /// Where a table is.
 pub struct Position<'a> {

@@ -149,6 +149,16 @@ fn workbooks_match_their_truth() {
     }
 }
 
+/// The truth has no notes and repeats the text of merged cells.
+#[test]
+fn presentations_match_their_truth() {
+    let Some((words, rows)) = measure("pptx", "powerpoint_sample.pptx") else {
+        return;
+    };
+    assert!(words >= 0.85, "word F1 {words}");
+    assert!(rows >= Some(1.0), "table rows {rows:?}");
+}
+
 #[test]
 fn structure_of_a_real_document() {
     let Some(corpus) = corpus() else { return };
@@ -223,6 +233,7 @@ fn mutilated_files_never_panic() {
         "docx/word_tables.docx",
         "docx/docx_lists.docx",
         "xlsx/xlsx_05_table_with_title.xlsx",
+        "pptx/powerpoint_sample.pptx",
     ] {
         let whole = std::fs::read(corpus.join(file)).unwrap();
         for round in 0..150 {

@@ -59,8 +59,18 @@ fn tree(root: &str, attributes: &str, shapes: &str, behind: &str) -> String {
 }
 
 impl Deck<'_> {
-    /// The file. Slides are stored in the reverse order of their names, so that names and places tell nothing.
+    /// The file.
     pub fn bytes(&self) -> Vec<u8> {
+        let files = self.files();
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_bytes()))
+            .collect();
+        zip(&files)
+    }
+
+    /// Its parts. Slides are stored in the reverse order of their names, so that names and places tell nothing.
+    pub fn files(&self) -> Vec<(String, String)> {
         let count = self.slides.len();
         let file = |index: usize| format!("slide{}.xml", count - index);
         let mut related = Vec::new();
@@ -112,11 +122,7 @@ impl Deck<'_> {
             files.retain(|(known, _)| known != name);
             files.push(((*name).to_owned(), (*text).to_owned()));
         }
-        let files: Vec<_> = files
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_bytes()))
-            .collect();
-        zip(&files)
+        files
     }
 }
 

@@ -3,7 +3,8 @@
 
 use docmill_office::Config;
 
-use crate::build::{Sheet, docx, p, tc, xlsx};
+use crate::build::{self, Sheet, docx, p, xlsx, zip};
+use crate::deck::{Deck, Slide, empty_tc, frame, group, paragraph, shape, slide, tc, xfrm};
 use crate::read::try_read;
 
 struct Random(u64);
@@ -15,6 +16,92 @@ impl Random {
         self.0 ^= self.0 << 17;
         (self.0 % limit.max(1) as u64) as usize
     }
+}
+
+/// One of a presentation's parts for each round: its slide, layout, master, notes, chart, diagram, list of slides and
+/// relationships.
+#[test]
+fn mutilated_decks_never_panic() {
+    let notes = shape(Some("type=\"body\" idx=\"1\""), "", &paragraph("", "n"));
+    let place = xfrm("rot=\"900000\" flipH=\"1\"", [10, 10, 300, 200]);
+    let grid = "<a:tblPr firstRow=\"1\"/><a:tblGrid><a:gridCol w=\"100\"/><a:gridCol w=\"200\"/></a:tblGrid>";
+    let table = format!(
+        "<a:tbl>{grid}<a:tr h=\"9\">{}{}</a:tr><a:tr h=\"9\">{}{}</a:tr></a:tbl>",
+        tc("gridSpan=\"2\" rowSpan=\"2\"", "a"),
+        empty_tc("hMerge=\"1\""),
+        empty_tc("vMerge=\"1\""),
+        tc("hMerge=\"1\" vMerge=\"1\"", "b"),
+    );
+    let items = [
+        paragraph(
+            "<a:pPr lvl=\"1\"><a:buAutoNum type=\"romanLcPeriod\" startAt=\"2\"/></a:pPr>",
+            "i",
+        ),
+        paragraph("<a:pPr><a:buChar char=\"•\"/></a:pPr>", "j"),
+    ];
+    let shapes = [
+        shape(Some("type=\"title\""), &place, &paragraph("", "t")),
+        group(
+            "rot=\"60\"",
+            [0, 0, 9, 9],
+            [1, 1, 3, 3],
+            &shape(Some("idx=\"1\""), "", &items.concat()),
+        ),
+        frame([0, 0, 100, 100], &table),
+        frame([0, 0, 100, 100], "<c:chart r:id=\"c\"/>"),
+        frame([0, 0, 100, 100], "<dgm:relIds r:dm=\"d\"/>"),
+    ]
+    .concat();
+    let deck = Deck {
+        slides: &[Slide {
+            notes: Some(&notes),
+            related: &[
+                ("c", "chart", "../charts/c.xml"),
+                ("d", "diagramData", "../diagrams/d.xml"),
+            ],
+            ..slide(&shapes)
+        }],
+        layout: &shape(
+            Some("idx=\"1\""),
+            &place,
+            "<a:lstStyle><a:lvl1pPr><a:buNone/></a:lvl1pPr></a:lstStyle>",
+        ),
+        master: (
+            &shape(Some("type=\"title\""), &place, ""),
+            "<p:bodyStyle><a:lvl2pPr><a:buBlip/></a:lvl2pPr></p:bodyStyle>",
+        ),
+        parts: &[
+            (
+                "ppt/charts/c.xml",
+                "<c:chartSpace><c:title><a:t>x</a:t></c:title><c:ser><c:tx><c:v>s</c:v></c:tx><c:cat><c:strCache><c:pt idx=\"0\"><c:v>k</c:v></c:pt></c:strCache></c:cat><c:val><c:numCache><c:formatCode>0.0%</c:formatCode><c:pt idx=\"0\"><c:v>1</c:v></c:pt></c:numCache></c:val></c:ser></c:chartSpace>",
+            ),
+            (
+                "ppt/diagrams/d.xml",
+                "<dgm:dataModel><dgm:ptLst><dgm:pt modelId=\"0\" type=\"doc\"/><dgm:pt modelId=\"1\"><dgm:t><a:p><a:r><a:t>m</a:t></a:r></a:p></dgm:t></dgm:pt></dgm:ptLst><dgm:cxnLst><dgm:cxn srcId=\"0\" destId=\"1\" srcOrd=\"0\"/></dgm:cxnLst></dgm:dataModel>",
+            ),
+        ],
+        ..Deck::default()
+    };
+    let whole = deck.files();
+    let mut random = Random(0x2026_1121_0271_8281);
+    let mut read = 0;
+    for _ in 0..2_000 {
+        let mut files = whole.clone();
+        let which = random.below(files.len());
+        files[which].1 = mutilate(&files[which].1, &mut random);
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_bytes()))
+            .collect();
+        match try_read(&zip(&files), Config::default()) {
+            Ok(_) => read += 1,
+            Err(error) => assert!(
+                ["damaged", "too-complex", "too-large", "unsupported"].contains(&error.code.as_str()),
+                "{error:?}"
+            ),
+        }
+    }
+    assert!((300..2_000).contains(&read), "{read} of 2000 were readable");
 }
 
 /// Moves, repeats, removes or renames pieces between angle brackets, or changes a value: mostly still XML.
@@ -52,7 +139,10 @@ fn mutilate(xml: &str, random: &mut Random) -> String {
                 }
             }
             4 => {
-                let names = ["w:tbl>", "w:p>", "w:r>", "w:t>", "w:sdt>", "c>", "row>", "v>"];
+                let names = [
+                    "w:tbl>", "w:p>", "w:r>", "w:t>", "w:sdt>", "c>", "row>", "v>", "p:sp>", "p:grpSp>",
+                    "a:tc>",
+                ];
                 let name = names[random.below(names.len())];
                 let from = names[random.below(names.len())];
                 pieces
@@ -78,12 +168,12 @@ fn mutilate(xml: &str, random: &mut Random) -> String {
 fn mutilated_parts_never_panic() {
     let body = format!(
         "<w:p><w:pPr><w:pStyle w:val=\"1\"/><w:numPr><w:ilvl w:val=\"1\"/><w:numId w:val=\"1\"/></w:numPr></w:pPr><w:r><w:fldChar w:fldCharType=\"begin\"/><w:instrText>X</w:instrText><w:fldChar w:fldCharType=\"separate\"/><w:t>a</w:t><w:fldChar w:fldCharType=\"end\"/><w:footnoteReference w:id=\"2\"/></w:r></w:p><w:tbl><w:tr><w:trPr><w:gridBefore w:val=\"1\"/></w:trPr>{}{}</w:tr><w:tr>{}{}</w:tr><w:tr>{}{}</w:tr></w:tbl><w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent>{}</w:sdtContent></w:sdt><m:oMath><m:d><m:e><m:r><m:t>x</m:t></m:r></m:e></m:d></m:oMath><w:sectPr><w:headerReference r:id=\"r-header1\"/></w:sectPr>",
-        tc("<w:gridSpan w:val=\"2\"/><w:vMerge w:val=\"restart\"/>", "b"),
-        tc("<w:hMerge w:val=\"restart\"/>", "c"),
-        tc("<w:gridSpan w:val=\"2\"/><w:vMerge/>", ""),
-        tc("<w:hMerge/>", "d"),
-        tc("<w:vMerge/>", "e"),
-        tc("", "f"),
+        build::tc("<w:gridSpan w:val=\"2\"/><w:vMerge w:val=\"restart\"/>", "b"),
+        build::tc("<w:hMerge w:val=\"restart\"/>", "c"),
+        build::tc("<w:gridSpan w:val=\"2\"/><w:vMerge/>", ""),
+        build::tc("<w:hMerge/>", "d"),
+        build::tc("<w:vMerge/>", "e"),
+        build::tc("", "f"),
         p("g"),
     );
     let styles = "<w:style w:type=\"paragraph\" w:styleId=\"1\"><w:name w:val=\"heading 1\"/><w:basedOn w:val=\"1\"/></w:style>";

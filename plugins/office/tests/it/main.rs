@@ -9,6 +9,7 @@ mod deck;
 mod docx;
 mod fuzz;
 mod hostile;
+mod hostile_decks;
 mod pptx;
 mod read;
 mod xlsx;
