@@ -17,6 +17,14 @@ pub const LEFT_OUT: [&str; 7] = [
     "scene3d",
 ];
 
+/// Whether an element is one, or wraps some.
+pub fn is_shape(name: &str) -> bool {
+    matches!(
+        name,
+        "sp" | "pic" | "graphicFrame" | "grpSp" | "cxnSp" | "AlternateContent"
+    )
+}
+
 /// `nvSpPr`, `nvPicPr`, …: what is said about a shape, besides how it looks.
 fn about(shape: &Element) -> Option<&Element> {
     shape.elements().find(|child| child.name().starts_with("nv"))

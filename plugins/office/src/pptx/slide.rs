@@ -92,7 +92,7 @@ pub fn read(mut xml: Xml<'_>, around: &Surroundings<'_>, shared: &mut Shared) ->
                     continue;
                 }
                 "notes" | "cSld" | "spTree" => continue,
-                name if is_shape(name) => Some(Element::of(&tag)),
+                name if shape::is_shape(name) => Some(Element::of(&tag)),
                 _ => None,
             },
             Token::Eof => return Ok(walker.slide),
@@ -106,13 +106,6 @@ pub fn read(mut xml: Xml<'_>, around: &Surroundings<'_>, shared: &mut Shared) ->
             None => xml.skip()?,
         }
     }
-}
-
-fn is_shape(name: &str) -> bool {
-    matches!(
-        name,
-        "sp" | "pic" | "graphicFrame" | "grpSp" | "cxnSp" | "AlternateContent"
-    )
 }
 
 struct Walker<'a> {
@@ -137,7 +130,7 @@ impl Walker<'_> {
                 let xfrm = element.child("grpSpPr").and_then(|p| p.child("xfrm"));
                 let inside = xfrm.map_or(*group, |xfrm| group.group(xfrm));
                 let before = self.found();
-                for child in element.elements().filter(|child| is_shape(child.name())) {
+                for child in element.elements().filter(|child| shape::is_shape(child.name())) {
                     self.shape(child, &inside)?;
                 }
                 // Its own words stand for a drawing; beside what it says itself they would be a repetition.
@@ -148,7 +141,7 @@ impl Walker<'_> {
             }
             "AlternateContent" => {
                 let shapes = branch(element).into_iter().flat_map(Element::elements);
-                for child in shapes.filter(|child| is_shape(child.name())) {
+                for child in shapes.filter(|child| shape::is_shape(child.name())) {
                     self.shape(child, group)?;
                 }
                 Ok(())

@@ -11,5 +11,6 @@ mod fuzz;
 mod hostile;
 mod hostile_decks;
 mod pptx;
+mod pptx_parts;
 mod read;
 mod xlsx;

@@ -153,6 +153,7 @@ async fn every_quote_stands_at_its_place() {
         formats,
         [
             "application/pdf",
+            "application/vnd.openxmlformats-officedocument.presentationml.presentation",
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
             "text/csv",

@@ -205,13 +205,15 @@ impl Dice {
     }
 }
 
-const MEDIA_TYPES: [&str; 18] = [
+const MEDIA_TYPES: [&str; 20] = [
     "application/pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.template",
     "application/vnd.ms-word.document.macroenabled.12",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "application/vnd.ms-excel.sheet.macroenabled.12",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/vnd.ms-powerpoint.presentation.macroenabled.12",
     "application/msword",
     "application/zip",
     "text/html",
