@@ -23,7 +23,7 @@ pub fn run(attack: &str, requests: &[Asked], size: usize) -> Result<Vec<Field>, 
         // As many full sets of headers as there can be.
         "all-fields" => {
             let mut kept = Vec::new();
-            let value = vec![b'x'; 60_000];
+            let value = vec![b'x'; 15_000];
             for _ in 0..times {
                 let fields = Fields::new();
                 let _ = fields.append("x", &value);
@@ -63,10 +63,13 @@ pub fn run(attack: &str, requests: &[Asked], size: usize) -> Result<Vec<Field>, 
         "body" => {
             let request = fetch::request(&first).map_err(|error| failed("request", error))?;
             let body = request.body().map_err(|()| failed("body", ""))?;
-            let answer = outgoing_handler::handle(request, None).map_err(|e| failed("sent", format!("{e:?}")))?;
+            let answer =
+                outgoing_handler::handle(request, None).map_err(|e| failed("sent", format!("{e:?}")))?;
             let stream = body.write().map_err(|()| failed("stream", ""))?;
             let chunk = vec![b'x'; 4_096];
-            let written = (0..times).take_while(|_| stream.blocking_write_and_flush(&chunk).is_ok()).count();
+            let written = (0..times)
+                .take_while(|_| stream.blocking_write_and_flush(&chunk).is_ok())
+                .count();
             drop(stream);
             drop(body);
             answer.subscribe().block();
@@ -79,10 +82,14 @@ pub fn run(attack: &str, requests: &[Asked], size: usize) -> Result<Vec<Field>, 
         // Waits for an answer, but no longer than it wants: real time passes meanwhile.
         "impatient" => {
             let request = fetch::request(&first).map_err(|error| failed("request", error))?;
-            let answer = outgoing_handler::handle(request, None).map_err(|e| failed("sent", format!("{e:?}")))?;
+            let answer =
+                outgoing_handler::handle(request, None).map_err(|e| failed("sent", format!("{e:?}")))?;
             let timer = monotonic_clock::subscribe_duration(times as u64 * 1_000_000);
             let ready = poll(&[&answer.subscribe(), &timer]);
-            vec![field("first", if ready.contains(&0) { "answer" } else { "timer" })]
+            vec![field(
+                "first",
+                if ready.contains(&0) { "answer" } else { "timer" },
+            )]
         }
         // Spins as soon as the answer is on its way.
         "spin" => {

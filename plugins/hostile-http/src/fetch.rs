@@ -56,7 +56,9 @@ pub fn request(asked: &Asked) -> Result<OutgoingRequest, String> {
         Some("http") => Scheme::Http,
         Some(other) => Scheme::Other(other.to_owned()),
     };
-    request.set_scheme(Some(&scheme)).map_err(|()| "scheme".to_owned())?;
+    request
+        .set_scheme(Some(&scheme))
+        .map_err(|()| "scheme".to_owned())?;
     request
         .set_authority(Some(&asked.authority))
         .map_err(|()| "authority".to_owned())?;

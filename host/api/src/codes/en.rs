@@ -157,7 +157,7 @@ pub(super) const fn words(code: Code) -> Words {
         ),
         Code::ReservedNamespace => say(
             "The namespace is the operator’s",
-            "Plugins of the namespace `docmill` come with docmill itself; nobody publishes them over HTTP.",
+            "Plugins of the namespace docmill come with docmill itself; nobody publishes them over HTTP.",
             "Publish the plugin under a namespace of your own.",
         ),
         Code::BreakingChange => say(

@@ -157,7 +157,7 @@ pub(super) const fn words(code: Code) -> Words {
         ),
         Code::ReservedNamespace => say(
             "Атау кеңістігі операторға тиесілі",
-            "`docmill` кеңістігінің плагиндері docmill-мен бірге келеді; оларды HTTP арқылы ешкім жарияламайды.",
+            "docmill кеңістігінің плагиндері docmill-мен бірге келеді; оларды HTTP арқылы ешкім жарияламайды.",
             "Плагинді өз атау кеңістігіңізде жариялаңыз.",
         ),
         Code::BreakingChange => say(

@@ -157,7 +157,7 @@ pub(super) const fn words(code: Code) -> Words {
         ),
         Code::ReservedNamespace => say(
             "Пространство имён принадлежит оператору",
-            "Плагины пространства имён `docmill` поставляются вместе с docmill; по HTTP их никто не публикует.",
+            "Плагины пространства имён docmill поставляются вместе с docmill; по HTTP их никто не публикует.",
             "Опубликуйте плагин в собственном пространстве имён.",
         ),
         Code::BreakingChange => say(

@@ -50,8 +50,13 @@ impl Token {
         if !self.0.is_empty() && Digest::of(given.as_bytes()) == Digest::of(self.0.as_bytes()) {
             return Ok(());
         }
+        Err(Self::foreign())
+    }
+
+    /// What is said of a form that does not carry it.
+    pub fn foreign() -> Problem {
         let said = "the form is not of this session: it may be older than your last sign-in; load the page again and repeat";
-        Err(Problem::new(Code::Forbidden, said))
+        Problem::new(Code::Forbidden, said)
     }
 }
 

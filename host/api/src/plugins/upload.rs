@@ -160,10 +160,10 @@ async fn form(
             let name = field.name().unwrap_or_default().to_owned();
             let file_name = field.file_name().and_then(clean_name);
             let claimed = field.content_type().map(ToString::to_string);
-            let most = if unsigned.is_some() {
-                MAX_TOKEN
-            } else {
-                parts.room(&name, component)?
+            let most = match unsigned {
+                Some(_) if name == TOKEN => MAX_TOKEN,
+                Some(_) => return Err(Token::foreign()),
+                None => parts.room(&name, component)?,
             };
             let (mut gathered, mut size) = (Gathered::default(), 0);
             while let Some(chunk) = field.chunk().await.map_err(|e| problem(&e))? {
@@ -176,9 +176,7 @@ async fn form(
             }
             let (bytes, digest) = gathered.finish();
             if let Some(token) = unsigned.take() {
-                let given = Some(&bytes).filter(|_| name == TOKEN);
-                let given = given.and_then(|bytes| std::str::from_utf8(bytes).ok());
-                token.check(given.unwrap_or_default())?;
+                token.check(std::str::from_utf8(&bytes).unwrap_or_default())?;
                 continue;
             }
             // A browser sends a file field that was left alone as a part without name and bytes.
@@ -188,8 +186,8 @@ async fn form(
             parts.take(&name, file_name, claimed.as_deref(), bytes, digest)?;
         }
     }
-    if let Some(token) = unsigned {
-        token.check("")?;
+    if unsigned.is_some() {
+        return Err(Token::foreign());
     }
     // multer stops at the last boundary; what follows is not part of the form, but it has to come to an end.
     while reader.chunk().await?.is_some() {}

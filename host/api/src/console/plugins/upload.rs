@@ -1,5 +1,7 @@
 //! Uploading a version in the browser.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -13,6 +15,7 @@ use crate::console::words;
 use crate::permission::WritePlugins;
 use crate::plugins::publish::admitted;
 use crate::plugins::upload::read_signed;
+use crate::probes::Answered;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -72,6 +75,8 @@ pub async fn upload(
             };
             let mut page = visitor.page(Section::Plugins, "The version was refused", body);
             *page.status_mut() = crate::problem::status(problem.failure.code);
+            page.extensions_mut().insert(Arc::new(problem));
+            page.extensions_mut().insert(Answered);
             Ok(page)
         }
     }

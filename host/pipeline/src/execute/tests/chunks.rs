@@ -199,7 +199,7 @@ async fn nothing_to_split_or_to_embed_skips_the_step() {
     let definition = "
         name: p
         steps:
-          - { id: parse, use: t/parse@1, with: { fail: unsupported }, on_error: skip }
+          - { id: parse, use: t/parse@1, with: { fail: unsupported-input }, on_error: skip }
           - { id: split, use: t/split@1 }
           - { id: embed, use: t/embed@1 }
         output: '${ [chunks.size(), steps.split.output.size(), has(steps.embed.output)] }'
@@ -220,7 +220,7 @@ async fn chunks_name_the_main_reading_as_the_run_does() {
     let definition = "
         name: p
         steps:
-          - { id: one, use: t/parse@1, with: { fail: unsupported }, needs: [], on_error: skip }
+          - { id: one, use: t/parse@1, with: { fail: unsupported-input }, needs: [], on_error: skip }
           - { id: two, use: t/parse-2@1, needs: [] }
           - { id: split, use: t/split@1, needs: [two] }
     ";

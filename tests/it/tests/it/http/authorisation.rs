@@ -309,7 +309,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         // As long as the real ones.
         pipeline: "absent".into(),
         preset: "never".into(),
-        secret: "absentee".into(),
+        secret: "vanished".into(),
         plugin: ("docmill".into(), "nothings".into()),
         signing_key: "k".repeat(objects.signing_key.len()),
         ..objects.clone()

@@ -56,7 +56,8 @@ async fn each_attack_has_its_code() {
         assert_eq!(run["error"]["code"], code);
     }
     // A flood of log lines is cut, not fatal.
-    host.save(&attack("log, size: 10000", TIGHT)).await;
+    host.save(&attack("log, size: 10000", "timeout: 20s, memory: 32MiB"))
+        .await;
     let run = host.run("attack").body("text/plain", "x").send().await.ok(200);
     let attempt = &run["steps"][1]["attempts"][0];
     assert!(

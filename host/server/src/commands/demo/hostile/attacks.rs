@@ -85,7 +85,7 @@ fn other() -> Vec<u8> {
 pub(super) const ATTACKS: &[Attack] = &[
     upload(
         "a letter instead of a component",
-        PLUGIN,
+        "/v1/plugins/test/hostile/versions/0.3.0",
         letter,
         "invalid-component",
     ),
