@@ -222,7 +222,10 @@ fn imports(inspection: &Inspection, report: &mut Report) {
                 "{} interfaces, none of them a capability",
                 inspection.imports.len()
             ),
-            some => format!("asks for {}", some.join(", ")),
+            some => format!(
+                "asks for {}; pipelines that use it are refused until an owner has granted it",
+                some.join(", ")
+            ),
         },
     );
 }
