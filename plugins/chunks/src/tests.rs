@@ -1,3 +1,5 @@
+#![expect(clippy::panic, reason = "tests")]
+
 use docmill_plugin::prelude::*;
 use unicode_segmentation::UnicodeSegmentation as _;
 

@@ -1,3 +1,5 @@
+#![expect(clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 use docmill_plugin::prelude::*;
 
 use crate::{Config, HashedNgrams};

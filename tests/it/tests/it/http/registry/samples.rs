@@ -129,9 +129,7 @@ async fn a_hostile_sample_fails_its_own_line_and_no_more() {
     .await;
     assert!(matches!(created.status, 201 | 422), "{}", created.text());
     // The host goes on.
-    host.save(&format!(
-        "name: read\nsteps: [{{ id: parse, use: docmill/text@0.1 }}]\n"
-    ))
-    .await;
+    host.save("name: read\nsteps: [{ id: parse, use: docmill/text@0.1 }]\n")
+        .await;
     host.run("read").body("text/plain", "a").send().await.ok(200);
 }

@@ -33,7 +33,7 @@ async fn a_version_is_uploaded_once() {
             problem["detail"].as_str().unwrap().contains("acmeinc/text@1.2.3"),
             "{problem}"
         );
-        assert_eq!(lines(&problem["report"], "version")[0].0, false);
+        assert!(!lines(&problem["report"], "version")[0].0);
     }
     send("/v1/plugins/acmeinc/text/versions/one", &bytes)
         .await
