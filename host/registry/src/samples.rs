@@ -192,7 +192,7 @@ mod tests {
             assert_eq!(failure.code, Code::MalformedRequest);
             assert!(failure.message.contains(said), "{bad}: {}", failure.message);
         }
-        let steps = vec![r#"{"use": "a/b@1"}"#; MAX_BEFORE + 1].join(",");
+        let steps = [r#"{"use": "a/b@1"}"#; MAX_BEFORE + 1].join(",");
         assert!(read(&format!(r#"{{"expect": {{"a": 1}}, "before": [{steps}]}}"#)).is_err());
         let deep = format!(
             r#"{{"expect": {{"a": {}1{}}}}}"#,
