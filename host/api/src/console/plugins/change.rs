@@ -81,7 +81,7 @@ pub(super) fn channel_form(row: &PluginRow, token: &Token) -> Markup {
                 input id="channel" name="channel" type="text" required maxlength="40" autocomplete="off" placeholder="stable";
                 p.hint { (prose(words::CHANNELS)) }
             }
-            (select("version", "Stands for", None, &choices))
+            (select("version", "Stands for", usable.first().map(String::as_str), &choices))
             p { button type="submit" { "Set the channel" } }
         }
     }

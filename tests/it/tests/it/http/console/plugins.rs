@@ -82,6 +82,8 @@ async fn a_version_is_uploaded_and_moved() {
     }
 
     let plugin = format!("/console/plugins/{NAME}");
+    let page = browser.page(&plugin).await;
+    assert!(page.contains("<option value=\"1.2.3\" selected>"), "{page}");
     let set = browser
         .form(&format!("{plugin}/channels"), "channel=beta&version=1.2.3")
         .await;
