@@ -85,6 +85,12 @@ pub async fn create(
             "'name' is 1 to 60 of lower-case letters, digits and dashes, beginning with a letter",
         ));
     }
+    if is_of_small_order(&new.public_key) {
+        return Err(Problem::malformed(
+            "'public_key' is a point of small order: anybody can make signatures that it verifies; make a key with `docmill plugin \
+             keygen`",
+        ));
+    }
     let zone = &caller.who().timezone;
     let end = new.expires_at.as_deref();
     let end = end
@@ -114,6 +120,27 @@ pub async fn create(
         .map_err(|e| e.failure())?;
     let made = keys.iter().find(|key| key.name == new.name);
     json_with(status, &made.map(item))
+}
+
+/// The points of Edwards25519 whose order is 1, 2, 4 or 8, as they may be encoded, without the sign (RFC 8032, section 5.1; the list
+/// that libsodium refuses, too).
+const SMALL_ORDER: [&str; 7] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
+
+fn is_of_small_order(key: &PublicKey) -> bool {
+    let mut bytes = *key.as_bytes();
+    if let Some(last) = bytes.last_mut() {
+        *last &= 0x7f;
+    }
+    let unsigned = PublicKey::from_bytes(bytes).to_string();
+    SMALL_ORDER.contains(&unsigned.as_str())
 }
 
 /// Trust a key no more.

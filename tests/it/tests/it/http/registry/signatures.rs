@@ -71,6 +71,18 @@ async fn only_a_trusted_keys_signature_over_this_version_for_this_tenant_counts(
     trust(&host, "other", &release, json!({}))
         .await
         .problem(409, "conflict");
+    // Whatever is signed, anybody can sign for a point of small order, with its sign or without.
+    for weak in [
+        "0".repeat(64),
+        format!("01{}80", "0".repeat(60)),
+        format!("ec{}7f", "f".repeat(60)),
+    ] {
+        let body = json!({ "name": "weak", "public_key": weak }).to_string();
+        let call = host
+            .call("POST", "/v1/signing-keys")
+            .body("application/json", body);
+        call.send().await.problem(400, "malformed-request");
+    }
     trust(&host, "past", &stranger, json!({"expires_at": "2020-01-01"}))
         .await
         .problem(400, "malformed-request");
