@@ -170,9 +170,15 @@ fn engine(text: &mut String, state: &ApiState) {
             stats.mapped,
         ),
         (
+            "docmill_code_pulled_total",
+            "counter",
+            "Compiled code that another host had made.",
+            stats.pulled,
+        ),
+        (
             "docmill_code_refused_total",
             "counter",
-            "Compiled code on disk that was not genuine.",
+            "Compiled code on disk or among the blobs that was not genuine.",
             stats.refused,
         ),
     ] {

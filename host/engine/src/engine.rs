@@ -25,7 +25,11 @@ use crate::inspect::{self, Inspection};
 use crate::link;
 use crate::plugin::{Plugin, WeakPlugin};
 use crate::settings::{Settings, wasmtime_config};
+use crate::supply::Fingerprint;
 use crate::threads::{Control, Threads};
+
+/// Pieces of compiled code that are fetched at once.
+const PULLS: usize = 4;
 
 /// The engine cannot work on this host.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +59,8 @@ pub struct Stats {
     pub compiled: u64,
     /// Plugins whose compiled code came from disk.
     pub mapped: u64,
+    /// Plugins whose compiled code another host had made.
+    pub pulled: u64,
     /// Compiled code that was refused: tampered, truncated, foreign.
     pub refused: u64,
 }
@@ -66,6 +72,7 @@ struct Counters {
     failures: Mutex<HashMap<Code, u64>>,
     compiled: AtomicU64,
     mapped: AtomicU64,
+    pulled: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -80,6 +87,8 @@ struct Shared {
     compilers: Semaphore,
     /// For components that are not published: one at a time, beside the others.
     candidates: Semaphore,
+    /// For code that comes from other hosts: each piece is held in memory until it is on disk.
+    pulls: Semaphore,
     interrupts: Arc<AtomicU64>,
     counters: Counters,
     /// One load at a time for each component.
@@ -91,9 +100,9 @@ struct Shared {
 pub struct Engine(Arc<Shared>);
 
 /// Feeds whatever `Hash` gives into BLAKE3.
-struct Fingerprint(blake3::Hasher);
+struct Feed(blake3::Hasher);
 
-impl Hasher for Fingerprint {
+impl Hasher for Feed {
     fn write(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -103,8 +112,8 @@ impl Hasher for Fingerprint {
     }
 }
 
-fn fingerprint(engine: &wasmtime::Engine) -> [u8; 32] {
-    let mut hasher = Fingerprint(blake3::Hasher::new_derive_key("docmill 2026 engine fingerprint"));
+fn fingerprint(engine: &wasmtime::Engine) -> Fingerprint {
+    let mut hasher = Feed(blake3::Hasher::new_derive_key("docmill 2026 engine fingerprint"));
     // wasmtime's own version is part of it.
     engine.precompile_compatibility_hash().hash(&mut hasher);
     *hasher.0.finalize().as_bytes()
@@ -121,6 +130,7 @@ impl Engine {
         let linker = link::linker(&engine).map_err(sandbox)?;
         let codes = CodeDir::new(
             settings.code_dir.clone(),
+            settings.code_disk,
             &settings.platform_key,
             fingerprint(&engine),
         );
@@ -134,6 +144,7 @@ impl Engine {
             places: Arc::new(Semaphore::new(settings.pool_instances.max(1) as usize)),
             compilers: Semaphore::new(settings.compile.children.max(1)),
             candidates: Semaphore::new(1),
+            pulls: Semaphore::new(PULLS),
             interrupts: Arc::default(),
             counters: Counters::default(),
             flights: Mutex::default(),
@@ -319,6 +330,7 @@ impl Engine {
             failures,
             compiled: counters.compiled.load(Ordering::Relaxed),
             mapped: counters.mapped.load(Ordering::Relaxed),
+            pulled: counters.pulled.load(Ordering::Relaxed),
             refused: counters.refused.load(Ordering::Relaxed),
         }
     }

@@ -14,7 +14,7 @@
 //! `docmill-egress`; the request is sent on the I/O runtime, and what was done stands in the call's usage.
 //!
 //! **Code.** Machine code is made in a child process (`compile`), kept on disk under a keyed MAC (`code`), and mapped
-//! (`map`, the only file with `unsafe`).
+//! (`map`, the only file with `unsafe`). Other hosts get it through a [`Supply`], and verify it in the same way.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
 mod bindings;
@@ -31,6 +31,7 @@ mod map;
 mod output;
 mod plugin;
 mod settings;
+mod supply;
 mod threads;
 
 #[doc(hidden)]
@@ -43,3 +44,4 @@ pub use engine::{Engine, EngineError, Stats};
 pub use inspect::{CONTRACT, Import, Inspection, Purpose};
 pub use plugin::Plugin;
 pub use settings::{CompileLimits, Settings, wasmtime_config};
+pub use supply::{Fingerprint, Supply};

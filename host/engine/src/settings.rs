@@ -20,6 +20,8 @@ pub struct Settings {
     pub queue: usize,
     /// Where compiled code is kept; made with mode 0700. Under `data_dir`
     pub code_dir: PathBuf,
+    /// Bytes of compiled code that are kept there; what was not loaded for the longest time goes first. `code_disk`
+    pub code_disk: ByteSize,
     /// Authenticates compiled code. `platform_key`
     pub platform_key: [u8; 32],
     /// The compile child's command line, to which the job is appended; none: this executable with `__compile`. For tests
@@ -80,6 +82,7 @@ impl Settings {
             guests: cores,
             queue: 1_024,
             code_dir,
+            code_disk: ByteSize::mib(8 << 10),
             platform_key,
             compiler: None,
             compile: CompileLimits::default(),

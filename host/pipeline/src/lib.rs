@@ -13,6 +13,7 @@
 pub mod expression;
 
 mod catalog;
+mod codes;
 mod cost;
 mod execute;
 mod inputs;
@@ -36,6 +37,7 @@ pub(crate) const INLINE_BYTES: usize = 32 * 1024;
 pub(crate) const MAX_PROBLEMS: usize = 50;
 
 pub use catalog::{Catalog, Unresolved};
+pub use codes::Codes;
 pub use execute::{Executor, RunContext, execute};
 pub use inputs::{FileInput, RunInputs};
 pub use loader::Loader;

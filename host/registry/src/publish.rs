@@ -466,6 +466,13 @@ impl Registry {
         let size = upload.component.len() as u64;
         let put = self.blobs.put(tenant, sound.digest, upload.component.clone());
         put.await.map_err(|e| e.failure())?;
+        // It was compiled to be looked at; no other host has to do that again.
+        if let Some(codes) = self.executor.loader().codes()
+            && let Some(code) = self.engine.code(sound.digest).await
+        {
+            let fingerprint = self.engine.fingerprint();
+            codes.keep(tenant, sound.digest, fingerprint, code).await;
+        }
         let version = NewVersion {
             manifest: &sound.manifest,
             kind: sound.kind,

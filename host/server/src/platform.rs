@@ -153,7 +153,8 @@ impl Platform {
         let engine = Engine::new(settings).context("cannot start the engine")?;
 
         let cache = open_cache(&config).await?;
-        let loader = docmill_pipeline::Loader::new(engine.clone(), blobs.clone());
+        let codes = docmill_pipeline::Codes::new(store.clone(), blobs.clone());
+        let loader = docmill_pipeline::Loader::new(engine.clone(), blobs.clone()).sharing(codes);
         let executor = {
             let vault = docmill_pipeline::Vault::new(store.clone(), platform_key);
             docmill_pipeline::Executor::with_vault(engine.clone(), loader, cache, platform_key, Some(vault))

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod channel;
+mod code;
 mod list;
 
 use docmill_model::digest::Digest;

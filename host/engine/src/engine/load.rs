@@ -1,4 +1,4 @@
-//! From a digest to a plugin that can be called: memory, disk, or the compile child.
+//! From a digest to a plugin that can be called: memory, disk, code that another host compiled, or the compile child.
 
 use std::future::Future;
 use std::sync::atomic::Ordering;
@@ -14,6 +14,7 @@ use super::{Engine, Shared};
 use crate::code::Refused;
 use crate::map::{self, Authentic};
 use crate::plugin::{Plugin, WeakPlugin};
+use crate::supply::{Alone, Fingerprint, Supply};
 use crate::{compile, inspect};
 
 impl Engine {
@@ -30,7 +31,28 @@ impl Engine {
     where
         F: Future<Output = Result<Bytes, Failure>> + Send,
     {
-        self.load_in(&self.0.compilers, digest, component).await
+        self.load_in(&self.0.compilers, digest, &Alone::new(component))
+            .await
+    }
+
+    /// As [`Engine::load`], where code that was compiled on another host may be had, too, and is to be given to others.
+    ///
+    /// # Errors
+    /// `invalid-component` or `compile-failed` because of the component; whatever the supply's component fails with.
+    pub async fn load_from(&self, digest: Digest, supply: &impl Supply) -> Result<Plugin, Failure> {
+        self.load_in(&self.0.compilers, digest, supply).await
+    }
+
+    /// The compiled code of a component that was loaded here before, for other hosts with an engine of this
+    /// [`Engine::fingerprint`]; none, if it is not on this host's disk.
+    pub async fn code(&self, digest: Digest) -> Option<Bytes> {
+        let read = self.blocking(move |shared| shared.codes.read(digest).ok());
+        read.await.ok().flatten().map(Bytes::from)
+    }
+
+    /// Which compiled code this engine takes.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.codes.fingerprint()
     }
 
     /// As [`Engine::load`], for a component that is not published yet: whoever tries components out waits only for others who
@@ -39,19 +61,16 @@ impl Engine {
     /// # Errors
     /// `invalid-component` or `compile-failed` because of the component.
     pub async fn try_out(&self, digest: Digest, component: Bytes) -> Result<Plugin, Failure> {
-        let given = || async { Ok(component) };
-        self.load_in(&self.0.candidates, digest, given).await
+        let given = Alone::new(|| async { Ok(component) });
+        self.load_in(&self.0.candidates, digest, &given).await
     }
 
-    async fn load_in<F>(
+    async fn load_in(
         &self,
         compilers: &Semaphore,
         digest: Digest,
-        component: impl FnOnce() -> F + Send,
-    ) -> Result<Plugin, Failure>
-    where
-        F: Future<Output = Result<Bytes, Failure>> + Send,
-    {
+        supply: &impl Supply,
+    ) -> Result<Plugin, Failure> {
         let flight = self.flight(digest);
         let mut loaded = flight.lock().await;
         if let Some(plugin) = loaded.upgrade() {
@@ -59,16 +78,63 @@ impl Engine {
         }
         let plugin = match self.find_on_disk(digest).await {
             Some(plugin) => plugin,
-            None => {
-                let component = component().await?;
-                let given = component.clone();
-                self.blocking(move |shared| shared.sound(digest, &given))
-                    .await??;
-                self.compile(compilers, digest, &component).await?
-            }
+            None => match self.pull(digest, supply).await {
+                Some(plugin) => plugin,
+                None => self.make(compilers, digest, supply).await?,
+            },
         };
         *loaded = plugin.downgrade();
         Ok(plugin)
+    }
+
+    /// Compiles the component, and gives its code to other hosts.
+    async fn make(
+        &self,
+        compilers: &Semaphore,
+        digest: Digest,
+        supply: &impl Supply,
+    ) -> Result<Plugin, Failure> {
+        let component = supply.component().await?;
+        let given = component.clone();
+        self.blocking(move |shared| shared.sound(digest, &given))
+            .await??;
+        let plugin = self.compile(compilers, digest, &component).await?;
+        if supply.shares()
+            && let Some(code) = self.code(digest).await
+        {
+            supply.keep(self.fingerprint(), code).await;
+        }
+        Ok(plugin)
+    }
+
+    /// Takes code over that another host compiled. Whatever is wrong with it, the component can be compiled here.
+    async fn pull(&self, digest: Digest, supply: &impl Supply) -> Option<Plugin> {
+        let _turn = self.0.pulls.acquire().await.ok()?;
+        let code = supply.code(self.fingerprint()).await?;
+        let taken = self.blocking(move |shared| {
+            let code = match shared.codes.adopt(digest, &code) {
+                Ok(code) => code,
+                Err(why @ Refused::Unreadable(_)) => return Err((why.to_string(), false)),
+                Err(why) => return Err((why.to_string(), true)),
+            };
+            shared.mapped(&code, digest).map_err(|failure| {
+                shared.codes.remove(digest);
+                (failure.message, true)
+            })
+        });
+        match taken.await.ok()? {
+            Ok(plugin) => {
+                self.0.counters.pulled.fetch_add(1, Ordering::Relaxed);
+                Some(plugin)
+            }
+            Err((why, refused)) => {
+                if refused {
+                    self.0.counters.refused.fetch_add(1, Ordering::Relaxed);
+                }
+                tracing::warn!(%digest, %why, "compiled code from the blob store is not used; it is made anew");
+                None
+            }
+        }
     }
 
     fn flight(&self, digest: Digest) -> Arc<tokio::sync::Mutex<WeakPlugin>> {

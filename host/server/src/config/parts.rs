@@ -8,6 +8,7 @@ impl Config {
     /// What the engine is told; compiled code is kept in `code_dir`, under the platform's key.
     pub fn engine(&self, code_dir: PathBuf, platform_key: [u8; 32]) -> docmill_engine::Settings {
         let mut settings = docmill_engine::Settings::new(code_dir, platform_key);
+        settings.code_disk = self.code_disk;
         settings.guests = self.guests;
         settings.ceiling.memory = self.step_memory_max;
         settings.ceiling.timeout = self.step_timeout_max;

@@ -91,6 +91,8 @@ settings! {
         "time span; longest wall time of one attempt";
     "step_cpu_max", ["DOCMILL_STEP_CPU_MAX"], "60s", false,
         "time span; longest CPU time of one attempt";
+    "code_disk", ["DOCMILL_CODE_DISK"], "8GiB", false,
+        "bytes of compiled code in data_dir; what was not loaded for the longest time makes room, and is pulled or made again";
     "compile_memory", ["DOCMILL_COMPILE_MEMORY"], "4GiB", false,
         "bytes of address space of a compiler, which reads what strangers upload";
     "compile_timeout", ["DOCMILL_COMPILE_TIMEOUT"], "4m", false,

@@ -118,6 +118,7 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
             "pipeline",
             "plugin",
             "plugin_channel",
+            "plugin_code",
             "plugin_grant",
             "plugin_version",
             "preset",

@@ -3,6 +3,7 @@
 mod audit;
 pub mod authorisation;
 mod chunks;
+mod compiled;
 mod components;
 mod connections;
 mod console;

@@ -11,7 +11,7 @@ use docmill_cache::Cache;
 use docmill_engine::Engine;
 use docmill_harness::Database;
 use docmill_model::size::ByteSize;
-use docmill_pipeline::{Executor, Loader};
+use docmill_pipeline::{Codes, Executor, Loader};
 use docmill_quota::Limiter;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
@@ -67,8 +67,7 @@ impl Setup {
         let directory = tempfile::tempdir().unwrap();
         // Compiled code outlives the tests, so that each component is compiled once.
         let code = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("code");
-        let mut engine = docmill_engine::Settings::new(code, [7; 32]);
-        engine.compiler = Some(vec![env!("CARGO_BIN_EXE_docmill-it-compile").into()]);
+        let engine = engine_settings(code);
         Self {
             store: database.store.clone(),
             blobs: Blobs::directory(directory.path().join("blobs")).unwrap(),
@@ -109,6 +108,13 @@ impl Setup {
     }
 }
 
+/// An engine that keeps compiled code there.
+pub fn engine_settings(code_dir: PathBuf) -> docmill_engine::Settings {
+    let mut settings = docmill_engine::Settings::new(code_dir, [7; 32]);
+    settings.compiler = Some(vec![env!("CARGO_BIN_EXE_docmill-it-compile").into()]);
+    settings
+}
+
 /// Parts of a host.
 struct Wiring {
     store: Store,
@@ -123,7 +129,8 @@ struct Wiring {
 
 impl Wiring {
     async fn serve(self) -> (SocketAddr, ApiState) {
-        let loader = Loader::new(self.engine.clone(), self.blobs.clone());
+        let codes = Codes::new(self.store.clone(), self.blobs.clone());
+        let loader = Loader::new(self.engine.clone(), self.blobs.clone()).sharing(codes);
         let cache = Cache::open(ByteSize::mib(16), None).await.unwrap();
         let vault = docmill_pipeline::Vault::new(self.store.clone(), self.platform_key);
         let executor =
@@ -157,10 +164,15 @@ impl Host {
 
     /// Another host of the same database, as on another machine or after a restart: it remembers nothing of this one.
     pub async fn another(&self, redis_url: Option<String>) -> (SocketAddr, ApiState) {
+        self.another_with(self.engine.clone(), redis_url).await
+    }
+
+    /// The same with an engine of its own.
+    pub async fn another_with(&self, engine: Engine, redis_url: Option<String>) -> (SocketAddr, ApiState) {
         let wiring = Wiring {
             store: self.database.store.clone(),
             blobs: self.state.blobs().clone(),
-            engine: self.engine.clone(),
+            engine,
             platform_key: [7; 32],
             runs: docmill_runs::Settings::default(),
             api: docmill_api::Settings::default(),
