@@ -4,7 +4,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use docmill_model::failure::Code;
-use docmill_model::grant::{Capability, HttpGrant};
+use docmill_model::grant::{Bounds, Capability};
 use docmill_model::plugin::PluginName;
 use docmill_store::grant::GrantRow;
 use serde::Serialize;
@@ -22,10 +22,10 @@ use crate::time::rfc3339;
 /// A grant that holds.
 #[derive(Serialize, ToSchema)]
 pub struct GrantBody {
-    /// `http`
+    /// `http`, `keyvalue`
     capability: String,
     /// Of `http`: `hosts`, `ports`, `methods`, `plaintext`, `secrets`, `calls`, `request_bytes`, `response_bytes`,
-    /// `header_bytes`, `time`.
+    /// `header_bytes`, `time`. Of `keyvalue`: `prefixes`, `write`, `keys`, `bytes`, `value_bytes`, `calls`.
     #[schema(value_type = Object)]
     bounds: Json,
     /// The bounds in words.
@@ -46,7 +46,7 @@ pub struct GrantList {
 impl GrantBody {
     fn of(row: GrantRow) -> Self {
         Self {
-            capability: row.capability.to_string(),
+            capability: row.capability().to_string(),
             said: row.bounds.to_string(),
             bounds: serde_json::to_value(&row.bounds).unwrap_or_default(),
             granted_by: row.granted_by,
@@ -92,12 +92,16 @@ pub async fn list(
 /// may come before the first one. For `http`, `hosts` are names, `*.name` (one label or more before it) or addresses; `ports` (443 if
 /// left out; also 80 with `plaintext`) are numbers or ranges; `methods` are GET and HEAD if left out. Pipelines that were refused for
 /// want of it run from now on; this host knows at once, others within a second.
+///
+/// `keyvalue` is values of the plugin's own that outlive a call (`wasi:keyvalue`, drafts `0.2.0-draft` and `0.2.0-draft2`): `prefixes`
+/// that its keys begin with (all, if left out), whether it may `write` (yes), how many `keys` and `bytes` it may keep, `value_bytes` of
+/// one value, and `calls`, its requests in one call.
 #[utoipa::path(
     put, path = "/v1/plugins/{namespace}/{name}/grants/{capability}", tag = "plugins", security(("key" = ["grants:write"])),
     params(
         ("namespace" = String, Path, description = "What stands before the slash"),
         ("name" = String, Path, description = "What stands behind it"),
-        ("capability" = String, Path, description = "`http`")
+        ("capability" = String, Path, description = "`http` or `keyvalue`")
     ),
     request_body(description = "The bounds", content((Object = "application/json"))),
     responses((status = 200, body = GrantBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
@@ -111,12 +115,19 @@ pub async fn grant(
     let name = plugin_name(&namespace, &name)?;
     let capability = known(&capability)?;
     let (parts, body) = request.into_parts();
-    let form = r#"{"hosts": ["api.example.org"], "methods": ["GET"]}"#;
-    let bounds: HttpGrant = object(&state, &parts.headers, body, form).await?;
+    let headers = &parts.headers;
+    let bounds = match capability {
+        Capability::Http => {
+            let form = r#"{"hosts": ["api.example.org"], "methods": ["GET"]}"#;
+            Bounds::Http(object(&state, headers, body, form).await?)
+        }
+        Capability::Keyvalue => {
+            let form = r#"{"prefixes": ["rates/"], "keys": 1000, "bytes": "1MiB"}"#;
+            Bounds::Keyvalue(object(&state, headers, body, form).await?)
+        }
+    };
     let (store, tenant) = (state.store(), caller.tenant());
-    let changed = store
-        .grant(tenant, &name, capability, &bounds, &caller.who().name)
-        .await;
+    let changed = store.grant(tenant, &name, &bounds, &caller.who().name).await;
     if changed.map_err(|e| e.failure())? {
         state.runs().changed(tenant);
         let detail = json!({ "capability": capability, "bounds": bounds });
@@ -125,7 +136,7 @@ pub async fn grant(
             .await;
     }
     let rows = store.grants(tenant, &name).await.map_err(|e| e.failure())?;
-    let row = rows.into_iter().find(|row| row.capability == capability);
+    let row = rows.into_iter().find(|row| row.capability() == capability);
     body_of(&GrantBody::of(row.ok_or_else(|| ungranted(&name, capability))?))
 }
 
@@ -138,7 +149,7 @@ pub async fn grant(
     params(
         ("namespace" = String, Path, description = "What stands before the slash"),
         ("name" = String, Path, description = "What stands behind it"),
-        ("capability" = String, Path, description = "`http`")
+        ("capability" = String, Path, description = "`http` or `keyvalue`")
     ),
     responses((status = 204), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]

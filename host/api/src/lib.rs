@@ -51,6 +51,7 @@ mod tenant;
 mod time;
 mod usage;
 mod users;
+mod values;
 
 pub use quotas::quota_list;
 pub use routes::{openapi, router};

@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
     audit, console, documents, grants, keys, me, pages, pipelines, plugins, presets, probes, quotas, runs,
-    secrets, sessions, signing, tenant, usage, users,
+    secrets, sessions, signing, tenant, usage, users, values,
 };
 
 fn all() -> OpenApiRouter<ApiState> {
@@ -47,6 +47,7 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(plugins::publish::check))
         .routes(routes!(grants::list))
         .routes(routes!(grants::grant, grants::withdraw))
+        .routes(routes!(values::show, values::clear))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::put, secrets::remove))
         .routes(routes!(signing::list, signing::create))

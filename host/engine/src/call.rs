@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use docmill_egress::{Secret, Session};
+use docmill_egress::Secret;
 use docmill_model::chunk::{Chunk, Embeddings, Purpose};
 use docmill_model::failure::{Code, Failure};
-use docmill_model::grant::HttpGrant;
+use docmill_model::grant::{HttpGrant, KeyValueGrant};
 use docmill_model::limits::Limits;
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::reading::{Inputs, Reading, Source};
@@ -20,7 +20,8 @@ use wasmtime::component::{Instance, Resource};
 use crate::bindings::{self, Description, SplitChunk, Transformed, types};
 use crate::classify::{self, Phase};
 use crate::guest::meter::{Meter, Pool};
-use crate::guest::{BuilderHandle, Guest, InputsHandle, ReadingHandle, SourceHandle};
+use crate::guest::{BuilderHandle, Guest, InputsHandle, Reach, ReadingHandle, SourceHandle};
+use crate::keyvalue::KeyValue;
 use crate::output;
 use crate::plugin::Plugin;
 use crate::threads::{Control, Presence, Stoppable};
@@ -123,6 +124,8 @@ pub struct Context {
 pub struct Granted {
     /// Requests over HTTP, and the secrets that the host puts into them.
     pub http: Option<(Arc<HttpGrant>, Vec<Secret>)>,
+    /// Values of its own.
+    pub keyvalue: Option<(Arc<KeyValueGrant>, Arc<dyn KeyValue>)>,
 }
 
 /// How a call went.
@@ -168,10 +171,10 @@ pub(crate) fn store(
     control: Arc<Control>,
     pool: Arc<Pool>,
     context: &Context,
-    session: Option<Arc<Session>>,
+    reach: Reach,
 ) -> Store<Guest> {
     let meter = Meter::new(limits, control, pool);
-    let mut store = Store::new(engine, Guest::new(meter, context.now, context.seed, session));
+    let mut store = Store::new(engine, Guest::new(meter, context.now, context.seed, reach));
     store.limiter(|guest| &mut guest.meter);
     store.set_hostcall_fuel(limits.host_memory.bytes());
     store.set_max_component_handles(limits.handles as usize);

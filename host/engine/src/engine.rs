@@ -7,7 +7,6 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use docmill_egress::Session;
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::limits::Limits;
@@ -19,8 +18,8 @@ use wasmtime::component::Linker;
 
 use crate::call::{self, Call, Context, Granted, Invocation, Place};
 use crate::code::CodeDir;
-use crate::guest::Guest;
 use crate::guest::meter::Pool;
+use crate::guest::{Guest, Reach};
 use crate::inspect::{self, Inspection};
 use crate::link;
 use crate::plugin::{Plugin, WeakPlugin};
@@ -191,7 +190,7 @@ impl Engine {
             seed: [0; 32],
             deadline: None,
         };
-        let store = self.store(limits, &control, &context, None);
+        let store = self.store(limits, &control, &context, Reach::default());
         let work = call::describe(place, store, plugin.clone(), Arc::clone(&control));
         self.0.threads.run(&control, work).await?
     }
@@ -224,8 +223,8 @@ impl Engine {
         let invocation = match self.admit(&control).await {
             Err(failure) => Invocation::refused(failure, &control),
             Ok(place) => {
-                let session = self.session(granted, &control);
-                let store = self.store(limits, &control, context, session);
+                let reach = self.reach(granted, &control);
+                let store = self.store(limits, &control, context, reach);
                 let work = call::invoke(place, store, plugin.clone(), call, Arc::clone(&control));
                 match self.0.threads.run(&control, work).await {
                     Ok(invocation) => invocation,
@@ -237,12 +236,16 @@ impl Engine {
         invocation
     }
 
-    /// The way out for one call, if it has a grant and the host has one.
-    fn session(&self, granted: Granted, control: &Control) -> Option<Arc<Session>> {
-        let (grant, secrets) = granted.http?;
-        let egress = self.0.settings.egress.as_ref()?;
-        let session = egress.session(grant, secrets, Some(control.deadline().into()));
-        Some(Arc::new(session))
+    /// What one call reaches: the way out, if it has a grant and the host has one; its values.
+    fn reach(&self, granted: Granted, control: &Control) -> Reach {
+        let egress = self.0.settings.egress.as_ref();
+        let session = granted.http.zip(egress).map(|((grant, secrets), egress)| {
+            Arc::new(egress.session(grant, secrets, Some(control.deadline().into())))
+        });
+        Reach {
+            session,
+            keyvalue: granted.keyvalue,
+        }
     }
 
     fn store(
@@ -250,7 +253,7 @@ impl Engine {
         limits: Limits,
         control: &Arc<Control>,
         context: &Context,
-        session: Option<Arc<Session>>,
+        reach: Reach,
     ) -> wasmtime::Store<Guest> {
         call::store(
             &self.0.engine,
@@ -258,7 +261,7 @@ impl Engine {
             Arc::clone(control),
             Arc::clone(&self.0.pool),
             context,
-            session,
+            reach,
         )
     }
 

@@ -5,6 +5,7 @@ pub(crate) use documents::is_refusal;
 
 mod documents;
 mod http;
+pub(crate) mod keyvalue;
 pub(crate) mod log;
 pub(crate) mod meter;
 mod reading;
@@ -19,8 +20,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
 use clock::SharedClock;
-use docmill_egress::Session;
 use http::Http;
+use keyvalue::Used;
 use log::SharedLog;
 use meter::Meter;
 
@@ -43,12 +44,20 @@ pub(crate) struct Guest {
     clock: Option<SharedClock>,
     random: Option<blake3::OutputReader>,
     wasi: Option<Box<WasiCtx>>,
-    session: Option<Arc<Session>>,
+    reach: Reach,
     http: Option<Box<Http>>,
+    kept: Option<Box<Used>>,
+}
+
+/// What a guest may reach beyond its inputs.
+#[derive(Clone, Default)]
+pub(crate) struct Reach {
+    pub(crate) session: Option<Arc<docmill_egress::Session>>,
+    pub(crate) keyvalue: Option<crate::keyvalue::Granted>,
 }
 
 impl Guest {
-    pub(crate) fn new(meter: Meter, now: Millis, seed: [u8; 32], session: Option<Arc<Session>>) -> Self {
+    pub(crate) fn new(meter: Meter, now: Millis, seed: [u8; 32], reach: Reach) -> Self {
         let mut table = ResourceTable::new();
         // Beside the handles that wasmtime counts, streams and pollables have children here.
         table.set_max_capacity(
@@ -66,8 +75,9 @@ impl Guest {
             clock: None,
             random: None,
             wasi: None,
-            session,
+            reach,
             http: None,
+            kept: None,
         }
     }
 
@@ -75,6 +85,7 @@ impl Guest {
     pub(crate) fn effects(&self) -> Vec<String> {
         let mut effects = self.meter.effects();
         effects.extend(self.http.iter().flat_map(|http| http.effects()));
+        effects.extend(self.kept.iter().flat_map(|kept| kept.effects()));
         effects
     }
 }

@@ -124,6 +124,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest
     let options = wasmtime_wasi_http::p2::bindings::LinkOptions::default();
     http::types::add_to_linker::<Guest, WasiHttp>(l, &(&options).into(), WasiHttpView::http)?;
     bound_methods(l)?;
+    crate::guest::keyvalue::add_to_linker(l)?;
 
     l.instance(LOGGING)?.func_wrap(
         "log",

@@ -4,6 +4,7 @@
 //! addresses stand in their one canonical spelling. What could be read in two ways is refused with the way to write it.
 
 mod host;
+mod keyvalue;
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +16,7 @@ use crate::duration::Span;
 use crate::size::ByteSize;
 
 pub use host::{HostPattern, InvalidHost};
+pub use keyvalue::{KeyValueBudget, KeyValueGrant, MAX_KEY_BYTES, Unkept};
 
 /// Something that a component can import and a tenant can grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,16 +24,19 @@ pub use host::{HostPattern, InvalidHost};
 pub enum Capability {
     /// Requests over HTTP: `wasi:http/outgoing-handler`.
     Http,
+    /// Values of its own that outlive a call: `wasi:keyvalue`, two drafts of it.
+    Keyvalue,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Http];
+    pub const ALL: [Self; 2] = [Self::Http, Self::Keyvalue];
 
     /// The stable word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Keyvalue => "keyvalue",
         }
     }
 
@@ -42,10 +47,19 @@ impl Capability {
         let served = version.starts_with("0.2.");
         match name {
             "wasi:http/types" | "wasi:http/outgoing-handler" if served => Some(Self::Http),
+            // Drafts match by exact version only.
+            "wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch"
+                if KEYVALUE_DRAFTS.contains(&version) =>
+            {
+                Some(Self::Keyvalue)
+            }
             _ => None,
         }
     }
 }
+
+/// The drafts of `wasi:keyvalue` that are served: wasmtime's and wasmCloud's, and Spin's.
+pub const KEYVALUE_DRAFTS: [&str; 2] = ["0.2.0-draft", "0.2.0-draft2"];
 
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,6 +91,64 @@ pub struct Grants {
     /// Requests over HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<Arc<HttpGrant>>,
+    /// Values of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyvalue: Option<Arc<KeyValueGrant>>,
+}
+
+/// The bounds of one grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Bounds {
+    /// Requests over HTTP.
+    Http(Arc<HttpGrant>),
+    /// Values of its own.
+    Keyvalue(Arc<KeyValueGrant>),
+}
+
+impl Bounds {
+    /// Reads the bounds of a grant of this capability.
+    ///
+    /// # Errors
+    /// What is wrong with them, and how to write it.
+    pub fn read(capability: Capability, written: serde_json::Value) -> Result<Self, String> {
+        let read = match capability {
+            Capability::Http => serde_json::from_value(written).map(Self::Http),
+            Capability::Keyvalue => serde_json::from_value(written).map(Self::Keyvalue),
+        };
+        read.map_err(|error| error.to_string())
+    }
+
+    /// Of what.
+    pub const fn capability(&self) -> Capability {
+        match self {
+            Self::Http(_) => Capability::Http,
+            Self::Keyvalue(_) => Capability::Keyvalue,
+        }
+    }
+}
+
+/// As a person reads it on a permission sheet.
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(grant) => grant.fmt(f),
+            Self::Keyvalue(grant) => grant.fmt(f),
+        }
+    }
+}
+
+impl FromIterator<Bounds> for Grants {
+    fn from_iter<I: IntoIterator<Item = Bounds>>(all: I) -> Self {
+        let mut grants = Self::default();
+        for bounds in all {
+            match bounds {
+                Bounds::Http(grant) => grants.http = Some(grant),
+                Bounds::Keyvalue(grant) => grants.keyvalue = Some(grant),
+            }
+        }
+        grants
+    }
 }
 
 impl Grants {
@@ -84,12 +156,13 @@ impl Grants {
     pub const fn has(&self, capability: Capability) -> bool {
         match capability {
             Capability::Http => self.http.is_some(),
+            Capability::Keyvalue => self.keyvalue.is_some(),
         }
     }
 
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
-        self.http.is_none()
+        self.http.is_none() && self.keyvalue.is_none()
     }
 }
 

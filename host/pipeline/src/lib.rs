@@ -27,6 +27,7 @@ mod program;
 mod schema;
 mod suggest;
 mod trust;
+mod values;
 mod vault;
 mod weight;
 

@@ -30,6 +30,10 @@ impl Vault {
         Self { store, platform_key }
     }
 
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Keeps a secret, bound to these hosts; whether it is a new one.
     ///
     /// # Errors

@@ -276,10 +276,10 @@ pub enum Plugin {
     Grant {
         /// `namespace/name`
         name: String,
-        /// `http`
+        /// `http` or `keyvalue`
         capability: String,
-        /// Where to: a name, `*.name` (one label or more before it) or an address; may be repeated.
-        #[arg(long = "host", required = true)]
+        /// Of http: where to: a name, `*.name` (one label or more before it) or an address; may be repeated.
+        #[arg(long = "host", required_if_eq("capability", "http"))]
         hosts: Vec<String>,
         /// On which port or ports, as in 8000-8099; may be repeated [default: 443].
         #[arg(long = "port")]
@@ -293,7 +293,14 @@ pub enum Plugin {
         /// A secret that the host puts into a header in the place of `{{secret:NAME}}`; may be repeated.
         #[arg(long = "secret", value_name = "HEADER=NAME")]
         secrets: Vec<String>,
-        /// Another bound in one call: calls, request_bytes, response_bytes, header_bytes, time; may be repeated.
+        /// Of keyvalue: what its keys begin with; may be repeated [default: any].
+        #[arg(long = "prefix")]
+        prefixes: Vec<String>,
+        /// Of keyvalue: it may change nothing.
+        #[arg(long)]
+        read_only: bool,
+        /// Another bound; may be repeated. Of http, in one call: calls, request_bytes, response_bytes, header_bytes, time. Of
+        /// keyvalue: keys, bytes, value_bytes, and calls in one call.
         #[arg(long = "bound", value_name = "NAME=VALUE")]
         bounds: Vec<String>,
     },
@@ -301,8 +308,16 @@ pub enum Plugin {
     Revoke {
         /// `namespace/name`
         name: String,
-        /// `http`
+        /// `http` or `keyvalue`
         capability: String,
+    },
+    /// Show how much a plugin keeps between its calls, or remove all of it.
+    Values {
+        /// `namespace/name`
+        name: String,
+        /// Remove everything.
+        #[arg(long)]
+        clear: bool,
     },
 }
 

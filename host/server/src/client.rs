@@ -112,8 +112,8 @@ impl Client {
     }
 
     /// DELETE.
-    pub async fn delete(&self, path: &str) -> Result<()> {
-        self.send(self.http.delete(self.full(path))).await.map(drop)
+    pub async fn delete(&self, path: &str) -> Result<Json> {
+        self.send(self.http.delete(self.full(path))).await
     }
 
     /// PUT, POST or PATCH of bytes.

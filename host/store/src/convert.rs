@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::StoreError;
 
-fn foreign(cause: impl Display) -> StoreError {
+pub(crate) fn foreign(cause: impl Display) -> StoreError {
     StoreError::Internal(sqlx::Error::Decode(cause.to_string().into()))
 }
 

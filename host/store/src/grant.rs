@@ -1,6 +1,6 @@
 //! What plugins may do beyond their inputs, by tenant.
 
-use docmill_model::grant::{Capability, Grants, HttpGrant};
+use docmill_model::grant::{Bounds, Capability, Grants};
 use docmill_model::id::TenantId;
 use docmill_model::plugin::{PinnedPlugin, PluginName};
 use docmill_model::run::Millis;
@@ -8,20 +8,25 @@ use sqlx::types::Json;
 
 use crate::clean::{json_text, text};
 use crate::connect::Store;
-use crate::convert::word;
+use crate::convert::{foreign, word};
 use crate::error::StoreError;
 
 /// A grant that holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GrantRow {
-    /// What.
-    pub capability: Capability,
-    /// How much of it.
-    pub bounds: HttpGrant,
+    /// What, and how much of it.
+    pub bounds: Bounds,
     /// Who gave it, by name.
     pub granted_by: String,
     /// When.
     pub granted_at: Millis,
+}
+
+impl GrantRow {
+    /// Of what.
+    pub const fn capability(&self) -> Capability {
+        self.bounds.capability()
+    }
 }
 
 /// What a version asks for, and what it was given.
@@ -46,10 +51,10 @@ impl Store {
         &self,
         tenant: TenantId,
         plugin: &PluginName,
-        capability: Capability,
-        bounds: &HttpGrant,
+        bounds: &Bounds,
         by: &str,
     ) -> Result<bool, StoreError> {
+        let capability = bounds.capability();
         let (plugin, by) = (plugin.to_string(), text(by));
         let mut tx = self.tenant(tenant).await?;
         let changed = sqlx::query!(
@@ -105,7 +110,7 @@ impl Store {
     pub async fn grants(&self, tenant: TenantId, plugin: &PluginName) -> Result<Vec<GrantRow>, StoreError> {
         let mut tx = self.tenant(tenant).await?;
         let rows = sqlx::query!(
-            r#"select capability, bounds as "bounds!: Json<HttpGrant>", granted_by,
+            r#"select capability, bounds as "bounds!: Json<serde_json::Value>", granted_by,
                       docmill.millis(changed_at) as "changed_at!"
                from docmill.plugin_grant
                where tenant_id = $1 and plugin = $2 and bounds is not null
@@ -119,8 +124,7 @@ impl Store {
         rows.into_iter()
             .map(|row| {
                 Ok(GrantRow {
-                    capability: word(&row.capability)?,
-                    bounds: row.bounds.0,
+                    bounds: bounds(&row.capability, row.bounds.0)?,
                     granted_by: row.granted_by,
                     granted_at: row.changed_at,
                 })
@@ -138,7 +142,8 @@ impl Store {
         let versions: Vec<String> = wanted.iter().map(|plugin| plugin.version.to_string()).collect();
         let mut tx = self.tenant(tenant).await?;
         let rows = sqlx::query!(
-            r#"select p.name, v.version, i.interfaces as "interfaces!", g.bounds as "bounds?: Json<HttpGrant>"
+            r#"select p.name, v.version, i.interfaces as "interfaces!",
+                      g.bounds as "bounds?: Json<Vec<(String, serde_json::Value)>>"
                from unnest($2::text[], $3::text[]) w(name, version)
                join docmill.plugin p on p.tenant_id = $1 and p.name = w.name
                join docmill.plugin_version v on v.tenant_id = $1 and v.plugin_id = p.id and v.version = w.version
@@ -147,8 +152,11 @@ impl Store {
                    from json_array_elements(v.inspection->'imports') x(import)
                    where x.import->>'purpose' = 'capability'
                ) i
-               left join docmill.plugin_grant g
-                   on g.tenant_id = $1 and g.plugin = p.name and g.capability = 'http'
+               left join lateral (
+                   select json_agg(json_build_array(g.capability, g.bounds)) as bounds
+                   from docmill.plugin_grant g
+                   where g.tenant_id = $1 and g.plugin = p.name and g.bounds is not null
+               ) g on true
                where i.interfaces is not null"#,
             tenant.uuid(),
             &names,
@@ -170,11 +178,20 @@ impl Store {
                     name: word(&row.name)?,
                     version: word(&row.version)?,
                     needs,
-                    grants: Grants {
-                        http: row.bounds.map(|bounds| std::sync::Arc::new(bounds.0)),
-                    },
+                    grants: given(row.bounds.map(|bounds| bounds.0).unwrap_or_default())?,
                 })
             })
             .collect()
     }
+}
+
+fn bounds(capability: &str, written: serde_json::Value) -> Result<Bounds, StoreError> {
+    Bounds::read(word(capability)?, written).map_err(foreign)
+}
+
+fn given(written: Vec<(String, serde_json::Value)>) -> Result<Grants, StoreError> {
+    written
+        .into_iter()
+        .map(|(capability, written)| bounds(&capability, written))
+        .collect()
 }

@@ -5,7 +5,7 @@
 //! the few that work across tenants call a function of the database that was written for that one purpose.
 //!
 //! Methods are grouped by what they are about: [`who`], [`plugin`], [`grant`], [`secret`], [`preset`], [`pipeline`], [`document`], [`run`],
-//! [`audit`], [`usage`].
+//! [`audit`], [`usage`], [`value`].
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
 
 pub mod connect;
@@ -27,6 +27,7 @@ pub mod run;
 pub mod secret;
 pub mod signing;
 pub mod usage;
+pub mod value;
 pub mod who;
 
 pub mod embedded;

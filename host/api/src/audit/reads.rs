@@ -62,6 +62,7 @@ const UNSEEN: &[&str] = &[
     "/v1/plugins/{namespace}/{name}/versions/{version}/report",
     "/v1/plugins/{namespace}/{name}/channels",
     "/v1/plugins/{namespace}/{name}/grants",
+    "/v1/plugins/{namespace}/{name}/values",
     "/v1/signing-keys",
     "/v1/usage",
     "/v1/openapi.json",

@@ -56,7 +56,7 @@ impl WasiHttpView for Guest {
             let mut ctx = WasiHttpCtx::new();
             ctx.set_field_size_limit(share(limits, FIELDS_BYTES));
             let hooks = Hooks {
-                session: self.session.clone(),
+                session: self.reach.session.clone(),
                 chunk: share(limits, CHUNK_BYTES),
                 clock,
                 log: self.log.clone(),

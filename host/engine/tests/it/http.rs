@@ -54,6 +54,7 @@ fn granted(with: serde_json::Value, secrets: Vec<Secret>) -> Granted {
         .extend(with.as_object().unwrap().clone());
     Granted {
         http: Some((Arc::new(serde_json::from_value(grant).unwrap()), secrets)),
+        ..Granted::default()
     }
 }
 

@@ -12,6 +12,7 @@ mod each_limit;
 mod flood;
 mod http;
 mod inspect;
+mod keyvalue;
 mod kinds;
 mod limits;
 mod malformed;

@@ -7,12 +7,13 @@ use docmill_model::failure::{Code, Failure};
 use docmill_model::grant::Grants;
 use docmill_model::id::{RunId, TenantId};
 use docmill_model::limits::Limits;
-use docmill_model::plugin::PinnedPlugin;
+use docmill_model::plugin::{PinnedPlugin, PluginName};
 use docmill_model::run::CallUsage;
 use futures_util::future::BoxFuture;
 use tokio::time::timeout_at;
 
 use crate::loader::Loader;
+use crate::values::Values;
 use crate::vault::Vault;
 
 /// One call as a run asks for it.
@@ -38,7 +39,13 @@ pub(crate) fn real(engine: Engine, loader: Loader, vault: Option<Vault>) -> Call
             let (engine, loader, vault) = &*parts;
             let load = async {
                 let plugin = loader.plugin(request.tenant, &request.plugin).await?;
-                let granted = granted(vault.as_ref(), request.tenant, request.grants).await?;
+                let granted = granted(
+                    vault.as_ref(),
+                    request.tenant,
+                    &request.plugin.name,
+                    request.grants,
+                )
+                .await?;
                 Ok::<_, Failure>((plugin, granted))
             };
             let loaded = match request.context.deadline {
@@ -75,18 +82,26 @@ pub(crate) fn real(engine: Engine, loader: Loader, vault: Option<Vault>) -> Call
 }
 
 /// A call's grants with the secrets that they name, opened now: a secret that was set or forgotten is so in the next call.
-async fn granted(vault: Option<&Vault>, tenant: TenantId, grants: Grants) -> Result<Granted, Failure> {
-    let Some(http) = grants.http else {
-        return Ok(Granted::default());
-    };
-    let names: Vec<String> = http.secrets().iter().map(|it| it.secret.clone()).collect();
-    let secrets = match vault {
-        Some(vault) if !names.is_empty() => vault.open(tenant, &names).await?,
-        _ => Vec::new(),
-    };
-    Ok(Granted {
-        http: Some((http, secrets)),
-    })
+async fn granted(
+    vault: Option<&Vault>,
+    tenant: TenantId,
+    plugin: &PluginName,
+    grants: Grants,
+) -> Result<Granted, Failure> {
+    let mut granted = Granted::default();
+    if let Some(http) = grants.http {
+        let names: Vec<String> = http.secrets().iter().map(|it| it.secret.clone()).collect();
+        let secrets = match vault {
+            Some(vault) if !names.is_empty() => vault.open(tenant, &names).await?,
+            _ => Vec::new(),
+        };
+        granted.http = Some((http, secrets));
+    }
+    if let Some((grant, vault)) = grants.keyvalue.zip(vault) {
+        let values = Values::new(vault.store().clone(), tenant, plugin.clone(), Arc::clone(&grant));
+        granted.keyvalue = Some((grant, Arc::new(values)));
+    }
+    Ok(granted)
 }
 
 /// What the engine noted of requests that secrets were put into.

@@ -1,4 +1,4 @@
-//! `docmill plugin grant | revoke`, and the permission sheet.
+//! `docmill plugin grant | revoke | values`, and the permission sheet.
 
 use anyhow::{Context as _, Result, bail};
 use docmill_model::grant::Capability;
@@ -10,7 +10,7 @@ use crate::client::{Client, segment};
 use crate::exit;
 use crate::show::{Style, list, say, table, text};
 
-/// Does what `plugin grant` or `plugin revoke` asks.
+/// Does what `plugin grant`, `plugin revoke` or `plugin values` asks.
 pub async fn grant(arguments: &Arguments, command: &Command) -> Result<u8> {
     let client = Client::open(arguments).await?;
     let done = change(&client, command).await;
@@ -30,19 +30,30 @@ async fn change(client: &Client, command: &Command) -> Result<()> {
             client.delete(&path(name, capability)?).await?;
             say!("{capability} is not granted to {name} any more");
         }
+        Command::Values { name, clear } => {
+            let path = format!("{}/values", plugin(name)?);
+            let (held, verb) = if *clear {
+                (client.delete(&path).await?, "kept")
+            } else {
+                (client.get(&path).await?, "keeps")
+            };
+            let number = |member: &str| held.get(member).and_then(Json::as_u64).unwrap_or_default();
+            let (keys, bytes) = (number("keys"), number("bytes"));
+            let end = if *clear { ", and all of it is gone" } else { "" };
+            say!("{name} {verb} {keys} values, {bytes} bytes with their keys{end}");
+        }
         _ => bail!("this command grants nothing"),
     }
     Ok(())
 }
 
-fn path(name: &str, capability: &str) -> Result<String> {
+fn plugin(name: &str) -> Result<String> {
     let (namespace, plain) = name.split_once('/').context("write the name as namespace/name")?;
-    Ok(format!(
-        "/v1/plugins/{}/{}/grants/{}",
-        segment(namespace),
-        segment(plain),
-        segment(capability)
-    ))
+    Ok(format!("/v1/plugins/{}/{}", segment(namespace), segment(plain)))
+}
+
+fn path(name: &str, capability: &str) -> Result<String> {
+    Ok(format!("{}/grants/{}", plugin(name)?, segment(capability)))
 }
 
 /// The bounds as the server judges them.
@@ -53,6 +64,8 @@ fn bounds(command: &Command) -> Result<Json> {
         methods,
         plaintext,
         secrets,
+        prefixes,
+        read_only,
         bounds,
         ..
     } = command
@@ -60,14 +73,22 @@ fn bounds(command: &Command) -> Result<Json> {
         bail!("this command grants nothing")
     };
     let mut body = Map::new();
-    body.insert("hosts".to_owned(), json!(hosts));
-    for (name, values) in [("ports", ports), ("methods", methods)] {
+    let lists = [
+        ("hosts", hosts),
+        ("ports", ports),
+        ("methods", methods),
+        ("prefixes", prefixes),
+    ];
+    for (name, values) in lists {
         if !values.is_empty() {
             body.insert(name.to_owned(), json!(values));
         }
     }
     if *plaintext {
         body.insert("plaintext".to_owned(), json!(true));
+    }
+    if *read_only {
+        body.insert("write".to_owned(), json!(false));
     }
     let mut named = Vec::new();
     for secret in secrets {

@@ -81,7 +81,9 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
                 None => show_one(&shown?, *json),
             }
         }
-        Command::Grant { .. } | Command::Revoke { .. } => grant::grant(arguments, command).await,
+        Command::Grant { .. } | Command::Revoke { .. } | Command::Values { .. } => {
+            grant::grant(arguments, command).await
+        }
         Command::Publish { version } => lifecycle::set_state(arguments, version, "published", None).await,
         Command::Deprecate { version, note } => {
             lifecycle::set_state(arguments, version, "deprecated", note.as_deref()).await

@@ -15,6 +15,7 @@ mod hostile;
 mod inputs;
 mod javascript;
 mod kept;
+mod keyvalue;
 mod lists;
 mod outage;
 mod overload;

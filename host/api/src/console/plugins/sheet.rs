@@ -24,7 +24,7 @@ pub(super) fn permissions(row: &PluginRow, grants: &[GrantRow], zone: &str) -> M
         .flat_map(|version| interfaces(&version.inspection))
         .filter_map(|(interface, _)| Capability::of_import(interface))
         .collect();
-    let needless = grants.iter().filter(|grant| !needs.contains(&grant.capability));
+    let needless = grants.iter().filter(|grant| !needs.contains(&grant.capability()));
     html! {
         @if needs.is_empty() && grants.is_empty() { p.hint { (words::NO_PERMISSIONS) } }
         @else {
@@ -33,7 +33,7 @@ pub(super) fn permissions(row: &PluginRow, grants: &[GrantRow], zone: &str) -> M
                     thead { tr { th scope="col" { "Capability" } th scope="col" { "State" } th scope="col" { "Within" } th scope="col" { "By" } } }
                     tbody {
                         @for capability in &needs {
-                            @match grants.iter().find(|grant| grant.capability == *capability) {
+                            @match grants.iter().find(|grant| grant.capability() == *capability) {
                                 Some(grant) => { (granted(grant, "granted", zone)) },
                                 None => { tr { th scope="row" { code { (capability) } } td { span.badge.bad { span aria-hidden="true" { "✕" } " not granted" } } td { (prose(words::HOW_TO_GRANT)) } td {} } },
                             }
@@ -49,7 +49,7 @@ pub(super) fn permissions(row: &PluginRow, grants: &[GrantRow], zone: &str) -> M
 fn granted(grant: &GrantRow, said: &str, zone: &str) -> Markup {
     html! {
         tr {
-            th scope="row" { code { (grant.capability) } }
+            th scope="row" { code { (grant.capability()) } }
             td { span.badge.good { span aria-hidden="true" { "✓" } " " (said) } }
             td { (cut(&grant.bounds.to_string(), MAX_DETAIL)) }
             td { (cut(&grant.granted_by, 100)) ", " (time(grant.granted_at, zone)) }

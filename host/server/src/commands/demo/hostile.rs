@@ -122,7 +122,7 @@ async fn arm(stranger: &Client) -> Result<()> {
     }
     // Until the attack that has no grant is over, there is none.
     match stranger.delete(&format!("{HTTP_PLUGIN}/grants/http")).await {
-        Ok(()) => Ok(()),
+        Ok(_) => Ok(()),
         Err(error) if error.downcast_ref::<Failure>().is_some() => Ok(()),
         Err(error) => Err(error),
     }

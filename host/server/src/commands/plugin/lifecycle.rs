@@ -38,10 +38,7 @@ pub(super) async fn channel(
     let done = match version {
         Some(version) => {
             let body = serde_json::to_vec(&json!({ "version": version }))?;
-            client
-                .bytes(Method::PUT, &path, "application/json", body)
-                .await
-                .map(drop)
+            client.bytes(Method::PUT, &path, "application/json", body).await
         }
         None => client.delete(&path).await,
     };

@@ -6,7 +6,7 @@ use docmill_harness::{Database, database};
 use docmill_model::access::{Clearance, Role};
 use docmill_model::definition::{Definition, Retain};
 use docmill_model::digest::Digest;
-use docmill_model::grant::Capability;
+use docmill_model::grant::{Bounds, Capability};
 use docmill_model::id::{KeyId, RunId, TenantId};
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::preset::Preset;
@@ -14,6 +14,7 @@ use docmill_model::registry::VersionState;
 use docmill_model::signature::PublicKey;
 use docmill_store::plugin::{Judged, NewVersion};
 use docmill_store::secret::SealedSecret;
+use docmill_store::value::{Quota, Written};
 use docmill_store::who::{AuditEntry, Counted, NewKey, NewSession, NewUser, Secret};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
@@ -248,11 +249,8 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
     };
     db.store.publish_plugin(tenant, &plugin).await?;
     let bounds = serde_json::json!({ "hosts": [format!("{mark}.example.org")] });
-    let bounds = serde_json::from_value(bounds)?;
-    let granted = db
-        .store
-        .grant(tenant, &manifest.name, Capability::Http, &bounds, mark)
-        .await?;
+    let bounds = Bounds::read(Capability::Http, bounds).map_err(anyhow::Error::msg)?;
+    let granted = db.store.grant(tenant, &manifest.name, &bounds, mark).await?;
     assert!(granted);
     let secret_of = SealedSecret {
         name: mark.to_owned(),
@@ -262,6 +260,12 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
     };
     db.store.put_secret(tenant, &secret_of, mark).await?;
     let (component, code) = (Digest::of(mark.as_bytes()), Digest::of(b"code"));
+    let (kept, quota) = (
+        [(mark.to_owned(), mark.into())].into(),
+        Quota { keys: 9, bytes: 999 },
+    );
+    let put = db.store.put_values(tenant, &manifest.name, &kept, quota).await?;
+    assert_eq!(put, Written::Done(()));
     db.store.keep_code(tenant, component, &[7; 32], code, 4).await?;
     let channel = "beta".parse().unwrap();
     let version = Some(&manifest.version);

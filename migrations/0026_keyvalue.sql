@@ -1,0 +1,23 @@
+-- Values that plugins keep between their calls: `wasi:keyvalue`.
+
+-- What each plugin keeps, counted. The row is locked by whoever writes, so that its quota holds among all hosts.
+create table docmill.plugin_store (
+    tenant_id uuid   not null references docmill.tenant,
+    plugin    text   not null check (char_length(plugin) between 3 and 200),   -- namespace/name
+    keys      bigint not null default 0 check (keys >= 0),
+    bytes     bigint not null default 0 check (bytes >= 0),                    -- of all keys and values
+    primary key (tenant_id, plugin)
+);
+select docmill.protect('docmill.plugin_store', 'select, insert, update (keys, bytes)');
+
+-- Keys are bytes: U+0000 can be in no text here. What is deleted is gone: it is the plugin's, and nothing refers to it.
+create table docmill.plugin_value (
+    tenant_id  uuid        not null,
+    plugin     text        not null,
+    key        bytea       not null check (octet_length(key) between 1 and 512),   -- UTF-8
+    value      bytea       not null check (octet_length(value) <= 1048576),
+    changed_at timestamptz not null default now(),
+    primary key (tenant_id, plugin, key),
+    foreign key (tenant_id, plugin) references docmill.plugin_store (tenant_id, plugin)
+);
+select docmill.protect('docmill.plugin_value', 'select, insert, update (value, changed_at), delete');
