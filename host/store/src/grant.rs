@@ -4,7 +4,6 @@ use docmill_model::grant::{Bounds, Capability, Grants};
 use docmill_model::id::TenantId;
 use docmill_model::plugin::{PinnedPlugin, PluginName};
 use docmill_model::run::Millis;
-use sqlx::types::Json;
 
 use crate::clean::{json_text, text};
 use crate::connect::Store;
@@ -110,7 +109,7 @@ impl Store {
     pub async fn grants(&self, tenant: TenantId, plugin: &PluginName) -> Result<Vec<GrantRow>, StoreError> {
         let mut tx = self.tenant(tenant).await?;
         let rows = sqlx::query!(
-            r#"select capability, bounds as "bounds!: Json<serde_json::Value>", granted_by,
+            r#"select capability, bounds as "bounds!: sqlx::types::Json<serde_json::Value>", granted_by,
                       docmill.millis(changed_at) as "changed_at!"
                from docmill.plugin_grant
                where tenant_id = $1 and plugin = $2 and bounds is not null
@@ -143,7 +142,7 @@ impl Store {
         let mut tx = self.tenant(tenant).await?;
         let rows = sqlx::query!(
             r#"select p.name, v.version, i.interfaces as "interfaces!",
-                      g.bounds as "bounds?: Json<Vec<(String, serde_json::Value)>>"
+                      g.bounds as "bounds?: sqlx::types::Json<Vec<(String, serde_json::Value)>>"
                from unnest($2::text[], $3::text[]) w(name, version)
                join docmill.plugin p on p.tenant_id = $1 and p.name = w.name
                join docmill.plugin_version v on v.tenant_id = $1 and v.plugin_id = p.id and v.version = w.version

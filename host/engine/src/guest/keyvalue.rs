@@ -15,10 +15,10 @@ use crate::keyvalue::{Granted, KeyValueError, Start};
 pub(crate) use drafts::add_to_linker;
 
 /// An open bucket. There is one for each plugin, and its name is empty or `default`.
-pub(crate) struct Bucket;
+pub struct Bucket;
 
 /// A value that is going to be swapped.
-pub(crate) struct Cas {
+pub struct Cas {
     key: String,
     /// SHA-256 of what was there when it was looked at.
     seen: Option<[u8; 32]>,

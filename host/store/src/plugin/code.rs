@@ -59,6 +59,6 @@ impl Store {
         .fetch_optional(tx.connection())
         .await?;
         tx.end().await?;
-        found.map(|code| digest(&code)).transpose()
+        found.map(|code: Vec<u8>| digest(&code)).transpose()
     }
 }
