@@ -96,7 +96,7 @@ impl Bare {
             control,
             Arc::clone(&self.pool),
             &context,
-            None,
+            crate::guest::Reach::default(),
         );
         let instance = self.plugin.pre().instantiate_async(&mut store).await?;
         type Answer = (Result<Resource<BuilderHandle>, types::Error>,);

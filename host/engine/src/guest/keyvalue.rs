@@ -120,10 +120,11 @@ impl Guest {
     }
 
     /// Guests' threads have no reactor. What was begun there ends, also if the guest is stopped meanwhile.
-    fn on_runtime<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> impl Future<Output = wasmtime::Result<T>> + Send + use<T> {
+    fn on_runtime<T, W>(&self, work: W) -> impl Future<Output = wasmtime::Result<T>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: Future<Output = T> + Send + 'static,
+    {
         let runtime = self.meter.control.runtime();
         let work = runtime.map(|runtime| runtime.spawn(work));
         async move {

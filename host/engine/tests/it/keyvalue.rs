@@ -84,11 +84,13 @@ async fn call(
     let plugin = plugin("docmill-hostile-keyvalue").await;
     let mut limits = tight();
     change(&mut limits);
-    let mut granted = Granted::default();
-    granted.keyvalue = store.map(|store| {
-        let grant = serde_json::from_value(json!({ "calls": 10_000 })).unwrap();
-        (Arc::new(grant), store as Arc<dyn KeyValue>)
-    });
+    let granted = Granted {
+        keyvalue: store.map(|store| {
+            let grant = serde_json::from_value(json!({ "calls": 10_000 })).unwrap();
+            (Arc::new(grant), store as Arc<dyn KeyValue>)
+        }),
+        ..Granted::default()
+    };
     let call = attack(&json!({ "ask": ask }).to_string());
     engine()
         .invoke_granted(&plugin, call, &limits, &CONTEXT, granted)

@@ -198,6 +198,7 @@ impl fmt::Display for KeyValueGrant {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 mod tests {
     use super::*;
     use serde_json::json;
