@@ -12,6 +12,7 @@ use crate::docmill::plugin::documents::{Inputs, ReadingBuilder};
 use crate::docmill::plugin::types::{
     Block, BlockKind, Citation, Error, ErrorKind, Field, PageInfo, Span, TextOrigin, TextRange, Value,
 };
+use crate::state;
 
 #[derive(Deserialize)]
 struct Config {
@@ -103,6 +104,12 @@ pub fn run(inputs: &Inputs, config: &str) -> Result<Vec<Field>, Error> {
     Ok(match config.attack.as_str() {
         "nothing" => vec![field("done", "yes")],
         "spin" => spin(),
+        "poison" => state::poison(&config.text),
+        "look" => state::look(&config.text),
+        "poison-and-look" => {
+            state::poison(&config.text);
+            state::look(&config.text)
+        }
         "burn" => {
             // Each round needs the one before, so that no optimiser can shorten it.
             let mut n = 1_u64;

@@ -3,6 +3,7 @@
 
 mod attack;
 mod flood;
+mod state;
 
 wit_bindgen::generate!({
     path: "../../wit",

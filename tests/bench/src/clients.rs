@@ -49,8 +49,29 @@ impl Load<'_> {
         Ok(measured)
     }
 
+    /// As fast as it is answered, whatever the answers are; how many there were in a second.
+    pub fn press(&self) -> Result<f64> {
+        let printed = self.print(0.0)?;
+        let answers = printed.latencies_us.len() + printed.refused_us.len() + printed.others;
+        Ok(answers as f64 / self.seconds)
+    }
+
     /// The same at so many requests a second (0: as fast as they are answered); answers may be refusals.
     pub fn run_at(&self, rate: f64) -> Result<Measured> {
+        let printed = self.print(rate)?;
+        ensure!(printed.others == 0, "{} answers were not 200", printed.others);
+        ensure!(!printed.latencies_us.is_empty(), "there was no good answer");
+        Ok(Measured {
+            per_second: printed.latencies_us.len() as f64 / self.seconds,
+            p50: percentile(printed.latencies_us.clone(), 0.5) / 1000.0,
+            p95: percentile(printed.latencies_us.clone(), 0.95) / 1000.0,
+            p99: percentile(printed.latencies_us, 0.99) / 1000.0,
+            refused_per_second: printed.refused_us.len() as f64 / self.seconds,
+            refused_p99: percentile(printed.refused_us, 0.99) / 1000.0,
+        })
+    }
+
+    fn print(&self, rate: f64) -> Result<Printed> {
         let output = Command::new(std::env::current_exe()?)
             .args(["__load", self.address, self.method, self.path, self.key])
             .args([
@@ -65,17 +86,6 @@ impl Load<'_> {
             "the load generator failed against {}",
             self.address
         );
-        let printed: Printed =
-            serde_json::from_slice(&output.stdout).context("the load generator prints JSON")?;
-        ensure!(printed.others == 0, "{} answers were not 200", printed.others);
-        ensure!(!printed.latencies_us.is_empty(), "there was no good answer");
-        Ok(Measured {
-            per_second: printed.latencies_us.len() as f64 / self.seconds,
-            p50: percentile(printed.latencies_us.clone(), 0.5) / 1000.0,
-            p95: percentile(printed.latencies_us.clone(), 0.95) / 1000.0,
-            p99: percentile(printed.latencies_us, 0.99) / 1000.0,
-            refused_per_second: printed.refused_us.len() as f64 / self.seconds,
-            refused_p99: percentile(printed.refused_us, 0.99) / 1000.0,
-        })
+        serde_json::from_slice(&output.stdout).context("the load generator prints JSON")
     }
 }

@@ -91,7 +91,7 @@ pub fn measure() -> Result<Vec<Figure>> {
 }
 
 /// Made on the machine itself, as an operator does; gives its key.
-fn another_tenant(data: &Path, name: &str) -> Result<String> {
+pub fn another_tenant(data: &Path, name: &str) -> Result<String> {
     let output = Command::new(std::env::current_exe()?.with_file_name("docmill"))
         .args(["tenant", "create", name])
         .env("DOCMILL_DATA_DIR", data)

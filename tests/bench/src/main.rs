@@ -8,7 +8,9 @@ mod cold;
 mod earlier;
 mod fairness;
 mod hidden;
+mod hostile;
 mod http;
+mod idle;
 mod invoke;
 mod load;
 mod machine;
@@ -61,6 +63,14 @@ const BENCHES: &[Bench] = &[
         about: "a tenant's runs beside one that sends a hundred times its share",
     },
     Bench {
+        name: "hostile",
+        about: "a tenant's runs beside one that attacks in every way that its quota permits",
+    },
+    Bench {
+        name: "idle",
+        about: "memory of a thousand plugins that nobody calls; looking at an upload of 10 MiB",
+    },
+    Bench {
         name: "hidden",
         about: "refusals of what may not be seen beside those of what is not there",
     },
@@ -107,6 +117,8 @@ fn dispatch() -> Result<()> {
             "durable" => http::measure(true),
             "spinners" => spinners::measure(),
             "fairness" => fairness::measure(),
+            "hostile" => hostile::measure(),
+            "idle" => idle::measure(),
             "hidden" => hidden::measure(),
             "earlier" => earlier::measure(),
             _ => pdf::measure(),

@@ -104,7 +104,7 @@ pub fn reference(arguments: &[&str]) -> Result<Server> {
     })
 }
 
-/// Saves a pipeline.
+/// Saves a pipeline of the server's first tenant.
 pub fn save_pipeline(server: &Server, definition: &str) -> Result<()> {
     let name = definition
         .lines()

@@ -22,10 +22,10 @@ const COMPILED: usize = 60;
 const GROWTH: usize = 16 << 20;
 
 /// Repeatable and fast (SplitMix64); every failing case can be made again from its seed.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -34,7 +34,7 @@ impl Dice {
     }
 
     /// Below `end`.
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end.max(1) as u64).unwrap()
     }
 
@@ -126,13 +126,13 @@ fn damage(dice: &mut Dice, bytes: &mut Vec<u8>, kind: usize, real: &[Bytes]) -> 
 }
 
 /// Resident memory of this process, in bytes.
-fn resident() -> usize {
+pub fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
     pages * 4_096
 }
 
-fn count_of(name: &str, otherwise: u64) -> u64 {
+pub fn count_of(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
 }
 
