@@ -1,6 +1,8 @@
 //! A static look at a component: what it is, what it asks for, what it offers. Nothing is compiled or executed, function
 //! bodies are not read (the compile child does that), and the bytes may be anything.
 
+mod declared;
+
 use docmill_model::failure::{Code, Failure};
 use docmill_model::grant::Capability;
 use docmill_model::plugin::Kind;
@@ -10,6 +12,7 @@ use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::convert::shown;
 use crate::link::LOGGING;
+use declared::Declared;
 
 /// The contract's version that this host serves.
 pub const CONTRACT: &str = "0.1.0";
@@ -236,10 +239,11 @@ pub(crate) fn inspect_within(component: &[u8], largest: ByteSize) -> Result<Insp
         return Err(invalid(why));
     }
     let mut validator = Validator::new_with_features(features());
-    let mut seen = Seen::default();
+    let (mut seen, mut declared) = (Seen::default(), Declared::default());
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(component) {
         let payload = payload.map_err(|error| malformed(&error))?;
+        declared.count(&payload)?;
         validator.payload(&payload).map_err(|error| malformed(&error))?;
         seen.payload(&payload, depth)?;
         match payload {

@@ -22,6 +22,7 @@ cargo xtask COMMAND [ARGUMENTS]
   examples                 the example plugins in JavaScript and Python, into plugins/dist/examples/
   bench [NAME…] [--json FILE]   the benchmarks (release build)
   malformed [COUNT] [SEED] malformed uploads, for a night: 100000 of them if nothing else is said
+  pairs [COUNT]            pairs of calls that look for each other's state, for a night: 100000 if nothing else is said
   sqlx                     check every SQL statement again and write host/store/.sqlx
 ";
 
@@ -51,6 +52,7 @@ fn dispatch() -> Result<()> {
             .and_then(|()| plugins::examples(&root)),
         "bench" => bench(&root, &rest),
         "malformed" => malformed(&root, &rest),
+        "pairs" => pairs(&root, &rest),
         "sqlx" => sqlx(&root),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -178,7 +180,23 @@ fn malformed(root: &Path, arguments: &[String]) -> Result<()> {
     if count.parse::<u64>().is_err() || seed.parse::<u64>().is_err() {
         bail!("write how many, and where to begin, as whole numbers: cargo xtask malformed 100000 0");
     }
-    // With the features of `test`, so that nothing is built twice.
+    run(one_test(root, "whatever_is_uploaded_gets_a_typed_answer")
+        .env("DOCMILL_MALFORMED", count)
+        .env("DOCMILL_MALFORMED_SEED", seed))
+}
+
+/// The same.
+fn pairs(root: &Path, arguments: &[String]) -> Result<()> {
+    setup::wasm_target()?;
+    let count = arguments.first().map_or("100000", String::as_str);
+    if count.parse::<u64>().is_err() {
+        bail!("write how many, as a whole number: cargo xtask pairs 100000");
+    }
+    run(one_test(root, "no_call_finds_what_another_left").env("DOCMILL_PAIRS", count))
+}
+
+/// One integration test, with the features of `test`, so that nothing is built twice.
+fn one_test(root: &Path, name: &str) -> std::process::Command {
     let options = [
         "test",
         "--workspace",
@@ -187,11 +205,9 @@ fn malformed(root: &Path, arguments: &[String]) -> Result<()> {
         "--test",
         "it",
     ];
-    run(cargo(root)
-        .args(options)
-        .args(["--", "--nocapture", "whatever_is_uploaded_gets_a_typed_answer"])
-        .env("DOCMILL_MALFORMED", count)
-        .env("DOCMILL_MALFORMED_SEED", seed))
+    let mut command = cargo(root);
+    command.args(options).args(["--", "--nocapture", name]);
+    command
 }
 
 /// Statements are checked against a database that the migrations made; what the compiler learns there is committed, so

@@ -58,15 +58,13 @@ async fn ask(host: &Host, questions: Json) -> Vec<String> {
 }
 
 fn answers(run: &Json) -> Vec<String> {
-    let fields = run["fields"].as_object().unwrap();
-    (0..fields.len())
-        .map(|n| {
-            fields[&format!("answer_{n}")]["value"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        })
-        .collect()
+    let fields = run["fields"].as_array().unwrap();
+    let answer = |n: usize| {
+        let path = format!("answer_{n}");
+        let field = fields.iter().find(|field| field["path"] == path.as_str());
+        field.unwrap()["value"]["value"].as_str().unwrap().to_owned()
+    };
+    (0..fields.len()).map(answer).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
