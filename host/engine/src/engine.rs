@@ -179,8 +179,9 @@ impl Engine {
     /// `invalid-component` when the answer breaks a rule or the plugin's functions have the wrong types; else as a call.
     pub async fn describe(&self, plugin: &Plugin) -> Result<Manifest, Failure> {
         let limits = Limits {
-            timeout: docmill_model::duration::Span::seconds(10),
-            cpu: docmill_model::duration::Span::seconds(5),
+            // Who uploads waits for it, and so do others who do. Python answers in milliseconds.
+            timeout: docmill_model::duration::Span::seconds(4),
+            cpu: docmill_model::duration::Span::seconds(2),
             ..self.0.settings.ceiling
         };
         let control = Arc::new(Control::new(&limits, None, Arc::clone(&self.0.interrupts)));

@@ -146,24 +146,19 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
         let mut tx = self.tenant(tenant).await?;
-        hold(&mut tx, tenant, plugin).await?;
+        let held = hold(&mut tx, tenant, plugin).await?;
         let gone = sqlx::query!(
-            r#"with gone as (
-                   delete from docmill.plugin_value
-                   where tenant_id = $1 and plugin = $2 and key = any($3)
-                   returning octet_length(key) + octet_length(value) as size
-               ), sum as (select count(*) as keys, coalesce(sum(size), 0)::bigint as bytes from gone),
-               counted as (
-                   update docmill.plugin_store s set keys = s.keys - sum.keys, bytes = s.bytes - sum.bytes
-                   from sum where s.tenant_id = $1 and s.plugin = $2
-               )
-               select keys as "keys!" from sum"#,
-            tenant.uuid(),
+            r#"select keys as "keys!", bytes as "bytes!" from docmill.forget_values($1, $2)"#,
             plugin.to_string(),
             &keys as &[&[u8]],
         )
         .fetch_one(tx.connection())
         .await?;
+        let left = Held {
+            keys: held.keys.saturating_sub(size_in(gone.keys)),
+            bytes: held.bytes.saturating_sub(size_in(gone.bytes)),
+        };
+        count(&mut tx, tenant, plugin, left).await?;
         tx.commit().await?;
         Ok(size_in(gone.keys))
     }
@@ -233,11 +228,10 @@ impl Store {
         let mut tx = self.tenant(tenant).await?;
         let held = hold(&mut tx, tenant, plugin).await?;
         sqlx::query!(
-            "delete from docmill.plugin_value where tenant_id = $1 and plugin = $2",
-            tenant.uuid(),
+            r#"select keys as "keys!" from docmill.forget_values($1, null)"#,
             plugin.to_string(),
         )
-        .execute(tx.connection())
+        .fetch_one(tx.connection())
         .await?;
         count(&mut tx, tenant, plugin, Held::default()).await?;
         tx.commit().await?;

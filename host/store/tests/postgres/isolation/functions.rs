@@ -29,6 +29,10 @@ const DEFINERS: &[(&str, &str)] = &[
         "makes a tenant with its first key, for the command line on the machine itself; with a name that is there it does nothing",
     ),
     (
+        "forget_values(text,bytea[])",
+        "deletes what a plugin keeps, which nobody may from the table, because who may delete may lock; names the tenant itself",
+    ),
+    (
         "mark_lost_runs(timestamp with time zone,json)",
         "fails the runs of hosts that are gone, of all tenants; gives their number",
     ),
@@ -166,6 +170,8 @@ async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
             "select encode(docmill.source_bytes('{}'), 'escape')",
             victim.sample.documents[0].source.uuid()
         ),
+        format!("select f::text from docmill.forget_values('{mark}/text', null) f"),
+        format!("select f::text from docmill.forget_values('{mark}/text', array['{mark}'::bytea]) f"),
     ];
     let mut host = world.host().await;
     for acting in [None, Some(world.stranger), Some(world.other.id)] {

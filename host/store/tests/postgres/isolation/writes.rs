@@ -186,6 +186,9 @@ async fn a_row_that_belongs_to_another_tenants_is_refused_as_if_that_were_not_th
         if child == "plugin_channel" {
             good["name"] = json!("another");
         }
+        if child == "plugin_value" {
+            good["key"] = json!("\\x616e6f74686572");
+        }
         run(&mut host, "begin").await?;
         insert(&mut host, child, &columns, &good, "")
             .await
