@@ -346,6 +346,7 @@ pub enum Secrets {
 pub enum Language {
     Rust,
     Js,
+    Ts,
     Python,
 }
 

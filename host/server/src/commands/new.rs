@@ -33,6 +33,7 @@ pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
     let folder = match language {
         Language::Rust => "rust",
         Language::Js => "js",
+        Language::Ts => "ts",
         Language::Python => "python",
     };
     let fill = |bytes: &[u8]| -> Result<Vec<u8>> {
@@ -65,8 +66,12 @@ pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
                 write(&directory, &format!("vendor/docmill-plugin/{path}"), bytes)?;
             }
         }
-        Language::Js | Language::Python => {
-            for (path, bytes) in WIT.iter().filter(|(path, _)| *path == "plugin.wit") {
+        Language::Js | Language::Ts | Language::Python => {
+            let types = language == Language::Ts;
+            for (path, bytes) in WIT
+                .iter()
+                .filter(|(path, _)| *path == "plugin.wit" || (types && *path == "plugin.d.ts"))
+            {
                 write(&directory, &format!("wit/{path}"), bytes)?;
             }
         }
@@ -74,7 +79,7 @@ pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
     say!("{name}/ holds the {kind} {namespace}/{name}. Next:\n\n    cd {name}");
     match language {
         Language::Rust => say!("    cargo test"),
-        Language::Js => say!("    npm install && npm test"),
+        Language::Js | Language::Ts => say!("    npm install && npm test"),
         Language::Python => say!("    python3 -m unittest"),
     }
     say!(

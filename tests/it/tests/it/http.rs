@@ -34,6 +34,7 @@ mod tenant;
 mod tiers;
 mod traces;
 mod truth;
+mod typescript;
 mod usage;
 mod walk;
 mod wild;
