@@ -119,7 +119,7 @@ pub struct Demo {
     /// Keep serving afterwards.
     #[arg(long)]
     pub stay: bool,
-    /// One JSON object per document instead of text.
+    /// One JSON object per document, or per step of `demo plugin`, instead of text.
     #[arg(long)]
     pub json: bool,
     /// All sample documents instead of four.
@@ -132,6 +132,8 @@ pub struct Demo {
 pub enum Subject {
     /// A stranger uploads plugins that attack, while your runs go on and are timed.
     Hostile,
+    /// A plugin's life, in Rust and in JavaScript: written, built, admitted, run, edited, and refused when it breaks a promise.
+    Plugin,
 }
 
 #[derive(Debug, Args)]
