@@ -173,11 +173,11 @@ impl Engine {
         inspect::inspect(component)
     }
 
-    /// Asks a plugin what it is.
+    /// Asks a plugin what it is. None: a plain `wasi:http` component, which says nothing of itself.
     ///
     /// # Errors
     /// `invalid-component` when the answer breaks a rule or the plugin's functions have the wrong types; else as a call.
-    pub async fn describe(&self, plugin: &Plugin) -> Result<Manifest, Failure> {
+    pub async fn describe(&self, plugin: &Plugin) -> Result<Option<Manifest>, Failure> {
         let limits = Limits {
             timeout: docmill_model::duration::Span::seconds(10),
             cpu: docmill_model::duration::Span::seconds(5),

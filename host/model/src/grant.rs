@@ -46,7 +46,8 @@ impl Capability {
         let (name, version) = interface.split_once('@')?;
         let served = version.starts_with("0.2.");
         match name {
-            "wasi:http/types" | "wasi:http/outgoing-handler" if served => Some(Self::Http),
+            // Not `wasi:http/types`, which sends nothing by itself.
+            "wasi:http/outgoing-handler" if served => Some(Self::Http),
             // Drafts match by exact version only.
             "wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch"
                 if KEYVALUE_DRAFTS.contains(&version) =>

@@ -13,7 +13,7 @@ use docmill_registry::Report;
 use serde_json::Value as Json;
 
 use self::build::Output;
-use crate::cli::{Arguments, Plugin as Command};
+use crate::cli::{Address, Arguments, Plugin as Command};
 use crate::client::{Client, segment};
 use crate::commands::{grant, load_config, new};
 use crate::exit;
@@ -24,8 +24,8 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
     match command {
         Command::New { name, kind, lang } => new::new(name, *kind, *lang),
         Command::Build { directory } => build(arguments, directory).await,
-        Command::Check { file, json } => {
-            let report = check(arguments, read(file)?).await?;
+        Command::Check { file, address, json } => {
+            let report = check(arguments, read(file)?, address.as_ref()).await?;
             if *json {
                 say!("{}", serde_json::to_string_pretty(&report)?);
             } else {
@@ -35,9 +35,10 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
         }
         Command::Push {
             file,
+            address,
             samples,
             admit_only,
-        } => push::push(arguments, file, samples.as_deref(), *admit_only).await,
+        } => push::push(arguments, file, address.as_ref(), samples.as_deref(), *admit_only).await,
         Command::List {
             text,
             kind,
@@ -100,9 +101,10 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
         Command::Keygen { file } => sign::keygen(file),
         Command::Sign {
             file,
+            address,
             private_key,
             tenant,
-        } => sign::sign(arguments, file, private_key, *tenant).await,
+        } => sign::sign(arguments, file, address.as_ref(), private_key, *tenant).await,
         Command::Trust {
             name,
             public_key,
@@ -141,13 +143,13 @@ fn version_address(version: &str) -> Result<String> {
 }
 
 /// Checks without a database: only the engine is started.
-async fn check(arguments: &Arguments, component: Vec<u8>) -> Result<Report> {
+async fn check(arguments: &Arguments, component: Vec<u8>, address: Option<&Address>) -> Result<Report> {
     let config = load_config(arguments, &[])?;
     // Code of a component that may never be published is not kept.
     let code = tempfile::tempdir().context("cannot make a temporary directory")?;
     let settings = config.engine(code.path().to_owned(), config.platform_key.unwrap_or_default());
     let engine = Engine::new(settings).context("cannot start the engine")?;
-    Ok(docmill_registry::check(&engine, component.into()).await)
+    Ok(docmill_registry::check(&engine, component.into(), address).await)
 }
 
 fn print_report(file: &Path, report: &Report) {
@@ -171,7 +173,7 @@ fn print_report(file: &Path, report: &Report) {
 /// Builds the project of a directory and checks the component; prints where it is.
 async fn build(arguments: &Arguments, directory: &Path) -> Result<u8> {
     let component = build::component(directory, Output::Shown)?;
-    let report = check(arguments, read(&component)?).await?;
+    let report = check(arguments, read(&component)?, None).await?;
     print_report(&component, &report);
     Ok(if report.ok { exit::OK } else { exit::FAILED })
 }

@@ -11,6 +11,7 @@ mod corpus;
 mod definitions;
 mod grants;
 mod greedy;
+mod handler;
 mod hostile;
 mod inputs;
 mod javascript;
