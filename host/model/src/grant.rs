@@ -40,7 +40,7 @@ impl Capability {
         }
     }
 
-    /// What an imported interface (`wasi:http/types@0.2.3`) needs, if it is one that can be granted. Interfaces of a version
+    /// What an imported interface (`wasi:http/outgoing-handler@0.2.3`) needs, if it is one that can be granted. Interfaces of a version
     /// that the host does not serve are none.
     pub fn of_import(interface: &str) -> Option<Self> {
         let (name, version) = interface.split_once('@')?;

@@ -259,6 +259,7 @@ async fn it_sees_no_files_no_environment_and_no_network_without_a_grant() {
         json!({"hosts": ["fine.example"], "ports": ["1-65535"], "plaintext": true, "methods": ["GET"]});
     let granted = Granted {
         http: Some((Arc::new(serde_json::from_value(grant).unwrap()), vec![])),
+        ..Granted::default()
     };
     for (host, expected) in [("fine.example", None), ("other.example", Some(Code::Denied))] {
         let call = transform(&fetch(format!("{host}:{port}")), inputs(""));
