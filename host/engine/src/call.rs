@@ -21,6 +21,7 @@ use crate::bindings::{self, Description, SplitChunk, Transformed, types};
 use crate::classify::{self, Phase};
 use crate::guest::meter::{Meter, Pool};
 use crate::guest::{BuilderHandle, Guest, InputsHandle, Reach, ReadingHandle, SourceHandle};
+use crate::handler;
 use crate::keyvalue::KeyValue;
 use crate::output;
 use crate::plugin::Plugin;
@@ -209,13 +210,13 @@ pub(crate) async fn invoke(
     }
 }
 
-/// Asks a plugin what it is.
+/// Asks a plugin what it is. None: a plain `wasi:http` component.
 pub(crate) async fn describe(
     _place: Place,
     mut store: Store<Guest>,
     plugin: Plugin,
     control: Arc<Control>,
-) -> Result<Manifest, Failure> {
+) -> Result<Option<Manifest>, Failure> {
     let ended = Stoppable {
         work: pin!(ask(&mut store, &plugin)),
         control: &control,
@@ -302,6 +303,9 @@ async fn perform(store: &mut Store<Guest>, plugin: &Plugin, call: Call) -> Resul
             let checks = accept(store.data_mut(), returned)?;
             output::checks(checks, &inputs, &store.data().meter.limits).await
         }
+        Call::Transform { inputs, config } if plugin.describe_export().is_none() => {
+            handler::transform(store, instance, plugin, &inputs, &config).await
+        }
         Call::Transform { inputs, config } => {
             let handle: Resource<InputsHandle> = give(store, inputs)?;
             let returned = call!(store, instance, export, (Resource<InputsHandle>, &str) -> Returned<Transformed>, (handle, &*config));
@@ -328,8 +332,11 @@ async fn perform(store: &mut Store<Guest>, plugin: &Plugin, call: Call) -> Resul
 }
 
 /// Asks the plugin what it is. That its other function has the right type is checked on the way.
-async fn ask(store: &mut Store<Guest>, plugin: &Plugin) -> Result<Manifest, Failure> {
+async fn ask(store: &mut Store<Guest>, plugin: &Plugin) -> Result<Option<Manifest>, Failure> {
     let instance = instance(store, plugin).await?;
+    let Some(describe) = plugin.describe_export() else {
+        return handler::function(store, instance, plugin).map(|_| None);
+    };
     let export = plugin.call_export();
     match plugin.kind() {
         Kind::Parser => instance
@@ -367,8 +374,8 @@ async fn ask(store: &mut Store<Guest>, plugin: &Plugin) -> Result<Manifest, Fail
             .map(drop),
     }
     .map_err(|error| classify::mistyped(&error))?;
-    let described = call!(store, instance, plugin.describe_export(), () -> Description, ());
-    output::manifest(described)
+    let described = call!(store, instance, describe, () -> Description, ());
+    output::manifest(described).map(Some)
 }
 
 fn give<T: Send + 'static>(store: &mut Store<Guest>, what: T) -> Result<Resource<T>, Failure> {

@@ -173,11 +173,11 @@ impl Engine {
         inspect::inspect(component)
     }
 
-    /// Asks a plugin what it is.
+    /// Asks a plugin what it is. None: a plain `wasi:http` component, which says nothing of itself.
     ///
     /// # Errors
     /// `invalid-component` when the answer breaks a rule or the plugin's functions have the wrong types; else as a call.
-    pub async fn describe(&self, plugin: &Plugin) -> Result<Manifest, Failure> {
+    pub async fn describe(&self, plugin: &Plugin) -> Result<Option<Manifest>, Failure> {
         let limits = Limits {
             // Who uploads waits for it, and so do others who do. Python answers in milliseconds.
             timeout: docmill_model::duration::Span::seconds(4),

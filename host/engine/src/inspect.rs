@@ -11,6 +11,7 @@ use serde::Serialize;
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::convert::shown;
+use crate::handler;
 use crate::link::LOGGING;
 use declared::Declared;
 
@@ -28,8 +29,11 @@ const MOST: usize = 4_096;
 pub struct Inspection {
     /// What it does.
     pub kind: Kind,
-    /// The contract's version that it was built against.
+    /// The contract's version that it was built against; of a plain `wasi:http` component the interface that is called.
     pub contract: String,
+    /// Whether it is a plain `wasi:http` component, which is called as a transformer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub plain_http: bool,
     /// In bytes.
     pub size: u64,
     /// In the component's order.
@@ -112,6 +116,13 @@ fn purpose(import: &str) -> Purpose {
     });
     match empty {
         Some(true) => Purpose::Wasi,
+        // Requests and answers as such; `outgoing-handler` is what sends them.
+        _ if import
+            .strip_prefix("wasi:http/types@")
+            .is_some_and(|version| version.starts_with("0.2.")) =>
+        {
+            Purpose::Wasi
+        }
         _ if GRANTED.iter().any(|prefix| import.starts_with(prefix)) => Purpose::Capability,
         _ => Purpose::Unknown,
     }
@@ -269,7 +280,7 @@ fn judge(seen: Seen, size: u64) -> Result<Inspection, Failure> {
         .collect();
     let kind = match kinds.as_slice() {
         [kind] => *kind,
-        [] => return Err(no_kind(&seen.exports)),
+        [] => return plain_http(seen, size),
         [first, second, ..] => {
             return Err(breaks(
                 "kind",
@@ -292,6 +303,31 @@ fn judge(seen: Seen, size: u64) -> Result<Inspection, Failure> {
     Ok(Inspection {
         kind,
         contract: CONTRACT.to_owned(),
+        plain_http: false,
+        size,
+        imports: seen.imports,
+        exports: seen.exports,
+        modules: seen.modules,
+        memories: seen.memories,
+        initial_memory_bytes: seen.memory_bytes,
+        tables: seen.tables,
+        initial_table_elements: seen.table_elements,
+    })
+}
+
+/// Of a component without a kind of this contract: whether it can be called over `wasi:http`.
+fn plain_http(seen: Seen, size: u64) -> Result<Inspection, Failure> {
+    let is_ours = seen.exports.iter().any(|e| e.starts_with("docmill:plugin/"));
+    let handler = handler::exported(seen.exports.iter().map(String::as_str)).filter(|_| !is_ours);
+    let Some(handler) = handler else {
+        return Err(no_kind(&seen.exports));
+    };
+    let contract = handler.to_owned();
+    refuse_imports(&seen.imports)?;
+    Ok(Inspection {
+        kind: Kind::Transformer,
+        contract,
+        plain_http: true,
         size,
         imports: seen.imports,
         exports: seen.exports,
@@ -336,7 +372,8 @@ fn no_kind(exports: &[String]) -> Failure {
     breaks(
         "kind",
         format!(
-            "this is a component of another world: it exports {exports}, and no {} of docmill:plugin@{CONTRACT}",
+            "this is a component of another world: it exports {exports}, and neither a {} of docmill:plugin@{CONTRACT} nor \
+             wasi:http/incoming-handler@0.2",
             Kind::LISTED
         ),
     )

@@ -13,6 +13,9 @@
 //! **Effects.** A guest reaches the network through `guest::http` alone, if its call has a grant, and then through
 //! `docmill-egress`; the request is sent on the I/O runtime, and what was done stands in the call's usage.
 //!
+//! **Plain `wasi:http` components.** What exports no docmill kind but `wasi:http/incoming-handler` is called as a transformer
+//! by `handler`.
+//!
 //! **Code.** Machine code is made in a child process (`compile`), kept on disk under a keyed MAC (`code`), and mapped
 //! (`map`, the only file with `unsafe`). Other hosts get it through a [`Supply`], and verify it in the same way.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
@@ -25,6 +28,7 @@ mod compile;
 mod convert;
 mod engine;
 mod guest;
+mod handler;
 mod inspect;
 mod keyvalue;
 mod link;

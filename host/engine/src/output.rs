@@ -27,7 +27,7 @@ fn invalid(why: impl Into<String>) -> Failure {
 const SETTLE_HERE: usize = 64 << 10;
 
 /// Leaves the caller's thread if what is to be settled weighs much.
-async fn leave(bytes: usize) {
+pub(crate) async fn leave(bytes: usize) {
     if bytes > SETTLE_HERE {
         yield_now().await;
     }
@@ -73,14 +73,14 @@ fn bad_json(what: &str, error: ReadError, limits: &Limits) -> Failure {
 }
 
 /// Work of the host on a guest's output yields like the guest itself, so that the guest's deadline holds there too.
-struct Turn(Instant);
+pub(crate) struct Turn(Instant);
 
 impl Turn {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self(Instant::now())
     }
 
-    async fn spend(&mut self) {
+    pub(crate) async fn spend(&mut self) {
         if self.0.elapsed() >= Duration::from_millis(1) {
             yield_now().await;
             self.0 = Instant::now();

@@ -10,6 +10,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use crate::compile::Compilation;
 use crate::convert::shown;
 use crate::guest::Guest;
+use crate::handler;
 use crate::inspect::interface;
 
 /// A loaded plugin; cheap to clone. Its compiled code is unmapped with the last clone.
@@ -22,7 +23,8 @@ struct Loaded {
     code_bytes: u64,
     compilation: OnceLock<Compilation>,
     pre: InstancePre<Guest>,
-    describe: ComponentExportIndex,
+    /// None: a plain `wasi:http` component.
+    describe: Option<ComponentExportIndex>,
     call: ComponentExportIndex,
 }
 
@@ -64,16 +66,27 @@ impl Plugin {
             let (_, instance) = component.get_export(None, interface)?;
             component.get_export_index(Some(&instance), function)
         };
-        let (kind, call) = Kind::ALL
-            .into_iter()
-            .find_map(|kind| Some((kind, find(&interface(kind.as_str()), function(kind))?)))
-            .ok_or_else(|| invalid(format!("the component exports no {}", Kind::LISTED)))?;
-        let describe = find(&interface("manifest"), "describe").ok_or_else(|| {
-            invalid(format!(
-                "the component does not export `{}`",
-                interface("manifest")
-            ))
-        })?;
+        let of_contract = || {
+            let found = Kind::ALL
+                .into_iter()
+                .find_map(|kind| Some((kind, find(&interface(kind.as_str()), function(kind))?)));
+            let (kind, call) = found?;
+            Some((kind, call, find(&interface("manifest"), "describe")))
+        };
+        let plain = || {
+            let outside = component.component_type();
+            let exports = outside.exports(component.engine()).map(|(name, _)| name);
+            let call = find(handler::exported(exports)?, "handle")?;
+            Some((Kind::Transformer, call, None))
+        };
+        let (kind, call, describe) = match of_contract() {
+            Some((_, _, None)) => {
+                let missing = interface("manifest");
+                return Err(invalid(format!("the component does not export `{missing}`")));
+            }
+            Some(found) => found,
+            None => plain().ok_or_else(|| invalid(format!("the component exports no {}", Kind::LISTED)))?,
+        };
         let image = component.image_range();
         let code_bytes = (image.end as usize).saturating_sub(image.start as usize) as u64;
         Ok(Self(Arc::new(Loaded {
@@ -124,8 +137,9 @@ impl Plugin {
         &self.0.call
     }
 
-    pub(crate) fn describe_export(&self) -> &ComponentExportIndex {
-        &self.0.describe
+    /// None: a plain `wasi:http` component, which says nothing of itself.
+    pub(crate) fn describe_export(&self) -> Option<&ComponentExportIndex> {
+        self.0.describe.as_ref()
     }
 
     pub(crate) fn downgrade(&self) -> WeakPlugin {

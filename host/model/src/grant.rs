@@ -40,13 +40,14 @@ impl Capability {
         }
     }
 
-    /// What an imported interface (`wasi:http/types@0.2.3`) needs, if it is one that can be granted. Interfaces of a version
+    /// What an imported interface (`wasi:http/outgoing-handler@0.2.3`) needs, if it is one that can be granted. Interfaces of a version
     /// that the host does not serve are none.
     pub fn of_import(interface: &str) -> Option<Self> {
         let (name, version) = interface.split_once('@')?;
         let served = version.starts_with("0.2.");
         match name {
-            "wasi:http/types" | "wasi:http/outgoing-handler" if served => Some(Self::Http),
+            // Not `wasi:http/types`, which sends nothing by itself.
+            "wasi:http/outgoing-handler" if served => Some(Self::Http),
             // Drafts match by exact version only.
             "wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch"
                 if KEYVALUE_DRAFTS.contains(&version) =>

@@ -6,11 +6,13 @@ use docmill_engine::{Engine, Inspection, Plugin, Purpose};
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::limits::Limits;
-use docmill_model::plugin::{Kind, Manifest, PinnedPlugin};
+use docmill_model::plugin::{Kind, Manifest, PinnedPlugin, PluginName};
 use docmill_model::preset::NAMESPACE;
 use docmill_model::size::ByteSize;
+use semver::Version;
 use serde_json::Value as Json;
 
+use crate::plain;
 use crate::report::Report;
 
 /// Longest configuration schema, in bytes of JSON.
@@ -32,6 +34,8 @@ pub(crate) struct Sound {
     pub(crate) kind: Kind,
     pub(crate) manifest: Manifest,
     pub(crate) inspection: Json,
+    /// Whether its manifest was made of the address.
+    pub(crate) is_plain_http: bool,
     /// Held, so that the engine has it for samples, which call it before its bytes are kept.
     #[expect(dead_code, reason = "holding it is its use")]
     pub(crate) plugin: Plugin,
@@ -49,16 +53,26 @@ impl Sound {
     }
 }
 
-pub(crate) async fn examine(engine: &Engine, component: Bytes) -> Examined {
+/// `address` is where it is to be published, of which a plain `wasi:http` component takes what others say themselves.
+pub(crate) async fn examine(
+    engine: &Engine,
+    component: Bytes,
+    address: Option<&(PluginName, Version)>,
+) -> Examined {
     let mut report = Report::default();
-    let result = walk(engine, component, &mut report).await;
+    let result = walk(engine, component, address, &mut report).await;
     Examined {
         report: report.close(),
         result,
     }
 }
 
-async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<Sound, Failure> {
+async fn walk(
+    engine: &Engine,
+    component: Bytes,
+    address: Option<&(PluginName, Version)>,
+    report: &mut Report,
+) -> Result<Sound, Failure> {
     report.judge("size", fits(component.len(), engine.component_size()))?;
     let bytes = component.clone();
     // Parsing megabytes takes milliseconds: not on the async threads.
@@ -78,7 +92,13 @@ async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<
         report.fail(broken.unwrap_or("component"), &failure.message);
     })?;
     report.pass("component", format!("valid, SHA-256 {digest}"));
-    report.pass("contract", format!("docmill:plugin@{}", inspection.contract));
+    report.pass(
+        "contract",
+        match inspection.plain_http {
+            true => plain::contract(&inspection),
+            false => format!("docmill:plugin@{}", inspection.contract),
+        },
+    );
     report.pass("kind", exports(&inspection));
     let inspected = serde_json::to_value(&inspection).unwrap_or_default();
     report.inspection = Some(inspected.clone());
@@ -87,14 +107,20 @@ async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<
     let loaded = engine.try_out(digest, component).await;
     let plugin = loaded.inspect_err(|failure| report.fail("compile", &failure.message))?;
     report.pass("compile", compiled(&plugin));
-    let manifest = engine
-        .describe(&plugin)
-        .await
-        .inspect_err(|failure| report.fail("describe", &failure.message))?;
-    report.pass(
-        "describe",
-        format!("{}@{}: {}", manifest.name, manifest.version, manifest.summary),
-    );
+    let described = engine.describe(&plugin).await;
+    let manifest = match described.inspect_err(|failure| report.fail("describe", &failure.message))? {
+        Some(manifest) => {
+            let said = format!("{}@{}: {}", manifest.name, manifest.version, manifest.summary);
+            report.pass("describe", said);
+            manifest
+        }
+        None => {
+            let (manifest, said) = plain::manifest(address);
+            report.pass("describe", said);
+            // Without an address, there is nothing more to be looked at.
+            manifest.ok_or_else(plain::nameless)?
+        }
+    };
     report.manifest = Some(manifest.clone());
     let json = manifest.config_schema.clone();
     // Patterns of a guest may take a second to compile: not on the async threads.
@@ -116,6 +142,7 @@ async fn walk(engine: &Engine, component: Bytes, report: &mut Report) -> Result<
         kind: inspection.kind,
         manifest,
         inspection: inspected,
+        is_plain_http: inspection.plain_http,
         plugin,
     })
 }
@@ -139,7 +166,7 @@ fn exports(inspection: &Inspection) -> String {
         .exports
         .iter()
         .map(String::as_str)
-        .filter(|export| !export.starts_with("docmill:plugin/"))
+        .filter(|export| !export.starts_with("docmill:plugin/") && *export != inspection.contract)
         .collect();
     let kind = kind_phrase(inspection.kind);
     match others.as_slice() {

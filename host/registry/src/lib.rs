@@ -19,6 +19,7 @@
 mod examine;
 mod install;
 mod lifecycle;
+mod plain;
 mod promises;
 mod publish;
 mod report;
@@ -26,8 +27,10 @@ mod samples;
 
 use docmill_blob::Blobs;
 use docmill_engine::Engine;
+use docmill_model::plugin::PluginName;
 use docmill_pipeline::Executor;
 use docmill_store::Store;
+use semver::Version;
 
 pub use install::Installed;
 pub use promises::{Differences, Promise, compare};
@@ -57,11 +60,15 @@ impl Registry {
 
     /// Checks a component without publishing it: everything that can be seen of the component alone.
     pub async fn check(&self, component: bytes::Bytes) -> Report {
-        examine::examine(&self.engine, component).await.report
+        examine::examine(&self.engine, component, None).await.report
     }
 }
 
-/// Checks a component without a store, as `docmill plugin check` does.
-pub async fn check(engine: &Engine, component: bytes::Bytes) -> Report {
-    examine::examine(engine, component).await.report
+/// Checks a component without a store, as `docmill plugin check` does; `address` is where it is to be published, if that is known.
+pub async fn check(
+    engine: &Engine,
+    component: bytes::Bytes,
+    address: Option<&(PluginName, Version)>,
+) -> Report {
+    examine::examine(engine, component, address).await.report
 }

@@ -150,7 +150,8 @@ impl Registry {
                 return Ok(known);
             }
         }
-        let Examined { mut report, result } = examine(&self.engine, upload.component.clone()).await;
+        let Examined { mut report, result } =
+            examine(&self.engine, upload.component.clone(), expected.as_ref()).await;
         let sound = match result {
             Ok(sound) => sound,
             Err(failure) => {
@@ -178,10 +179,10 @@ impl Registry {
     /// # Errors
     /// As [`publish`](Self::publish).
     pub async fn publish_by_itself(&self, author: &Author, upload: Upload) -> Result<Publication, Refusal> {
-        let Examined { report, result } = examine(&self.engine, upload.component.clone()).await;
+        let Examined { report, result } = examine(&self.engine, upload.component.clone(), None).await;
         let refuse = |failure: Failure, report: Report| Refusal {
+            report: told(report, &failure).close(),
             failure,
-            report: report.close(),
             cpu_us: 0,
         };
         let sound = match result {
@@ -263,10 +264,10 @@ impl Registry {
         tenant: TenantId,
         component: Bytes,
     ) -> Result<Publication, Refusal> {
-        let Examined { report, result } = examine(&self.engine, component.clone()).await;
+        let Examined { report, result } = examine(&self.engine, component.clone(), None).await;
         let refuse = |failure: Failure, report: Report| Refusal {
+            report: told(report, &failure),
             failure,
-            report,
             cpu_us: 0,
         };
         let mut sound = match result {
@@ -534,9 +535,21 @@ fn refused(plugin: &PinnedPlugin, why: Untrusted) -> Failure {
     failure
 }
 
+/// A report in which every rule holds, and which is of something that is refused all the same, says why.
+fn told(mut report: Report, failure: &Failure) -> Report {
+    if !report.lines.is_empty() && report.lines.iter().all(|line| line.pass) {
+        report.fail("version", &failure.message);
+        report.ok = false;
+    }
+    report
+}
+
 /// Whether it is what the address says.
 fn called(sound: &Sound, name: &PluginName, version: &Version) -> Result<String, Failure> {
     let manifest = &sound.manifest;
+    if sound.is_plain_http {
+        return Ok(format!("{name}@{version}, taken from the address"));
+    }
     if *name == manifest.name && *version == manifest.version {
         return Ok(format!("{name}@{version}, as it calls itself"));
     }

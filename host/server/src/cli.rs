@@ -7,9 +7,10 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use docmill_model::access::{Clearance, Role, Scope, UnknownWord};
 use docmill_model::id::TenantId;
-use docmill_model::plugin::Kind;
+use docmill_model::plugin::{Kind, PluginName};
 use docmill_model::registry::VersionState;
 use docmill_model::signature::PublicKey;
+use semver::Version;
 
 use crate::exit;
 
@@ -119,7 +120,7 @@ pub struct Demo {
     /// Keep serving afterwards.
     #[arg(long)]
     pub stay: bool,
-    /// One JSON object per document instead of text.
+    /// One JSON object per document, or per step of `demo plugin`, instead of text.
     #[arg(long)]
     pub json: bool,
     /// All sample documents instead of four.
@@ -132,6 +133,8 @@ pub struct Demo {
 pub enum Subject {
     /// A stranger uploads plugins that attack, while your runs go on and are timed.
     Hostile,
+    /// A plugin's life, in Rust and in JavaScript: written, built, admitted, run, edited, and refused when it breaks a promise.
+    Plugin,
 }
 
 #[derive(Debug, Args)]
@@ -173,6 +176,9 @@ pub enum Plugin {
     Check {
         /// The component (.wasm).
         file: PathBuf,
+        /// Where it is to be published, as `namespace/name@version`: for a plain `wasi:http` component, which does not say.
+        #[arg(long = "as", value_name = "NAME@VERSION", value_parser = parse_address)]
+        address: Option<Address>,
         /// The report as JSON.
         #[arg(long)]
         json: bool,
@@ -181,6 +187,9 @@ pub enum Plugin {
     Push {
         /// The component (.wasm). `FILE.sig` beside it is its signature.
         file: PathBuf,
+        /// Where it is to be published, as `namespace/name@version`: for a plain `wasi:http` component, which does not say.
+        #[arg(long = "as", value_name = "NAME@VERSION", value_parser = parse_address)]
+        address: Option<Address>,
         /// The directory of golden samples: `*.sample.json` and the documents that they name [default: `samples` beside the
         /// component or beside the project's Cargo.toml or package.json, if there is one].
         #[arg(long, value_name = "DIRECTORY")]
@@ -248,6 +257,9 @@ pub enum Plugin {
     Sign {
         /// The component (.wasm).
         file: PathBuf,
+        /// Where it is to be published, as `namespace/name@version`: for a plain `wasi:http` component, which does not say.
+        #[arg(long = "as", value_name = "NAME@VERSION", value_parser = parse_address)]
+        address: Option<Address>,
         /// What `docmill plugin keygen` wrote.
         #[arg(long = "with", value_name = "FILE")]
         private_key: PathBuf,
@@ -346,6 +358,7 @@ pub enum Secrets {
 pub enum Language {
     Rust,
     Js,
+    Ts,
     Python,
 }
 
@@ -671,6 +684,19 @@ fn parse_state(text: &str) -> Result<VersionState, String> {
 
 fn parse_kind(text: &str) -> Result<Kind, String> {
     text.parse()
+}
+
+/// A plugin's name and version.
+pub type Address = (PluginName, Version);
+
+fn parse_address(text: &str) -> Result<Address, String> {
+    let (name, version) = text
+        .split_once('@')
+        .ok_or("write the name and the version, as in acme/invoice-fields@1.2.3")?;
+    let version = version
+        .parse()
+        .map_err(|error| format!("'{version}' is not a version like 1.2.3: {error}"))?;
+    Ok((name.parse()?, version))
 }
 
 /// The path may hold further equals signs.

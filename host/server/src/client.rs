@@ -131,6 +131,13 @@ impl Client {
         self.send(request.body(body)).await
     }
 
+    /// PUT of bytes: the status and the body of whatever is answered.
+    pub async fn put_answered(&self, path: &str, media_type: &str, body: Vec<u8>) -> Result<(u16, Json)> {
+        let request = self.http.put(self.full(path)).header("content-type", media_type);
+        let (status, body) = self.answered(request.body(body)).await?;
+        Ok((status.as_u16(), body))
+    }
+
     /// PUT of a form.
     pub async fn put_form(&self, path: &str, form: reqwest::multipart::Form) -> Result<Json> {
         self.send(self.http.put(self.full(path)).multipart(form)).await
@@ -168,6 +175,14 @@ impl Client {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Json> {
+        let (status, body) = self.answered(request).await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(problem(status.as_u16(), &body))
+    }
+
+    async fn answered(&self, request: reqwest::RequestBuilder) -> Result<(reqwest::StatusCode, Json)> {
         let answer = request.bearer_auth(&self.key).send().await.map_err(|error| {
             let failure = Failure::new(
                 Code::StoreUnavailable,
@@ -177,11 +192,7 @@ impl Client {
         })?;
         let status = answer.status();
         let text = answer.text().await.context("the answer broke off")?;
-        let body: Json = serde_json::from_str(&text).unwrap_or(Json::Null);
-        if status.is_success() {
-            return Ok(body);
-        }
-        Err(problem(status.as_u16(), &body))
+        Ok((status, serde_json::from_str(&text).unwrap_or(Json::Null)))
     }
 }
 

@@ -15,6 +15,8 @@ pub const FAILED: u8 = 1;
 pub const VERDICT_FAIL: u8 = 3;
 /// The run's verdict is undecided: a person has to look.
 pub const VERDICT_UNDECIDED: u8 = 4;
+/// A part of what was asked for was not shown, because something is missing on this machine; what was shown is right.
+pub const NOT_SHOWN: u8 = 5;
 /// A service is away (PostgreSQL, blobs, the docmill server); from sysexits.h: EX_UNAVAILABLE.
 pub const UNAVAILABLE: u8 = 69;
 /// A setting is wrong; from sysexits.h: EX_CONFIG.
@@ -28,6 +30,7 @@ Exit codes:
   2   the command line is wrong
   3   `run`: the verdict is fail
   4   `run`: the verdict is undecided, a person has to look
+  5   `demo plugin`: the tools of a language are missing, the other one was shown
   69  a service is away: PostgreSQL, the blob store or the docmill server
   78  a setting is wrong";
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use docmill_blob::Blobs;
 use docmill_engine::Engine;
 use docmill_engine::bare::{Bare, PoolSettings};
@@ -42,6 +42,7 @@ pub fn measure() -> Result<Vec<Figure>> {
         let engine = Engine::new(settings.clone())?;
         let plugin = load(&engine, &bytes).await?;
         let manifest = engine.describe(&plugin).await?;
+        let manifest = manifest.context("the plugin says nothing of itself")?;
         let bare = Bare::new(&settings, PoolSettings::Ours, &bytes).map_err(|e| anyhow::anyhow!("{e:#}"))?;
 
         let tenant = TenantId::new();

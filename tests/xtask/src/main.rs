@@ -19,7 +19,7 @@ cargo xtask COMMAND [ARGUMENTS]
   lint                     rustfmt and clippy, warnings are errors
   build                    first-party plugins and the `docmill` binary (debug)
   plugins                  first-party plugins alone, into plugins/dist/
-  examples                 the example plugins in JavaScript and Python, into plugins/dist/examples/
+  examples                 the example plugins in JavaScript, TypeScript and Python, into plugins/dist/examples/
   bench [NAME…] [--json FILE]   the benchmarks (release build)
   malformed [COUNT] [SEED] malformed uploads, for a night: 100000 of them if nothing else is said
   pairs [COUNT]            pairs of calls that look for each other's state, for a night: 100000 if nothing else is said

@@ -8,6 +8,9 @@ use anyhow::{Context as _, Result};
 use crate::process::{command, run, step};
 use crate::setup::WASM;
 
+/// The folders of examples that Node.js builds, and their languages.
+const NODE: [(&str, &str); 2] = [("js", "JavaScript"), ("ts", "TypeScript")];
+
 /// Builds every crate of the plugins' workspace that makes a component.
 pub fn build(root: &Path) -> Result<()> {
     step("building the first-party plugins");
@@ -42,12 +45,21 @@ pub fn build(root: &Path) -> Result<()> {
 
 /// Builds the example plugins in other languages.
 pub fn examples(root: &Path) -> Result<()> {
-    step("building the JavaScript example plugins");
-    let place = root.join("plugins/examples/js");
+    for (folder, language) in NODE {
+        step(&format!("building the example plugins in {language}"));
+        npm_build(&root.join("plugins/examples").join(folder))?;
+    }
+    step("building the example plugins in Python");
+    run(command("python3")
+        .current_dir(root.join("plugins/examples/python"))
+        .arg("build.py"))
+}
+
+fn npm_build(place: &Path) -> Result<()> {
     if !place.join("node_modules").is_dir() {
         // Not `npm ci`: the tool's package names builds for systems that its authors never published, and `ci` takes that
         // for a lock out of step. The lock's versions and digests hold either way.
-        run(command("npm").current_dir(&place).args([
+        run(command("npm").current_dir(place).args([
             "install",
             "--no-save",
             "--no-audit",
@@ -56,21 +68,19 @@ pub fn examples(root: &Path) -> Result<()> {
         ]))?;
     }
     run(command("npm")
-        .current_dir(&place)
-        .args(["run", "--silent", "build"]))?;
-    step("building the Python example plugins");
-    run(command("python3")
-        .current_dir(root.join("plugins/examples/python"))
-        .arg("build.py"))
+        .current_dir(place)
+        .args(["run", "--silent", "build"]))
 }
 
 /// What the examples test of themselves, without a host.
 pub fn test_examples(root: &Path) -> Result<()> {
     step("testing the example plugins in other languages");
     let examples = root.join("plugins/examples");
-    run(command("npm")
-        .current_dir(examples.join("js"))
-        .args(["test", "--silent"]))?;
+    for (folder, _) in NODE {
+        run(command("npm")
+            .current_dir(examples.join(folder))
+            .args(["test", "--silent"]))?;
+    }
     run(command("python3")
         .current_dir(examples.join("python"))
         .args(["-m", "unittest", "--quiet"]))

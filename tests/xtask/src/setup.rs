@@ -100,14 +100,14 @@ pub fn browser() -> bool {
     there
 }
 
-/// Node.js and npm, for the example plugins in JavaScript.
+/// Node.js and npm, for the example plugins in JavaScript and TypeScript.
 pub fn node() -> Result<()> {
     if succeeds("node", &["--version"]) && succeeds("npm", &["--version"]) {
         return Ok(());
     }
     install(
         &["nodejs", "npm"],
-        "Node.js builds the JavaScript example plugins",
+        "Node.js builds the JavaScript and TypeScript example plugins",
         "sudo apt-get install -y nodejs npm",
     )
 }

@@ -50,7 +50,8 @@ pub struct PublishedBody {
 /// /v1/plugins:check` does, and beside that for its name, the promises of the version before it, its signature and its samples,
 /// which run on the caller's usage. Nothing is kept of what is refused. A version never changes: the same bytes again are
 /// answered 200. `Repr-Digest` or `Content-Digest` (RFC 9530, sha-256) of the body is compared if it is sent. The namespace
-/// `docmill` is the operator's.
+/// `docmill` is the operator's. A plain `wasi:http` component, which says nothing of itself, has the name and the version of the
+/// address, and any object as its configuration.
 #[utoipa::path(
     put, path = "/v1/plugins/{namespace}/{name}/versions/{version}", tag = "plugins", security(("key" = ["plugins:write"])),
     params(

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use crate::support::*;
 
 /// An engine whose way out takes every name for this machine, which it lets in.
-fn online() -> &'static Engine {
+pub fn online() -> &'static Engine {
     static ENGINE: OnceLock<(Engine, TempDir)> = OnceLock::new();
     &ENGINE
         .get_or_init(|| {
@@ -86,7 +86,7 @@ fn texts(invocation: &Invocation) -> Vec<&str> {
 }
 
 /// Says back what it was sent; `wait` before that.
-async fn echo(wait: Duration) -> (u16, Arc<AtomicUsize>) {
+pub async fn echo(wait: Duration) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let came = Arc::new(AtomicUsize::new(0));

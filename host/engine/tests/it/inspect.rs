@@ -52,8 +52,8 @@ fn what_is_no_component() {
 fn components_of_other_worlds() {
     assert_says(&wat("(component)"), "exports nothing");
     assert_says(
-        &exporting(&["wasi:http/incoming-handler@0.2.0"]),
-        "`wasi:http/incoming-handler@0.2.0`",
+        &exporting(&["wasi:http/incoming-handler@0.3.0"]),
+        "`wasi:http/incoming-handler@0.3.0`",
     );
     assert_says(
         &exporting(&["docmill:plugin/extractor@0.2.0", "docmill:plugin/manifest@0.2.0"]),

@@ -15,7 +15,7 @@ async fn knows_itself(package: &'static str, kind: Kind) -> docmill_engine::Plug
     let inspection = Engine::inspect(&component(package)).unwrap();
     assert_eq!((inspection.kind, plugin.kind()), (kind, kind));
     assert_eq!(inspection.contract, "0.1.0");
-    let manifest = engine().describe(&plugin).await.unwrap();
+    let manifest = engine().describe(&plugin).await.unwrap().unwrap();
     assert!(
         manifest
             .name

@@ -10,6 +10,7 @@ mod code;
 mod contract;
 mod each_limit;
 mod flood;
+mod handler;
 mod handmade;
 mod http;
 mod inspect;

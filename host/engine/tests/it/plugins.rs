@@ -309,7 +309,7 @@ async fn the_examples_in_javascript() {
         return;
     };
     for plugin in [&parser, &extractor, &validator, &transformer] {
-        let manifest = engine().describe(plugin).await.unwrap();
+        let manifest = engine().describe(plugin).await.unwrap().unwrap();
         assert!(manifest.name.to_string().starts_with("example/js-"));
     }
     let subtitles = "1\r\n00:00:01,000 --> 00:00:02,000\r\n😀 Жазыңыз: info@пример.рф\r\n\r\n2\r\n00:00:03,000 --> 00:00:04,000\r\nor ann@example.org.\r\n";

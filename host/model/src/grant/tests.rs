@@ -222,7 +222,8 @@ fn grants_are_refused_with_the_reason() {
 #[test]
 fn capabilities_are_told_by_their_imports() {
     for (interface, needs) in [
-        ("wasi:http/types@0.2.0", Some(Capability::Http)),
+        ("wasi:http/outgoing-handler@0.2.0", Some(Capability::Http)),
+        ("wasi:http/types@0.2.0", None),
         ("wasi:http/outgoing-handler@0.2.6", Some(Capability::Http)),
         ("wasi:http/incoming-handler@0.2.6", None),
         ("wasi:http/types@0.3.0", None),

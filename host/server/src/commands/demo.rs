@@ -2,6 +2,7 @@
 
 mod hostile;
 mod neighbour;
+mod plugin;
 
 use std::time::Instant;
 
@@ -19,8 +20,10 @@ use crate::{commands, exit};
 
 /// Runs the samples; the exit code is a failure if one result differs from the truth.
 pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
-    if options.subject == Some(Subject::Hostile) {
-        return hostile::demo(arguments).await;
+    match options.subject {
+        Some(Subject::Hostile) => return hostile::demo(arguments).await,
+        Some(Subject::Plugin) => return plugin::demo(arguments, options.json).await,
+        None => {}
     }
     let style = Style::stdout();
     let started = Instant::now();
@@ -109,6 +112,7 @@ Try next (the binary is target/debug/docmill; nothing has to be running):
   docmill plugin new acme/my-fields --kind extractor
                                            a plugin of your own, in a minute
   docmill dev                              reload plugins and pipelines while you edit them
+  docmill demo plugin                      the life of one, from the first line to a version that breaks a promise
   docmill demo hostile                     a stranger's plugins attack while your runs go on
   docmill --help                           everything else";
 

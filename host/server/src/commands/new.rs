@@ -1,7 +1,7 @@
 //! `docmill plugin new`: a project that builds and passes its own test at once.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use docmill_model::plugin::{Kind, is_name};
@@ -17,13 +17,35 @@ const NAMESPACE: &str = "local";
 /// Writes the project into a directory of the plugin's name.
 pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
     let (namespace, name) = name.split_once('/').unwrap_or((NAMESPACE, name));
+    project(Path::new(name), (namespace, name), kind, language)?;
+    say!("{name}/ holds the {kind} {namespace}/{name}. Next:\n\n    cd {name}");
+    match language {
+        Language::Rust => say!("    cargo test"),
+        Language::Js | Language::Ts => say!("    npm install && npm test"),
+        Language::Python => say!("    python3 -m unittest"),
+    }
+    say!(
+        "    docmill plugin build       # a component, checked\n    docmill dev                # loads it, and again after every build"
+    );
+    Ok(exit::OK)
+}
+
+/// Writes the project of the plugin `namespace/name` into a directory that is not there yet.
+///
+/// # Errors
+/// When the name is none, the directory is there, or nothing can be written.
+pub fn project(
+    directory: &Path,
+    (namespace, name): (&str, &str),
+    kind: Kind,
+    language: Language,
+) -> Result<()> {
     for word in [namespace, name] {
         ensure!(
             is_name(word),
             "'{word}' is not a name: write 1 to 60 lower-case letters, digits and dashes, beginning with a letter"
         );
     }
-    let directory = PathBuf::from(name);
     if directory.exists() {
         bail!(
             "{} is there already; choose another name or remove it",
@@ -33,6 +55,7 @@ pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
     let folder = match language {
         Language::Rust => "rust",
         Language::Js => "js",
+        Language::Ts => "ts",
         Language::Python => "python",
     };
     let fill = |bytes: &[u8]| -> Result<Vec<u8>> {
@@ -50,7 +73,7 @@ pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
                 continue;
             };
             write(
-                &directory,
+                directory,
                 path.strip_suffix(".tmpl").unwrap_or(path),
                 &fill(bytes)?,
             )?;
@@ -62,25 +85,20 @@ pub fn new(name: &str, kind: Kind, language: Language) -> Result<u8> {
                 .iter()
                 .filter(|(path, _)| ["Cargo.toml", "src/", "wit/"].iter().any(|p| path.starts_with(p)))
             {
-                write(&directory, &format!("vendor/docmill-plugin/{path}"), bytes)?;
+                write(directory, &format!("vendor/docmill-plugin/{path}"), bytes)?;
             }
         }
-        Language::Js | Language::Python => {
-            for (path, bytes) in WIT.iter().filter(|(path, _)| *path == "plugin.wit") {
-                write(&directory, &format!("wit/{path}"), bytes)?;
+        Language::Js | Language::Ts | Language::Python => {
+            let types = language == Language::Ts;
+            for (path, bytes) in WIT
+                .iter()
+                .filter(|(path, _)| *path == "plugin.wit" || (types && *path == "plugin.d.ts"))
+            {
+                write(directory, &format!("wit/{path}"), bytes)?;
             }
         }
     }
-    say!("{name}/ holds the {kind} {namespace}/{name}. Next:\n\n    cd {name}");
-    match language {
-        Language::Rust => say!("    cargo test"),
-        Language::Js => say!("    npm install && npm test"),
-        Language::Python => say!("    python3 -m unittest"),
-    }
-    say!(
-        "    docmill plugin build       # a component, checked\n    docmill dev                # loads it, and again after every build"
-    );
-    Ok(exit::OK)
+    Ok(())
 }
 
 fn write(directory: &Path, path: &str, bytes: &[u8]) -> Result<()> {

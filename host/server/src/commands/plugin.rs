@@ -1,18 +1,19 @@
 //! `docmill plugin new | build | check | push | list | show | …`
 
+pub mod build;
 mod lifecycle;
 mod push;
 mod sign;
 
-use std::path::{Path, PathBuf};
-use std::process::Command as Process;
+use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use docmill_engine::Engine;
 use docmill_registry::Report;
 use serde_json::Value as Json;
 
-use crate::cli::{Arguments, Plugin as Command};
+use self::build::Output;
+use crate::cli::{Address, Arguments, Plugin as Command};
 use crate::client::{Client, segment};
 use crate::commands::{grant, load_config, new};
 use crate::exit;
@@ -23,8 +24,8 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
     match command {
         Command::New { name, kind, lang } => new::new(name, *kind, *lang),
         Command::Build { directory } => build(arguments, directory).await,
-        Command::Check { file, json } => {
-            let report = check(arguments, read(file)?).await?;
+        Command::Check { file, address, json } => {
+            let report = check(arguments, read(file)?, address.as_ref()).await?;
             if *json {
                 say!("{}", serde_json::to_string_pretty(&report)?);
             } else {
@@ -34,9 +35,10 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
         }
         Command::Push {
             file,
+            address,
             samples,
             admit_only,
-        } => push::push(arguments, file, samples.as_deref(), *admit_only).await,
+        } => push::push(arguments, file, address.as_ref(), samples.as_deref(), *admit_only).await,
         Command::List {
             text,
             kind,
@@ -99,9 +101,10 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
         Command::Keygen { file } => sign::keygen(file),
         Command::Sign {
             file,
+            address,
             private_key,
             tenant,
-        } => sign::sign(arguments, file, private_key, *tenant).await,
+        } => sign::sign(arguments, file, address.as_ref(), private_key, *tenant).await,
         Command::Trust {
             name,
             public_key,
@@ -140,13 +143,13 @@ fn version_address(version: &str) -> Result<String> {
 }
 
 /// Checks without a database: only the engine is started.
-async fn check(arguments: &Arguments, component: Vec<u8>) -> Result<Report> {
+async fn check(arguments: &Arguments, component: Vec<u8>, address: Option<&Address>) -> Result<Report> {
     let config = load_config(arguments, &[])?;
     // Code of a component that may never be published is not kept.
     let code = tempfile::tempdir().context("cannot make a temporary directory")?;
     let settings = config.engine(code.path().to_owned(), config.platform_key.unwrap_or_default());
     let engine = Engine::new(settings).context("cannot start the engine")?;
-    Ok(docmill_registry::check(&engine, component.into()).await)
+    Ok(docmill_registry::check(&engine, component.into(), address).await)
 }
 
 fn print_report(file: &Path, report: &Report) {
@@ -169,89 +172,10 @@ fn print_report(file: &Path, report: &Report) {
 
 /// Builds the project of a directory and checks the component; prints where it is.
 async fn build(arguments: &Arguments, directory: &Path) -> Result<u8> {
-    let component = if directory.join("Cargo.toml").is_file() {
-        build_rust(directory)?
-    } else if directory.join("package.json").is_file() {
-        build_js(directory)?
-    } else if directory.join("build.py").is_file() {
-        build_python(directory)?
-    } else {
-        bail!(
-            "{} has neither Cargo.toml nor package.json nor build.py; `docmill plugin new` writes a project",
-            directory.display()
-        );
-    };
-    let report = check(arguments, read(&component)?).await?;
+    let component = build::component(directory, Output::Shown)?;
+    let report = check(arguments, read(&component)?, None).await?;
     print_report(&component, &report);
     Ok(if report.ok { exit::OK } else { exit::FAILED })
-}
-
-fn build_rust(directory: &Path) -> Result<PathBuf> {
-    const TARGET: &str = "wasm32-wasip2";
-    let output = Process::new("cargo")
-        .current_dir(directory)
-        .args([
-            "build",
-            "--release",
-            "--target",
-            TARGET,
-            "--message-format",
-            "json-render-diagnostics",
-        ])
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("cannot start cargo; install Rust from rustup.rs")?;
-    if !output.status.success() {
-        bail!("the build failed (if the target is missing: rustup target add {TARGET})");
-    }
-    // cargo says itself what it made; the last component is the project's own.
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Json>(line).ok())
-        .flat_map(|message| list(&message, "filenames").to_vec())
-        .filter_map(|file| file.as_str().map(PathBuf::from))
-        .rfind(|file| file.extension().is_some_and(|e| e == "wasm"))
-        .context("the project made no component: its library needs crate-type = [\"cdylib\"]")
-}
-
-fn build_js(directory: &Path) -> Result<PathBuf> {
-    let npm = |arguments: &[&str]| -> Result<()> {
-        let status = Process::new("npm")
-            .current_dir(directory)
-            .args(arguments)
-            .status()
-            .context("cannot start npm; install Node.js")?;
-        if status.success() {
-            Ok(())
-        } else {
-            bail!("npm {} failed", arguments.join(" "))
-        }
-    };
-    if !directory.join("node_modules").is_dir() {
-        npm(&["install", "--no-audit", "--no-fund"])?;
-    }
-    npm(&["run", "build"])?;
-    newest_component(directory)
-}
-
-fn build_python(directory: &Path) -> Result<PathBuf> {
-    let status = Process::new("python3")
-        .current_dir(directory)
-        .arg("build.py")
-        .status()
-        .context("cannot start python3; install Python 3.10 or newer")?;
-    if !status.success() {
-        bail!("python3 build.py failed");
-    }
-    newest_component(directory)
-}
-
-fn newest_component(directory: &Path) -> Result<PathBuf> {
-    let made = std::fs::read_dir(directory)?.flatten().map(|e| e.path());
-    // An older build may lie beside it under another name.
-    made.filter(|p| p.extension().is_some_and(|e| e == "wasm"))
-        .max_by_key(|p| p.metadata().and_then(|m| m.modified()).ok())
-        .context("the build made no .wasm in the project's directory")
 }
 
 fn show_list(plugins: &Json, json: bool) -> Result<u8> {

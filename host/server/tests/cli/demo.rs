@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use crate::support::home;
+use crate::support::{Done, home, root};
 
 #[test]
 fn every_sample_comes_out_as_its_truth_says_and_the_second_start_is_quick() {
@@ -73,4 +73,67 @@ fn a_stranger_gets_nowhere() {
     }
     assert!(!shown.out.contains('✗'), "{}", shown.out);
     assert!(shown.out.matches('✓').count() >= 20, "{}", shown.out);
+}
+
+/// A plugin's life in Rust and JavaScript, twice on the same machine.
+#[test]
+fn a_plugin_is_written_admitted_reloaded_and_held_to_its_promises() {
+    let npm = std::process::Command::new("npm").arg("--version").output();
+    if std::env::var_os("DOCMILL_REQUIRE_EXAMPLES").is_none() && npm.is_err() {
+        println!("skipped: npm is missing");
+        return;
+    }
+    let home = home();
+    // Dependencies are built once for all tests.
+    let target = root().join("target/test-plugins");
+    let mut command = home.docmill(&["demo", "plugin", "--json"]);
+    let shown = Done::of(command.env("CARGO_TARGET_DIR", &target).output().unwrap()).ended(0);
+    let steps: Vec<Json> = shown
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for language in ["rust", "js"] {
+        let of: Vec<&Json> = steps.iter().filter(|step| step["language"] == language).collect();
+        let names: Vec<&str> = of.iter().map(|step| step["step"].as_str().unwrap()).collect();
+        assert_eq!(
+            names.join(" "),
+            "written built admitted run edited built admitted reloaded edited built refused built admitted unmoved",
+            "{}",
+            shown.out
+        );
+        assert!(of.iter().all(|step| step["ok"] == true), "{}", shown.out);
+        let versions: Vec<&str> = of.iter().filter_map(|step| step["version"].as_str()).collect();
+        assert_eq!(versions, ["1.0.0", "1.0.1", "2.0.0"]);
+        assert!(of[2]["lines"].to_string().contains("describe"), "{:#}", of[2]);
+        let values: Vec<&Json> = [3, 7, 13].iter().map(|place| &of[*place]["value"]).collect();
+        assert_eq!(values, [&json!("42-A."), &json!("42-A"), &json!("42-A")]);
+        let broke = of[10]["lines"].to_string();
+        for piece in ["label", "order", "2.0.0"] {
+            assert!(broke.contains(piece), "{piece} in {broke}");
+        }
+        assert_eq!(of[10]["code"], "breaking-change");
+    }
+
+    // Again, for people, on a machine that has Rust and no Node.js.
+    let tools = home.data.with_file_name("rust-alone");
+    std::fs::create_dir_all(&tools).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    for tool in ["cargo", "rustc"] {
+        let mut found = std::env::split_paths(&path).map(|place| place.join(tool));
+        let found = found.find(|file| file.is_file()).unwrap();
+        std::os::unix::fs::symlink(found, tools.join(tool)).unwrap();
+    }
+    let mut command = home.docmill(&["demo", "plugin"]);
+    let command = command.env("CARGO_TARGET_DIR", &target).env("PATH", &tools);
+    let shown = Done::of(command.output().unwrap()).ended(5);
+    for piece in [
+        "npm is missing; install Node.js",
+        "@3.0.0 → 201",
+        "@3.1.0 → 422 breaking-change",
+        "@4.0.0 → 201",
+        "1 of 2 languages shown, 0 claims did not hold",
+    ] {
+        assert!(shown.out.contains(piece), "{piece} in {}", shown.out);
+    }
 }

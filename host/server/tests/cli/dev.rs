@@ -131,6 +131,72 @@ fn a_javascript_project_is_written_whole() {
     }
 }
 
+/// What npm installs for such a project, which `cargo xtask examples` fetched for the example. None if it was not, which is a
+/// failure where somebody says that it was.
+fn node_modules() -> Option<PathBuf> {
+    let place = root().join("plugins/examples/ts/node_modules");
+    if !place.is_dir() {
+        let required = std::env::var_os("DOCMILL_REQUIRE_EXAMPLES").is_some();
+        assert!(!required, "plugins/examples/ts/node_modules is missing");
+        println!("skipped: plugins/examples/ts/node_modules is missing (cargo xtask examples)");
+    }
+    place.is_dir().then_some(place)
+}
+
+#[test]
+fn a_typescript_project_of_every_kind_builds_and_passes_its_test() {
+    let Some(modules) = node_modules() else { return };
+    let read =
+        |path: &Path| -> serde_json::Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
+    let tools = read(&root().join("plugins/examples/ts/package.json"))["devDependencies"].clone();
+    let home = home();
+    let work = home.data.with_file_name("ts");
+    std::fs::create_dir_all(&work).unwrap();
+    for kind in KINDS {
+        let name = format!("acme/ts-{kind}");
+        let mut new = home.docmill(&["plugin", "new", &name, "--kind", kind, "--lang", "ts"]);
+        assert!(new.current_dir(&work).output().unwrap().status.success());
+        let project = work.join(format!("ts-{kind}"));
+        assert_eq!(read(&project.join("package.json"))["devDependencies"], tools);
+        std::os::unix::fs::symlink(&modules, project.join("node_modules")).unwrap();
+        let tested = Command::new("npm")
+            .args(["test", "--silent"])
+            .current_dir(&project)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&tested.stdout);
+        assert!(
+            tested.status.success() && !said.contains("# pass 0"),
+            "{said}\n{}",
+            String::from_utf8_lossy(&tested.stderr)
+        );
+        let built = in_project(&home, &project, &["plugin", "build"])
+            .output()
+            .unwrap();
+        let report = String::from_utf8_lossy(&built.stdout);
+        assert!(
+            built.status.success() && report.contains("can be published"),
+            "{report}\n{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+    }
+    // What its types forbid is not built.
+    let project = work.join("ts-validator");
+    std::fs::write(
+        project.join("src/wrong.ts"),
+        "export const text: string = fetch(1);\n",
+    )
+    .unwrap();
+    let built = in_project(&home, &project, &["plugin", "build"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&built.stdout);
+    assert!(
+        !built.status.success() && said.contains("Cannot find name 'fetch'"),
+        "{said}"
+    );
+}
+
 /// The components that such projects make are exercised by the examples in Python; here, that the project is whole and that
 /// what can be tested without a host passes.
 #[test]

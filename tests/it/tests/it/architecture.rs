@@ -230,6 +230,78 @@ fn the_released_contract_only_grows() {
     assert_eq!(rest, ["package docmill:plugin@0.1.0;"]);
 }
 
+/// Every word of the contract's interfaces stands in the types for TypeScript, in its spelling, within the module of its
+/// interface.
+#[test]
+fn the_types_for_typescript_have_the_whole_contract() {
+    let text = read("wit/plugin.wit");
+    let types = read("wit/plugin.d.ts");
+    for (name, part) in parts(&text) {
+        let Some(interface) = name.strip_prefix("interface ") else {
+            continue;
+        };
+        let module = types
+            .split("declare module \"docmill:plugin/")
+            .find(|module| module.starts_with(&format!("{interface}@0.1.0\"")))
+            .unwrap_or_else(|| panic!("wit/plugin.d.ts has no module of `{interface}`"));
+        let words: std::collections::HashSet<&str> =
+            module.split(|c: char| !c.is_alphanumeric() && c != '-').collect();
+        let mut found = 0;
+        for (spelling, line) in declared(part) {
+            let known =
+                words.contains(spelling.as_str()) || (spelling == "Error" && words.contains("PluginError"));
+            assert!(
+                known,
+                "wit/plugin.d.ts has no `{spelling}` of `{interface}`: {line}"
+            );
+            found += 1;
+        }
+        assert!(found > 0, "{interface}: the reader of this test reads nothing");
+    }
+}
+
+/// What an interface declares: types in PascalCase, functions and members of records in camelCase, cases as they are.
+fn declared(part: &str) -> Vec<(String, &str)> {
+    let pascal = |word: &str| -> String {
+        let upper = |word: &str| word[..1].to_uppercase() + &word[1..];
+        word.split('-').map(upper).collect()
+    };
+    let camel = |word: &str| {
+        let pascal = pascal(word);
+        pascal[..1].to_lowercase() + &pascal[1..]
+    };
+    let mut cases = false;
+    let mut names = Vec::new();
+    for line in part.lines().map(str::trim) {
+        let words: Vec<&str> = line
+            .split(|c: char| !c.is_alphanumeric() && c != '-')
+            .filter(|word| !word.is_empty())
+            .collect();
+        match words.as_slice() {
+            [] if line == "}" => cases = false,
+            [] => {}
+            _ if line.starts_with("//") => {}
+            ["use" | "interface" | "constructor", ..] => {}
+            [
+                what @ ("type" | "record" | "enum" | "variant" | "resource"),
+                name,
+                ..,
+            ] => {
+                names.push((pascal(name), line));
+                cases = line.ends_with('{') && matches!(*what, "enum" | "variant");
+                if *what == "record" {
+                    let members = line.split_once('{').map_or("", |(_, rest)| rest).split(',');
+                    let named = members.filter_map(|member| member.split_once(':'));
+                    names.extend(named.map(|(name, _)| (camel(name.trim()), line)));
+                }
+            }
+            [name, ..] if cases => names.push(((*name).to_owned(), line)),
+            [name, ..] => names.push((camel(name), line)),
+        }
+    }
+    names
+}
+
 /// Interfaces and worlds with their text: from the word at the beginning of a line to the brace that closes it.
 fn parts(text: &str) -> Vec<(&str, &str)> {
     let mut parts = Vec::new();

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use docmill_model::signature::Signature;
+use docmill_registry::Report;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value as Json;
 
 use super::{check, print_lines, print_report, read};
-use crate::cli::Arguments;
+use crate::cli::{Address, Arguments};
 use crate::client::{Client, segment};
 use crate::exit;
 use crate::show::say;
@@ -21,22 +22,20 @@ const SAMPLE: &str = ".sample.json";
 pub(super) async fn push(
     arguments: &Arguments,
     file: &Path,
+    address: Option<&Address>,
     samples: Option<&Path>,
     admit_only: bool,
 ) -> Result<u8> {
     let bytes = read(file)?;
-    // The component says its own name and version; they are the address.
-    let report = check(arguments, bytes.clone()).await?;
-    let Some(manifest) = report.manifest.as_ref().filter(|_| report.ok) else {
-        print_report(file, &report);
+    let report = check(arguments, bytes.clone(), address).await?;
+    let Some((name, version)) = found(file, &report, address) else {
         return Ok(exit::FAILED);
     };
-    let name = &manifest.name;
     let path = format!(
         "/v1/plugins/{}/{}/versions/{}?publish={}",
         name.namespace(),
         name.name(),
-        segment(&manifest.version.to_string()),
+        segment(&version.to_string()),
         !admit_only
     );
     let form = form(file, bytes, samples)?;
@@ -50,14 +49,30 @@ pub(super) async fn push(
         if let Some(report) = pushed.get("report") {
             print_lines(report);
         }
-        say!("{name}@{} {state}", manifest.version);
+        say!("{name}@{version} {state}");
     } else {
-        say!(
-            "{name}@{} was {state} already with the same bytes",
-            manifest.version
-        );
+        say!("{name}@{version} was {state} already with the same bytes");
     }
     Ok(exit::OK)
+}
+
+/// The address of a component: that which was given, or else name and version as it says them itself. None: it is not fit to
+/// be published, or has no address, which was said.
+pub(super) fn found(file: &Path, report: &Report, address: Option<&Address>) -> Option<Address> {
+    let own = || {
+        report
+            .manifest
+            .as_ref()
+            .map(|it| (it.name.clone(), it.version.clone()))
+    };
+    let found = address.cloned().or_else(own).filter(|_| report.ok);
+    if found.is_none() {
+        print_report(file, report);
+        if report.ok {
+            eprintln!("where to? A plain wasi:http component does not say: --as NAMESPACE/NAME@VERSION");
+        }
+    }
+    found
 }
 
 /// The component, its signature and its samples.

@@ -13,9 +13,9 @@ use docmill_model::signature::{PublicKey, Signature, SignatureBytes, Statement};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use super::push::signature_beside;
-use super::{check, print_report, read};
-use crate::cli::Arguments;
+use super::push::{found, signature_beside};
+use super::{check, read};
+use crate::cli::{Address, Arguments};
 use crate::client::{Client, segment};
 use crate::exit;
 use crate::show::{Style, list, say, table, text};
@@ -48,15 +48,15 @@ pub(super) fn keygen(file: &Path) -> Result<u8> {
 pub(super) async fn sign(
     arguments: &Arguments,
     file: &Path,
+    address: Option<&Address>,
     private_key: &Path,
     tenant: Option<TenantId>,
 ) -> Result<u8> {
     let pair = read_pair(private_key)?;
     let component = read(file)?;
     let digest = Digest::of(&component);
-    let report = check(arguments, component).await?;
-    let Some(manifest) = report.manifest.as_ref().filter(|_| report.ok) else {
-        print_report(file, &report);
+    let report = check(arguments, component, address).await?;
+    let Some((plugin, version)) = found(file, &report, address) else {
         return Ok(exit::FAILED);
     };
     let tenant = match tenant {
@@ -65,8 +65,8 @@ pub(super) async fn sign(
     };
     let statement = Statement {
         tenant,
-        plugin: manifest.name.clone(),
-        version: manifest.version.clone(),
+        plugin,
+        version,
         digest,
     };
     let signature = signed(&pair, statement)?;
