@@ -42,6 +42,7 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(plugins::show))
         .routes(routes!(plugins::publish::publish, plugins::versions::change))
         .routes(routes!(plugins::versions::report))
+        .routes(routes!(plugins::versions::file))
         .routes(routes!(plugins::channels::list))
         .routes(routes!(plugins::channels::set, plugins::channels::close))
         .routes(routes!(plugins::publish::check))

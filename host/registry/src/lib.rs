@@ -16,6 +16,7 @@
     )
 )]
 
+mod enclosed;
 mod examine;
 mod install;
 mod lifecycle;
@@ -29,6 +30,7 @@ use docmill_engine::Engine;
 use docmill_pipeline::Executor;
 use docmill_store::Store;
 
+pub use enclosed::{Enclosed, MAX_STATEMENT};
 pub use install::Installed;
 pub use promises::{Differences, Promise, compare};
 pub use publish::{Author, Publication, Refusal, Upload, check_namespace};

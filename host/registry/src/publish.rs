@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use docmill_model::attachment::{Attachment, AttachmentKind};
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{KeyId, TenantId};
@@ -18,6 +19,7 @@ use docmill_store::plugin::{CatalogEntry, Judged, NewVersion, PluginRow, Publish
 use semver::{BuildMetadata, Version};
 use serde_json::Value as Json;
 
+use crate::enclosed::Enclosed;
 use crate::examine::{Examined, Sound, examine};
 use crate::promises::{Promise, compare};
 use crate::samples::{Sample, Trial, Tried};
@@ -59,6 +61,8 @@ pub struct Upload {
     pub samples: Vec<Sample>,
     /// Of somebody who vouches for it.
     pub signature: Option<Signature>,
+    /// Files that are kept with it.
+    pub enclosed: Vec<Enclosed>,
     /// Whether plans may use it at once; otherwise it is admitted only.
     pub publish: bool,
 }
@@ -71,6 +75,7 @@ impl Upload {
             component,
             samples: Vec::new(),
             signature: None,
+            enclosed: Vec::new(),
             publish: true,
         }
     }
@@ -359,6 +364,14 @@ impl Registry {
         let signature = self.signature(author.tenant, sound, upload).await?;
         let unsigned = report.judge("signature", signature).err();
         first = first.or(unsigned);
+        for Enclosed { attachment, .. } in &upload.enclosed {
+            let check = match attachment.kind {
+                AttachmentKind::Sbom => "sbom",
+                AttachmentKind::Provenance => "provenance",
+                AttachmentKind::Sample | AttachmentKind::Document => continue,
+            };
+            report.pass(check, attachment.format.as_deref().unwrap_or_default());
+        }
         if upload.samples.is_empty() {
             report.pass("sample", "none came with it");
         } else if first.is_none() {
@@ -466,6 +479,11 @@ impl Registry {
         let size = upload.component.len() as u64;
         let put = self.blobs.put(tenant, sound.digest, upload.component.clone());
         put.await.map_err(|e| e.failure())?;
+        for Enclosed { attachment, bytes } in &upload.enclosed {
+            let put = self.blobs.put(tenant, attachment.digest, bytes.clone());
+            put.await.map_err(|e| e.failure())?;
+        }
+        let attachments: Vec<Attachment> = upload.enclosed.iter().map(|e| e.attachment.clone()).collect();
         let version = NewVersion {
             manifest: &sound.manifest,
             kind: sound.kind,
@@ -475,6 +493,7 @@ impl Registry {
             state,
             report,
             signature: upload.signature.as_ref(),
+            attachments: &attachments,
             judged,
         };
         let published = self

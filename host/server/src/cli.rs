@@ -185,9 +185,43 @@ pub enum Plugin {
         /// component or beside the project's Cargo.toml or package.json, if there is one].
         #[arg(long, value_name = "DIRECTORY")]
         samples: Option<PathBuf>,
+        /// What the component is made of: CycloneDX or SPDX in JSON.
+        #[arg(long, value_name = "FILE")]
+        sbom: Option<PathBuf>,
+        /// How it came to be: a statement of in-toto (SLSA) about this component, in JSON.
+        #[arg(long, value_name = "FILE")]
+        provenance: Option<PathBuf>,
         /// Have it admitted, and publish it later: `docmill plugin publish`.
         #[arg(long)]
         admit_only: bool,
+    },
+    /// Bring a version to an OCI registry, with its samples, its signature, its SBOM and its provenance.
+    Export {
+        #[arg(value_name = "NAME@VERSION")]
+        plugin: String,
+        /// oci://REGISTRY/REPOSITORY:TAG
+        #[arg(value_name = "REFERENCE")]
+        to: String,
+        /// A signature for another organisation, made by `docmill plugin sign --tenant`, to take along; may be repeated.
+        #[arg(long = "signature", value_name = "FILE")]
+        signatures: Vec<PathBuf>,
+        #[command(flatten)]
+        access: RegistryAccess,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Upload what is in an OCI registry: a version that was exported, or any WebAssembly artifact that is a plugin.
+    Import {
+        /// oci://REGISTRY/REPOSITORY:TAG, or …@sha256:DIGEST for exactly that
+        #[arg(value_name = "REFERENCE")]
+        from: String,
+        /// Have it admitted, and publish it later: `docmill plugin publish`.
+        #[arg(long)]
+        admit_only: bool,
+        #[command(flatten)]
+        access: RegistryAccess,
+        #[arg(long)]
+        json: bool,
     },
     /// List plugins.
     List {
@@ -304,6 +338,20 @@ pub enum Plugin {
         /// `http`
         capability: String,
     },
+}
+
+/// How an OCI registry is spoken to.
+#[derive(Debug, Args)]
+pub struct RegistryAccess {
+    /// Who asks [default: what `docker login` keeps for the registry].
+    #[arg(long, requires = "password_stdin")]
+    pub username: Option<String>,
+    /// The password is what standard input says.
+    #[arg(long, requires = "username")]
+    pub password_stdin: bool,
+    /// Without TLS. A registry on this machine is spoken to without it anyway.
+    #[arg(long)]
+    pub plain_http: bool,
 }
 
 #[derive(Debug, Subcommand)]

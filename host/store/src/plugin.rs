@@ -1,9 +1,11 @@
 //! Plugins and their versions: publishing, and what becomes of a version afterwards.
 
+mod attachment;
 mod catalog;
 mod channel;
 mod list;
 
+use docmill_model::attachment::Attachment;
 use docmill_model::digest::Digest;
 use docmill_model::id::{PluginId, PluginVersionId, TenantId};
 use docmill_model::plugin::{Kind, Manifest, PluginName};
@@ -41,6 +43,8 @@ pub struct NewVersion<'a> {
     pub report: &'a serde_json::Value,
     /// Of somebody who vouches for it.
     pub signature: Option<&'a Signature>,
+    /// What came with it; the bytes are in the blob store.
+    pub attachments: &'a [Attachment],
     /// What it was compared with.
     pub judged: Judged,
 }
@@ -162,6 +166,7 @@ impl Store {
         )
         .execute(tx.connection())
         .await?;
+        attachment::keep(&mut tx, tenant, held.id, id, new.attachments).await?;
         tx.commit().await?;
         Ok(Some(Published {
             version_id: id,

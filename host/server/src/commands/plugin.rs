@@ -1,5 +1,7 @@
 //! `docmill plugin new | build | check | push | list | show | …`
 
+mod export;
+mod import;
 mod lifecycle;
 mod push;
 mod sign;
@@ -35,8 +37,30 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
         Command::Push {
             file,
             samples,
+            sbom,
+            provenance,
             admit_only,
-        } => push::push(arguments, file, samples.as_deref(), *admit_only).await,
+        } => {
+            let beside = push::Beside {
+                samples: samples.as_deref(),
+                sbom: sbom.as_deref(),
+                provenance: provenance.as_deref(),
+            };
+            push::push(arguments, file, beside, *admit_only).await
+        }
+        Command::Export {
+            plugin,
+            to,
+            signatures,
+            access,
+            json,
+        } => export::export(arguments, plugin, to, signatures, access, *json).await,
+        Command::Import {
+            from,
+            admit_only,
+            access,
+            json,
+        } => import::import(arguments, from, *admit_only, access, *json).await,
         Command::List {
             text,
             kind,
@@ -322,6 +346,11 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
             size / 1024,
             style.dim(&text(version, "digest"))
         );
+        for attachment in list(version, "attachments") {
+            if attachment.get("format").and_then(Json::as_str).is_some() {
+                say!("      {}", attached(attachment, style));
+            }
+        }
     }
     say!("\n{}", grant::sheet(plugin).trim_end());
     for channel in list(plugin, "channels") {
@@ -336,6 +365,18 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
         );
     }
     Ok(exit::OK)
+}
+
+/// A file that came with a version, on one line.
+fn attached(attachment: &Json, style: Style) -> String {
+    let size = attachment.get("size").and_then(Json::as_u64).unwrap_or(0);
+    format!(
+        "{}: {}  {} KiB  {}",
+        text(attachment, "kind"),
+        text(attachment, "format"),
+        size.div_ceil(1024),
+        style.dim(&text(attachment, "href"))
+    )
 }
 
 /// What the admission of a version found.

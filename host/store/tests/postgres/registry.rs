@@ -42,6 +42,7 @@ async fn publish(
         state,
         report: &json!({ "of": text }),
         signature: None,
+        attachments: &[],
         judged,
     };
     db.store.publish_plugin(db.tenant, &new).await

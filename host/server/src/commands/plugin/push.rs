@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use docmill_model::plugin::Manifest;
 use docmill_model::signature::Signature;
 use reqwest::multipart::{Form, Part};
 use serde_json::Value as Json;
@@ -18,10 +19,19 @@ use crate::show::say;
 /// How a sample's name ends.
 const SAMPLE: &str = ".sample.json";
 
+/// What goes along with a component, where it is said.
+#[derive(Default)]
+pub(super) struct Beside<'a> {
+    /// The directory of samples.
+    pub(super) samples: Option<&'a Path>,
+    pub(super) sbom: Option<&'a Path>,
+    pub(super) provenance: Option<&'a Path>,
+}
+
 pub(super) async fn push(
     arguments: &Arguments,
     file: &Path,
-    samples: Option<&Path>,
+    beside: Beside<'_>,
     admit_only: bool,
 ) -> Result<u8> {
     let bytes = read(file)?;
@@ -32,14 +42,8 @@ pub(super) async fn push(
         return Ok(exit::FAILED);
     };
     let name = &manifest.name;
-    let path = format!(
-        "/v1/plugins/{}/{}/versions/{}?publish={}",
-        name.namespace(),
-        name.name(),
-        segment(&manifest.version.to_string()),
-        !admit_only
-    );
-    let form = form(file, bytes, samples)?;
+    let path = upload_address(manifest, admit_only);
+    let form = form(file, bytes, &beside)?;
     let client = Client::open(arguments).await?;
     let pushed = client.put_form(&path, form).await;
     client.close().await;
@@ -60,8 +64,20 @@ pub(super) async fn push(
     Ok(exit::OK)
 }
 
-/// The component, its signature and its samples.
-fn form(file: &Path, component: Vec<u8>, samples: Option<&Path>) -> Result<Form> {
+/// Where a component is uploaded that says this of itself.
+pub(super) fn upload_address(manifest: &Manifest, admit_only: bool) -> String {
+    let name = &manifest.name;
+    format!(
+        "/v1/plugins/{}/{}/versions/{}?publish={}",
+        name.namespace(),
+        name.name(),
+        segment(&manifest.version.to_string()),
+        !admit_only
+    )
+}
+
+/// The component, its signature, its samples and statements about it.
+fn form(file: &Path, component: Vec<u8>, beside: &Beside<'_>) -> Result<Form> {
     let part = |bytes: Vec<u8>, name: &str| Part::bytes(bytes).file_name(name.to_owned());
     let mut form = Form::new().part("component", part(component, "plugin.wasm"));
     let signature = signature_beside(file);
@@ -71,7 +87,12 @@ fn form(file: &Path, component: Vec<u8>, samples: Option<&Path>) -> Result<Form>
         serde_json::from_slice::<Signature>(&bytes).context(said)?;
         form = form.part("signature", part(bytes, "signature"));
     }
-    let directory = match samples {
+    for (name, statement) in [("sbom", beside.sbom), ("provenance", beside.provenance)] {
+        if let Some(statement) = statement {
+            form = form.part(name, part(read(statement)?, name));
+        }
+    }
+    let directory = match beside.samples {
         Some(directory) => {
             let said = format!("there is no directory {}", directory.display());
             ensure!(directory.is_dir(), said);
@@ -169,7 +190,7 @@ mod tests {
             built.join("samples/b.sample.json"),
             br#"{"document": "../secret", "expect": {}}"#,
         )?;
-        assert!(form(&component, vec![], None).is_err());
+        assert!(form(&component, vec![], &Beside::default()).is_err());
         Ok(())
     }
 }

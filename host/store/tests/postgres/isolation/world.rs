@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use docmill_harness::{Database, database};
 use docmill_model::access::{Clearance, Role};
+use docmill_model::attachment::{Attachment, AttachmentKind};
 use docmill_model::definition::{Definition, Retain};
 use docmill_model::digest::Digest;
 use docmill_model::grant::Capability;
@@ -235,6 +236,14 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         accepts: vec![],
         fields: vec![],
     };
+    let attachment = Attachment {
+        kind: AttachmentKind::Sample,
+        name: mark.to_owned(),
+        media_type: "application/json".to_owned(),
+        format: Some(mark.to_owned()),
+        digest: Digest::of(mark.as_bytes()),
+        size: 1,
+    };
     let plugin = NewVersion {
         manifest: &manifest,
         kind: Kind::Parser,
@@ -244,6 +253,7 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         state: VersionState::Published,
         report: &serde_json::json!({ "of": mark }),
         signature: None,
+        attachments: &[attachment],
         judged: Judged::Against(None),
     };
     db.store.publish_plugin(tenant, &plugin).await?;

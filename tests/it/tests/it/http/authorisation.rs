@@ -331,6 +331,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         ("DELETE", "/v1/plugins/{namespace}/{name}/grants/{capability}"),
         ("DELETE", "/v1/secrets/{name}"),
         ("GET", "/v1/plugins/{namespace}/{name}/versions/{version}/report"),
+        ("GET", "/v1/plugins/{namespace}/{name}/versions/{version}/{file}"),
         ("PATCH", "/v1/plugins/{namespace}/{name}/versions/{version}"),
         ("GET", "/v1/plugins/{namespace}/{name}/channels"),
         ("PUT", "/v1/plugins/{namespace}/{name}/channels/{channel}"),

@@ -1,5 +1,6 @@
 //! The registry: uploading versions, what admission says, promises, samples, signatures, states and channels.
 
+mod attachments;
 mod lifecycle;
 mod samples;
 mod signatures;

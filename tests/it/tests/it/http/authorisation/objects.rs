@@ -219,6 +219,7 @@ impl Objects {
             ("{artifact}", &self.artifact),
             ("{namespace}", &self.plugin.0),
             ("{version}", &self.version),
+            ("{file}", "component"),
             ("{capability}", "http"),
             ("{channel}", "stable"),
             ("{code}", "not-found"),
