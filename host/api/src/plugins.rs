@@ -145,7 +145,7 @@ pub struct PluginBody {
     calls_30d: u64,
     /// Highest first: `version`, `state`, `note`, `state_at`, `digest`, `size`, `created_at`, `signed_by`, `signature`,
     /// `attachments`, `manifest` (with the configuration schema), `inspection`. An attachment is a file that came with it: `kind`
-    /// (`sample`, `document`, `sbom`, `provenance`), `name`, `media_type`, `format`, `digest`, `size`, and where it is (`href`).
+    /// (`sample`, `document`, `sbom`, `provenance`, `bundle`), `name`, `media_type`, `format`, `digest`, `size`, and where it is (`href`).
     #[schema(value_type = Vec<Object>)]
     versions: Vec<Json>,
 }

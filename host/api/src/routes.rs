@@ -52,6 +52,8 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(secrets::put, secrets::remove))
         .routes(routes!(signing::list, signing::create))
         .routes(routes!(signing::revoke))
+        .routes(routes!(signing::identities::list, signing::identities::create))
+        .routes(routes!(signing::identities::revoke))
         // Who may.
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))

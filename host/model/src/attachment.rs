@@ -19,11 +19,19 @@ pub enum AttachmentKind {
     Sbom,
     /// How the component came to be, as somebody states.
     Provenance,
+    /// A Sigstore bundle: somebody's signature, with what it takes to verify it.
+    Bundle,
 }
 
 impl AttachmentKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Sample, Self::Document, Self::Sbom, Self::Provenance];
+    pub const ALL: [Self; 5] = [
+        Self::Sample,
+        Self::Document,
+        Self::Sbom,
+        Self::Provenance,
+        Self::Bundle,
+    ];
 
     /// The stable word.
     pub const fn as_str(self) -> &'static str {
@@ -32,12 +40,13 @@ impl AttachmentKind {
             Self::Document => "document",
             Self::Sbom => "sbom",
             Self::Provenance => "provenance",
+            Self::Bundle => "bundle",
         }
     }
 
     /// Whether a version has at most one.
     pub const fn is_single(self) -> bool {
-        matches!(self, Self::Sbom | Self::Provenance)
+        matches!(self, Self::Sbom | Self::Provenance | Self::Bundle)
     }
 }
 

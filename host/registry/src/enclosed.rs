@@ -122,6 +122,20 @@ impl Enclosed {
     }
 }
 
+impl Enclosed {
+    /// A Sigstore bundle, to be had again as it came.
+    pub fn bundle(digest: Digest, bytes: Bytes) -> Self {
+        Self::of(
+            AttachmentKind::Bundle,
+            "bundle.sigstore.json",
+            "application/vnd.dev.sigstore.bundle.v0.3+json",
+            Some("Sigstore bundle 0.3".to_owned()),
+            digest,
+            bytes,
+        )
+    }
+}
+
 /// What tells one format from another. All else is passed over as it is read, and takes no memory.
 #[derive(Deserialize)]
 struct Sbom<'a> {

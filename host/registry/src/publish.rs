@@ -13,7 +13,7 @@ use docmill_model::quota::Allowance;
 use docmill_model::registry::VersionState;
 use docmill_model::run::Millis;
 use docmill_model::signature::{Signature, Untrusted};
-use docmill_pipeline::Trust;
+use docmill_pipeline::{Distrusted, Trust};
 use docmill_store::StoreError;
 use docmill_store::plugin::{CatalogEntry, Judged, NewVersion, PluginRow, Published};
 use semver::{BuildMetadata, Version};
@@ -61,6 +61,8 @@ pub struct Upload {
     pub samples: Vec<Sample>,
     /// Of somebody who vouches for it.
     pub signature: Option<Signature>,
+    /// A Sigstore bundle of somebody who does.
+    pub bundle: Option<String>,
     /// Files that are kept with it.
     pub enclosed: Vec<Enclosed>,
     /// Whether plans may use it at once; otherwise it is admitted only.
@@ -75,6 +77,7 @@ impl Upload {
             component,
             samples: Vec::new(),
             signature: None,
+            bundle: None,
             enclosed: Vec::new(),
             publish: true,
         }
@@ -368,7 +371,7 @@ impl Registry {
             let check = match attachment.kind {
                 AttachmentKind::Sbom => "sbom",
                 AttachmentKind::Provenance => "provenance",
-                AttachmentKind::Sample | AttachmentKind::Document => continue,
+                AttachmentKind::Sample | AttachmentKind::Document | AttachmentKind::Bundle => continue,
             };
             report.pass(check, attachment.format.as_deref().unwrap_or_default());
         }
@@ -378,7 +381,7 @@ impl Registry {
             let tried = match tried {
                 Some(tried) => tried,
                 None => {
-                    let trial = self.trial(author, sound, upload.signature.as_ref());
+                    let trial = self.trial(author, sound, upload);
                     tried.insert(trial.run(&upload.samples).await?)
                 }
             };
@@ -431,22 +434,45 @@ impl Registry {
     ) -> Result<Result<String, Failure>, Failure> {
         let store = &self.store;
         let plugin = sound.pinned();
-        let Some(signature) = &upload.signature else {
+        if upload.signature.is_none() && upload.bundle.is_none() {
             let settings = store.get_tenant(tenant).await.map_err(|error| error.failure())?;
             let is_operators = plugin.name.namespace() == OPERATOR_NAMESPACE;
             if settings.require_signatures && !is_operators {
                 return Ok(Err(refused(&plugin, Untrusted::Unsigned)));
             }
             return Ok(Ok("none, and none is asked for".to_owned()));
-        };
+        }
         let trust = Trust::of(store, tenant).await.map_err(|error| error.failure())?;
-        Ok(match trust.verify(&plugin, signature) {
-            Ok(key) => Ok(format!("by '{}', key {}", key.name, key.public_key)),
-            Err(why) => Err(refused(&plugin, why)),
-        })
+        let mut said = Vec::new();
+        // What is given has to be good, whether it is asked for or not.
+        if let Some(signature) = &upload.signature {
+            match trust.verify(&plugin, signature) {
+                Ok(key) => said.push(format!("by '{}', key {}", key.name, key.public_key)),
+                Err(why) => return Ok(Err(refused(&plugin, why))),
+            }
+        }
+        if let Some(bundle) = upload.bundle.clone() {
+            let pinned = plugin.clone();
+            let judged = tokio::task::spawn_blocking(move || {
+                let (identity, who) = trust.verify_bundle(&pinned, &bundle)?;
+                Ok::<_, Distrusted>(format!("by '{}', bundle of {who}", identity.name))
+            });
+            let judged = judged.await.map_err(|error| {
+                Failure::new(Code::Internal, format!("the bundle cannot be verified: {error}"))
+            })?;
+            match judged {
+                Ok(who) => said.push(who),
+                Err(distrusted) => {
+                    let mut failure = refused(&plugin, distrusted.why);
+                    failure.message = format!("{plugin}: {distrusted}");
+                    return Ok(Err(failure));
+                }
+            }
+        }
+        Ok(Ok(said.join("; ")))
     }
 
-    fn trial<'a>(&'a self, author: &'a Author, sound: &Sound, signature: Option<&Signature>) -> Trial<'a> {
+    fn trial<'a>(&'a self, author: &'a Author, sound: &Sound, upload: &Upload) -> Trial<'a> {
         Trial {
             executor: &self.executor,
             store: &self.store,
@@ -460,7 +486,8 @@ impl Registry {
                 kind: sound.kind,
                 manifest: sound.manifest.clone(),
                 size: 0,
-                signature: signature.cloned(),
+                signature: upload.signature.clone(),
+                bundle: upload.bundle.clone(),
             },
             now: Millis::try_from(milliseconds()).unwrap_or(Millis::MAX),
         }
@@ -493,6 +520,7 @@ impl Registry {
             state,
             report,
             signature: upload.signature.as_ref(),
+            bundle: upload.bundle.as_deref(),
             attachments: &attachments,
             judged,
         };

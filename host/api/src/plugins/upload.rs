@@ -10,6 +10,7 @@ use docmill_model::failure::Code;
 use docmill_model::reading::Source;
 use docmill_model::signature::Signature;
 use docmill_model::size::ByteSize;
+use docmill_pipeline::MAX_BUNDLE;
 use docmill_registry::{Enclosed, MAX_SAMPLES, MAX_STATEMENT, Sample, Upload};
 
 use super::digest::{compare, stated};
@@ -68,6 +69,7 @@ pub(super) async fn read(
             digest,
             samples: Vec::new(),
             signature: None,
+            bundle: None,
             enclosed: Vec::new(),
             publish,
         };
@@ -134,6 +136,7 @@ pub(super) fn not_empty(bytes: Bytes) -> Result<Bytes, Problem> {
 struct Parts {
     component: Option<(Bytes, Digest)>,
     signature: Option<Signature>,
+    bundle: Option<(Bytes, Digest)>,
     sbom: Option<(Bytes, Digest)>,
     provenance: Option<(Bytes, Digest)>,
     samples: Vec<(String, Bytes, Digest)>,
@@ -220,6 +223,7 @@ impl Parts {
         match name {
             "component" => twice(self.component.is_some(), component.bytes()),
             "signature" => twice(self.signature.is_some(), MAX_SIGNATURE),
+            "bundle" => twice(self.bundle.is_some(), MAX_BUNDLE),
             "sbom" => twice(self.sbom.is_some(), MAX_STATEMENT),
             "provenance" => twice(self.provenance.is_some(), MAX_STATEMENT),
             "sample" => too_many(self.samples.len(), MAX_SAMPLE),
@@ -228,7 +232,7 @@ impl Parts {
             other => {
                 let shown: String = other.chars().filter(|c| !c.is_control()).take(60).collect();
                 Err(Problem::malformed(format!(
-                    "the form has a part '{shown}'; its parts are component, signature, sbom, provenance, sample and file"
+                    "the form has a part '{shown}'; its parts are component, signature, bundle, sbom, provenance, sample and file"
                 )))
             }
         }
@@ -256,6 +260,7 @@ impl Parts {
                 })?);
             }
             "hold" => self.hold = true,
+            "bundle" => self.bundle = Some((bytes, digest)),
             "sbom" => self.sbom = Some((bytes, digest)),
             "provenance" => self.provenance = Some((bytes, digest)),
             "sample" => {
@@ -301,6 +306,15 @@ impl Parts {
         for (name, bytes, digest) in self.samples {
             enclosed.push(Enclosed::sample(&name, digest, bytes));
         }
+        let mut bundle = None;
+        if let Some((bytes, of)) = self.bundle {
+            let text = std::str::from_utf8(&bytes)
+                .ok()
+                .filter(|text| !text.is_empty() && !text.contains('\0'));
+            let text = text.ok_or_else(|| Problem::malformed("the part 'bundle' is not JSON"))?;
+            bundle = Some(text.to_owned());
+            enclosed.push(Enclosed::bundle(of, bytes));
+        }
         if let Some((bytes, of)) = self.sbom {
             enclosed.push(Enclosed::sbom(of, bytes)?);
         }
@@ -312,6 +326,7 @@ impl Parts {
             digest,
             samples,
             signature: self.signature,
+            bundle,
             enclosed,
             publish: !self.hold,
         })

@@ -90,7 +90,7 @@ pub(crate) fn attachment_item(name: &PluginName, version: &Version, attachment: 
 
 /// A file of a version.
 ///
-/// The component itself, its SBOM or its provenance, byte by byte as they were uploaded, or one of its other attachments by its
+/// The component itself, its SBOM, its provenance or its Sigstore bundle, byte by byte as they were uploaded, or one of its other attachments by its
 /// digest. Nobody has checked what an SBOM says; of a provenance it was checked that the component is among its subjects.
 #[utoipa::path(
     get, path = "/v1/plugins/{namespace}/{name}/versions/{version}/{file}", tag = "plugins", security(("key" = ["plugins:read"])),
@@ -98,7 +98,7 @@ pub(crate) fn attachment_item(name: &PluginName, version: &Version, attachment: 
         ("namespace" = String, Path, description = "What stands before the slash"),
         ("name" = String, Path, description = "What stands behind it"),
         ("version" = String, Path, description = "Semantic version"),
-        ("file" = String, Path, description = "`component`, `sbom`, `provenance`, or the digest of an attachment")
+        ("file" = String, Path, description = "`component`, `sbom`, `provenance`, `bundle`, or the digest of an attachment")
     ),
     responses(
         (status = 200, description = "The bytes", content_type = "application/octet-stream"),

@@ -1,6 +1,7 @@
 //! `docmill plugin new | build | check | push | list | show | …`
 
 mod export;
+mod identity;
 mod import;
 mod lifecycle;
 mod push;
@@ -37,12 +38,14 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
         Command::Push {
             file,
             samples,
+            bundle,
             sbom,
             provenance,
             admit_only,
         } => {
             let beside = push::Beside {
                 samples: samples.as_deref(),
+                bundle: bundle.as_deref(),
                 sbom: sbom.as_deref(),
                 provenance: provenance.as_deref(),
             };
@@ -130,6 +133,9 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
             expires,
         } => sign::trust(arguments, name, *public_key, expires.as_deref()).await,
         Command::Distrust { name } => sign::distrust(arguments, name).await,
+        Command::TrustIdentity { .. } => identity::trust(arguments, command).await,
+        Command::DistrustIdentity { name } => identity::distrust(arguments, name).await,
+        Command::Identities { json } => identity::list_all(arguments, *json).await,
         Command::Keys { json } => sign::keys(arguments, *json).await,
     }
 }

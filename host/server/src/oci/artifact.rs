@@ -65,16 +65,19 @@ pub enum ExtraKind {
     CycloneDx,
     Spdx,
     Provenance,
+    /// Of Sigstore; over the bytes, for whoever trusts who made it.
+    Bundle,
 }
 
 impl ExtraKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Signature,
         Self::Sample,
         Self::Document,
         Self::CycloneDx,
         Self::Spdx,
         Self::Provenance,
+        Self::Bundle,
     ];
 
     const fn media_type(self) -> &'static str {
@@ -85,6 +88,7 @@ impl ExtraKind {
             Self::CycloneDx => "application/vnd.cyclonedx+json",
             Self::Spdx => "application/spdx+json",
             Self::Provenance => "application/vnd.in-toto+json",
+            Self::Bundle => "application/vnd.dev.sigstore.bundle.v0.3+json",
         }
     }
 
@@ -96,6 +100,7 @@ impl ExtraKind {
             Self::Document => "document",
             Self::CycloneDx | Self::Spdx => "sbom",
             Self::Provenance => "provenance",
+            Self::Bundle => "bundle",
         }
     }
 
@@ -112,6 +117,7 @@ impl ExtraKind {
     const fn most(self) -> u64 {
         match self {
             Self::Signature => 4 << 10,
+            Self::Bundle => 128 << 10,
             Self::Sample => 1 << 20,
             Self::Document => 16 << 20,
             Self::CycloneDx | Self::Spdx | Self::Provenance => 4 << 20,

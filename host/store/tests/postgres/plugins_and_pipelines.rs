@@ -35,6 +35,7 @@ async fn versions_never_change() -> anyhow::Result<()> {
             state: VersionState::Published,
             report: &inspection,
             signature: None,
+            bundle: None,
             attachments: &[],
             judged: Judged::Free,
         };
@@ -246,6 +247,7 @@ async fn lists_by_name_come_in_pages() -> anyhow::Result<()> {
                 state: VersionState::Published,
                 report: &serde_json::json!({}),
                 signature: None,
+                bundle: None,
                 attachments: &[],
                 judged: Judged::Free,
             };

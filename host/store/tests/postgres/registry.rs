@@ -42,6 +42,7 @@ async fn publish(
         state,
         report: &json!({ "of": text }),
         signature: None,
+        bundle: None,
         attachments: &[],
         judged,
     };

@@ -70,6 +70,7 @@ pub(super) async fn import(
                 ExtraKind::Document => "file",
                 ExtraKind::CycloneDx | ExtraKind::Spdx => "sbom",
                 ExtraKind::Provenance => "provenance",
+                ExtraKind::Bundle => "bundle",
             };
             form = form.part(name, part(&extra.name, extra.bytes.to_vec()));
         }
@@ -116,6 +117,17 @@ async fn for_this_tenant(client: &Client, extras: Vec<Extra>) -> Result<Vec<Extr
     let (signatures, mut kept): (Vec<Extra>, Vec<Extra>) = extras
         .into_iter()
         .partition(|extra| extra.kind == ExtraKind::Signature);
+    // Where nobody's bundles are trusted, one would be refused.
+    if kept.iter().any(|extra| extra.kind == ExtraKind::Bundle) {
+        let identities = client.get("/v1/signing-identities").await?;
+        let mut trusted = list(&identities, "items").iter();
+        if !trusted.any(|identity| identity.get("revoked_at").is_none_or(Json::is_null)) {
+            eprintln!(
+                "its Sigstore bundle is left out: nobody's is trusted here (docmill plugin trust-identity)"
+            );
+            kept.retain(|extra| extra.kind != ExtraKind::Bundle);
+        }
+    }
     if signatures.is_empty() {
         return Ok(kept);
     }

@@ -24,6 +24,7 @@ const SAMPLE: &str = ".sample.json";
 pub(super) struct Beside<'a> {
     /// The directory of samples.
     pub(super) samples: Option<&'a Path>,
+    pub(super) bundle: Option<&'a Path>,
     pub(super) sbom: Option<&'a Path>,
     pub(super) provenance: Option<&'a Path>,
 }
@@ -87,7 +88,16 @@ fn form(file: &Path, component: Vec<u8>, beside: &Beside<'_>) -> Result<Form> {
         serde_json::from_slice::<Signature>(&bytes).context(said)?;
         form = form.part("signature", part(bytes, "signature"));
     }
-    for (name, statement) in [("sbom", beside.sbom), ("provenance", beside.provenance)] {
+    let by_itself = beside_it(file, ".sigstore.json");
+    let bundle = beside
+        .bundle
+        .or_else(|| by_itself.is_file().then_some(by_itself.as_path()));
+    let statements = [
+        ("bundle", bundle),
+        ("sbom", beside.sbom),
+        ("provenance", beside.provenance),
+    ];
+    for (name, statement) in statements {
         if let Some(statement) = statement {
             form = form.part(name, part(read(statement)?, name));
         }
@@ -125,8 +135,12 @@ fn form(file: &Path, component: Vec<u8>, beside: &Beside<'_>) -> Result<Form> {
 
 /// Where a component's signature lies.
 pub(super) fn signature_beside(file: &Path) -> PathBuf {
+    beside_it(file, ".sig")
+}
+
+fn beside_it(file: &Path, end: &str) -> PathBuf {
     let mut name: OsString = file.as_os_str().to_owned();
-    name.push(".sig");
+    name.push(end);
     name.into()
 }
 

@@ -12,9 +12,10 @@ use docmill_model::id::{KeyId, RunId, TenantId};
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::preset::Preset;
 use docmill_model::registry::VersionState;
-use docmill_model::signature::PublicKey;
+use docmill_model::signature::{PublicKey, Signer};
 use docmill_store::plugin::{Judged, NewVersion};
 use docmill_store::secret::SealedSecret;
+use docmill_store::signing::NewIdentity;
 use docmill_store::who::{AuditEntry, Counted, NewKey, NewSession, NewUser, Secret};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
@@ -253,6 +254,7 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         state: VersionState::Published,
         report: &serde_json::json!({ "of": mark }),
         signature: None,
+        bundle: None,
         attachments: &[attachment],
         judged: Judged::Against(None),
     };
@@ -278,6 +280,13 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         .await?;
     let public = PublicKey::from_bytes(*Digest::of(mark.as_bytes()).as_bytes());
     db.store.trust_key(tenant, mark, public, None).await?;
+    let identity = NewIdentity {
+        name: mark,
+        signer: &Signer::Key(mark.to_owned()),
+        trusted_root: None,
+        expires_at: None,
+    };
+    db.store.trust_identity(tenant, &identity).await?;
     let entry = AuditEntry {
         action: "pipeline.save",
         subject: mark,
