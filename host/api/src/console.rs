@@ -136,6 +136,11 @@ fn pages() -> Vec<Page> {
             scope(Scope::PluginsRead),
             get(plugins::version),
         ),
+        get_page(
+            "/console/plugins/{namespace}/{name}/versions/{version}/{file}",
+            scope(Scope::PluginsRead),
+            get(crate::plugins::versions::file),
+        ),
         post_page(
             "/console/plugins/{namespace}/{name}/versions/{version}/state",
             scope(Scope::PluginsWrite),

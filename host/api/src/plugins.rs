@@ -10,7 +10,9 @@ use std::collections::HashMap;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
+use docmill_model::attachment::Attachment;
 use docmill_model::failure::Code;
+use docmill_model::id::PluginVersionId;
 use docmill_model::plugin::{Kind, PluginName};
 use docmill_model::registry::VersionState;
 use docmill_model::run::Millis;
@@ -141,8 +143,9 @@ pub struct PluginBody {
     channels: Vec<Json>,
     /// How often runs of the last 30 days called any version.
     calls_30d: u64,
-    /// Highest first: `version`, `state`, `note`, `state_at`, `digest`, `size`, `created_at`, `signed_by`, `manifest` (with the
-    /// configuration schema), `inspection`.
+    /// Highest first: `version`, `state`, `note`, `state_at`, `digest`, `size`, `created_at`, `signed_by`, `signature`,
+    /// `attachments`, `manifest` (with the configuration schema), `inspection`. An attachment is a file that came with it: `kind`
+    /// (`sample`, `document`, `sbom`, `provenance`, `bundle`), `name`, `media_type`, `format`, `digest`, `size`, and where it is (`href`).
     #[schema(value_type = Vec<Object>)]
     versions: Vec<Json>,
 }
@@ -169,6 +172,8 @@ pub async fn show(
     let channels = store.channels(tenant, own).await.map_err(|e| e.failure())?;
     let calls = store.calls_of_plugins(tenant, own, now() - USED_MS).await;
     let calls = calls.map_err(|e| e.failure())?;
+    let attachments = store.attachments(tenant, &name).await;
+    let attachments = attachments.map_err(|e| e.failure())?;
     body_of(&PluginBody {
         name: row.name.to_string(),
         kind: row.kind.to_string(),
@@ -176,11 +181,24 @@ pub async fn show(
         latest: row.latest.to_string(),
         channels: channels.iter().map(channels::item).collect(),
         calls_30d: calls.get(&name.to_string()).copied().unwrap_or(0),
-        versions: row.versions.iter().map(version_item).collect(),
+        versions: row
+            .versions
+            .iter()
+            .map(|version| version_item(&name, version, &attachments))
+            .collect(),
     })
 }
 
-pub(crate) fn version_item(row: &VersionRow) -> Json {
+/// `attachments` are those of all versions of the plugin.
+pub(crate) fn version_item(
+    name: &PluginName,
+    row: &VersionRow,
+    attachments: &[(PluginVersionId, Attachment)],
+) -> Json {
+    let own = attachments.iter().filter(|(version, _)| *version == row.id);
+    let own: Vec<Json> = own
+        .map(|(_, attachment)| versions::attachment_item(name, &row.version, attachment))
+        .collect();
     json!({
         "version": row.version,
         "state": row.state,
@@ -189,7 +207,9 @@ pub(crate) fn version_item(row: &VersionRow) -> Json {
         "digest": row.digest,
         "size": row.size,
         "created_at": rfc3339(row.created_at),
-        "signed_by": row.signed_by,
+        "signed_by": row.signature.as_ref().map(|signature| signature.key),
+        "signature": row.signature,
+        "attachments": own,
         "manifest": row.manifest,
         "inspection": row.inspection,
     })

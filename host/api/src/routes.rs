@@ -42,6 +42,7 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(plugins::show))
         .routes(routes!(plugins::publish::publish, plugins::versions::change))
         .routes(routes!(plugins::versions::report))
+        .routes(routes!(plugins::versions::file))
         .routes(routes!(plugins::channels::list))
         .routes(routes!(plugins::channels::set, plugins::channels::close))
         .routes(routes!(plugins::publish::check))
@@ -52,6 +53,8 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(secrets::put, secrets::remove))
         .routes(routes!(signing::list, signing::create))
         .routes(routes!(signing::revoke))
+        .routes(routes!(signing::identities::list, signing::identities::create))
+        .routes(routes!(signing::identities::revoke))
         // Who may.
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))

@@ -1,5 +1,7 @@
 //! Keys whose signatures of plugins the tenant trusts.
 
+pub mod identities;
+
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};

@@ -23,6 +23,7 @@ pub mod search;
 pub mod simhash;
 pub mod value;
 
+pub mod attachment;
 pub mod definition;
 pub mod grant;
 pub mod plan;

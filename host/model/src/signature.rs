@@ -155,6 +155,113 @@ pub struct TrustedKey {
     pub created_at: Millis,
 }
 
+/// Whose name a certificate has to bear.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// This e-mail address or URI.
+    Exact(String),
+    /// A URI that begins so.
+    Prefix(String),
+}
+
+/// Longest subject, and longest issuer, in characters.
+const MAX_SUBJECT: usize = 1_000;
+
+impl Subject {
+    /// Whether a name is this one.
+    pub fn fits(&self, name: &str) -> bool {
+        match self {
+            Self::Exact(subject) => name == subject,
+            Self::Prefix(prefix) => name.starts_with(prefix.as_str()),
+        }
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Prefix(text) => text,
+        }
+    }
+
+    /// Whether it can be one. Who says how a name begins has to name the place where it is given out, up to a slash: names of
+    /// others begin with the same letters.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let text = self.as_str();
+        if text.is_empty()
+            || text.chars().count() > MAX_SUBJECT
+            || text.chars().any(|c| c.is_control() || c == ' ')
+        {
+            return Err(format!(
+                "it has 1 to {MAX_SUBJECT} characters, none of them blank"
+            ));
+        }
+        let Self::Prefix(prefix) = self else {
+            return Ok(());
+        };
+        let path = prefix
+            .split_once("://")
+            .and_then(|(_, rest)| rest.split_once('/'));
+        match path {
+            Some((host, path)) if !host.is_empty() && path.contains('/') => Ok(()),
+            _ => Err(
+                "it names a place and an owner there, up to a slash, as in https://github.com/acme/; names of others may begin with \
+                 the same letters"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// Whether an issuer can be one: a URL by which it is known in certificates.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_issuer(issuer: &str) -> Result<(), String> {
+    let host = issuer.strip_prefix("https://").unwrap_or_default();
+    let readable = issuer.bytes().all(|b| b.is_ascii_graphic());
+    if host.is_empty() || !readable || issuer.len() > MAX_SUBJECT {
+        return Err(
+            "it is an https:// URL, as certificates name it: https://token.actions.githubusercontent.com"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Who signs bundles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signer {
+    /// Somebody whom an OpenID Connect issuer vouched for, by a certificate that was in force when they signed.
+    Identity {
+        /// Who.
+        subject: Subject,
+        /// Who vouched.
+        issuer: String,
+    },
+    /// Whoever has the private half of this key, in PEM.
+    Key(String),
+}
+
+/// Somebody whose bundles a tenant trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedIdentity {
+    /// For people.
+    pub name: String,
+    /// Who.
+    pub signer: Signer,
+    /// By which root of Sigstore, as JSON; none: by that of the public one.
+    pub trusted_root: Option<String>,
+    /// They are trusted until then; none: until they are revoked.
+    pub expires_at: Option<Millis>,
+    /// Since when they are trusted no more.
+    pub revoked_at: Option<Millis>,
+    /// When they were added.
+    pub created_at: Millis,
+}
+
 /// Why a signature is worth nothing here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Untrusted {
@@ -179,6 +286,18 @@ pub enum Untrusted {
     /// The key's time is over.
     #[error("its signature is of a key that has expired")]
     ExpiredKey,
+    /// Nobody here trusts who made the bundle.
+    #[error("its bundle is of somebody whom the organisation does not trust")]
+    UnknownIdentity,
+    /// They were trusted.
+    #[error("its bundle is of somebody who was revoked")]
+    RevokedIdentity,
+    /// Their time is over.
+    #[error("its bundle is of somebody whose trust has expired")]
+    ExpiredIdentity,
+    /// It is none, or not what it says.
+    #[error("its bundle cannot be verified")]
+    BadBundle,
     /// The arithmetic says no.
     #[error("its signature is false: the key did not sign this")]
     False,
@@ -195,6 +314,10 @@ impl Untrusted {
             Self::UnknownKey => "unknown-key",
             Self::RevokedKey => "revoked-key",
             Self::ExpiredKey => "expired-key",
+            Self::UnknownIdentity => "unknown-identity",
+            Self::RevokedIdentity => "revoked-identity",
+            Self::ExpiredIdentity => "expired-identity",
+            Self::BadBundle => "bad-bundle",
             Self::False => "false-signature",
         }
     }
@@ -243,6 +366,50 @@ mod tests {
             version: Version::new(1, 0, 0),
             digest: Digest::of(b"x"),
             signature: SignatureBytes::from_bytes([2; 64]),
+        }
+    }
+
+    #[test]
+    fn a_subject_is_one_or_begins_where_its_owner_is_named() {
+        let exact = |text: &str| Subject::Exact(text.to_owned());
+        let prefix = |text: &str| Subject::Prefix(text.to_owned());
+        assert!(exact("anna@example.org").fits("anna@example.org"));
+        assert!(!exact("anna@example.org").fits("anna@example.org.evil"));
+        assert!(
+            prefix("https://github.com/acme/")
+                .fits("https://github.com/acme/x/.github/workflows/y.yml@refs/tags/v1")
+        );
+        assert!(!prefix("https://github.com/acme/").fits("https://github.com/acme-evil/x"));
+        for good in [
+            exact("anna@example.org"),
+            prefix("https://github.com/acme/"),
+            prefix("spiffe://acme.org/ns/ci"),
+        ] {
+            assert_eq!(good.check(), Ok(()), "{good:?}");
+        }
+        for bad in [
+            exact(""),
+            exact("a b"),
+            exact("a\u{7}"),
+            exact(&"x".repeat(1_001)),
+            prefix("anna@"),
+            prefix("https://"),
+            prefix("https://github.com"),
+            prefix("https://github.com/"),
+            prefix("https://github.com/acme"),
+            prefix("https:///acme/"),
+        ] {
+            assert!(bad.check().is_err(), "{bad:?}");
+        }
+        assert_eq!(check_issuer("https://accounts.google.com"), Ok(()));
+        for bad in [
+            "",
+            "https://",
+            "http://accounts.google.com",
+            "https://a b",
+            "accounts.google.com",
+        ] {
+            assert!(check_issuer(bad).is_err(), "{bad}");
         }
     }
 

@@ -10,7 +10,7 @@ use docmill_model::plugin::{Kind, PinnedPlugin, PluginName, PluginRef, Wanted};
 use docmill_model::preset::Preset;
 use docmill_model::registry::{ChannelName, VersionState};
 use docmill_model::run::Millis;
-use docmill_model::signature::Untrusted;
+use docmill_model::signature::{Signature, Untrusted};
 use docmill_store::grant::Access;
 use docmill_store::plugin::{CatalogEntry, Pinnable};
 use docmill_store::{Store, StoreError};
@@ -180,7 +180,7 @@ impl Catalog {
         let entries = store.catalog_entries(tenant, &wanted).await?;
         if settings.require_signatures {
             let trust = Trust::of(store, tenant).await?;
-            catalog.distrust(&trust, &entries);
+            catalog.distrust(trust, &entries).await?;
         }
         for mut entry in entries {
             if matches!(entry.kind, Kind::Validator | Kind::Transformer) {
@@ -234,15 +234,32 @@ impl Catalog {
         self
     }
 
-    fn distrust(&mut self, trust: &Trust, entries: &[CatalogEntry]) {
-        for entry in entries {
-            let plugin = PinnedPlugin {
-                name: entry.name.clone(),
-                version: entry.version.clone(),
-                digest: entry.digest,
-                kind: entry.kind,
+    async fn distrust(&mut self, trust: Trust, entries: &[CatalogEntry]) -> Result<(), StoreError> {
+        let signed: Vec<_> = entries
+            .iter()
+            .map(|entry| {
+                let plugin = PinnedPlugin {
+                    name: entry.name.clone(),
+                    version: entry.version.clone(),
+                    digest: entry.digest,
+                    kind: entry.kind,
+                };
+                (plugin, entry.signature.clone(), entry.bundle.clone())
+            })
+            .collect();
+        // A bundle takes milliseconds, and there may be several.
+        let judged = tokio::task::spawn_blocking(move || {
+            let judge = |(plugin, signature, bundle): (PinnedPlugin, Option<Signature>, Option<String>)| {
+                let judged = trust.judge(&plugin, signature.as_ref(), bundle.as_deref());
+                (plugin, judged)
             };
-            match trust.judge(&plugin, entry.signature.as_ref()) {
+            signed.into_iter().map(judge).collect::<Vec<_>>()
+        });
+        let judged = judged
+            .await
+            .map_err(|error| StoreError::invalid(format!("signatures cannot be verified: {error}")))?;
+        for (plugin, judged) in judged {
+            match judged {
                 Ok(until) => {
                     let both = [self.valid_until, until].into_iter().flatten();
                     self.valid_until = both.min();
@@ -252,6 +269,7 @@ impl Catalog {
                 }
             }
         }
+        Ok(())
     }
 
     /// When this snapshot ends by itself, because a key expires by which it was made; none: it does not.

@@ -45,5 +45,5 @@ pub use loader::Loader;
 pub use plan::plan;
 pub use preset::{judge_preset, write_out};
 pub use schema::check_schema;
-pub use trust::Trust;
+pub use trust::{Distrusted, MAX_BUNDLE, Trust, check_key, check_root};
 pub use vault::Vault;

@@ -16,6 +16,7 @@
     )
 )]
 
+mod enclosed;
 mod examine;
 mod install;
 mod lifecycle;
@@ -32,6 +33,7 @@ use docmill_pipeline::Executor;
 use docmill_store::Store;
 use semver::Version;
 
+pub use enclosed::{Enclosed, MAX_STATEMENT};
 pub use install::Installed;
 pub use promises::{Differences, Promise, compare};
 pub use publish::{Author, Publication, Refusal, Upload, check_namespace};

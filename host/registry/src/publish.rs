@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use docmill_model::attachment::{Attachment, AttachmentKind};
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{KeyId, TenantId};
@@ -12,12 +13,13 @@ use docmill_model::quota::Allowance;
 use docmill_model::registry::VersionState;
 use docmill_model::run::Millis;
 use docmill_model::signature::{Signature, Untrusted};
-use docmill_pipeline::Trust;
+use docmill_pipeline::{Distrusted, Trust};
 use docmill_store::StoreError;
 use docmill_store::plugin::{CatalogEntry, Judged, NewVersion, PluginRow, Published};
 use semver::{BuildMetadata, Version};
 use serde_json::Value as Json;
 
+use crate::enclosed::Enclosed;
 use crate::examine::{Examined, Sound, examine};
 use crate::promises::{Promise, compare};
 use crate::samples::{Sample, Trial, Tried};
@@ -59,6 +61,10 @@ pub struct Upload {
     pub samples: Vec<Sample>,
     /// Of somebody who vouches for it.
     pub signature: Option<Signature>,
+    /// A Sigstore bundle of somebody who does.
+    pub bundle: Option<String>,
+    /// Files that are kept with it.
+    pub enclosed: Vec<Enclosed>,
     /// Whether plans may use it at once; otherwise it is admitted only.
     pub publish: bool,
 }
@@ -71,6 +77,8 @@ impl Upload {
             component,
             samples: Vec::new(),
             signature: None,
+            bundle: None,
+            enclosed: Vec::new(),
             publish: true,
         }
     }
@@ -360,13 +368,21 @@ impl Registry {
         let signature = self.signature(author.tenant, sound, upload).await?;
         let unsigned = report.judge("signature", signature).err();
         first = first.or(unsigned);
+        for Enclosed { attachment, .. } in &upload.enclosed {
+            let check = match attachment.kind {
+                AttachmentKind::Sbom => "sbom",
+                AttachmentKind::Provenance => "provenance",
+                AttachmentKind::Sample | AttachmentKind::Document | AttachmentKind::Bundle => continue,
+            };
+            report.pass(check, attachment.format.as_deref().unwrap_or_default());
+        }
         if upload.samples.is_empty() {
             report.pass("sample", "none came with it");
         } else if first.is_none() {
             let tried = match tried {
                 Some(tried) => tried,
                 None => {
-                    let trial = self.trial(author, sound, upload.signature.as_ref());
+                    let trial = self.trial(author, sound, upload);
                     tried.insert(trial.run(&upload.samples).await?)
                 }
             };
@@ -419,22 +435,45 @@ impl Registry {
     ) -> Result<Result<String, Failure>, Failure> {
         let store = &self.store;
         let plugin = sound.pinned();
-        let Some(signature) = &upload.signature else {
+        if upload.signature.is_none() && upload.bundle.is_none() {
             let settings = store.get_tenant(tenant).await.map_err(|error| error.failure())?;
             let is_operators = plugin.name.namespace() == OPERATOR_NAMESPACE;
             if settings.require_signatures && !is_operators {
                 return Ok(Err(refused(&plugin, Untrusted::Unsigned)));
             }
             return Ok(Ok("none, and none is asked for".to_owned()));
-        };
+        }
         let trust = Trust::of(store, tenant).await.map_err(|error| error.failure())?;
-        Ok(match trust.verify(&plugin, signature) {
-            Ok(key) => Ok(format!("by '{}', key {}", key.name, key.public_key)),
-            Err(why) => Err(refused(&plugin, why)),
-        })
+        let mut said = Vec::new();
+        // What is given has to be good, whether it is asked for or not.
+        if let Some(signature) = &upload.signature {
+            match trust.verify(&plugin, signature) {
+                Ok(key) => said.push(format!("by '{}', key {}", key.name, key.public_key)),
+                Err(why) => return Ok(Err(refused(&plugin, why))),
+            }
+        }
+        if let Some(bundle) = upload.bundle.clone() {
+            let pinned = plugin.clone();
+            let judged = tokio::task::spawn_blocking(move || {
+                let (identity, who) = trust.verify_bundle(&pinned, &bundle)?;
+                Ok::<_, Distrusted>(format!("by '{}', bundle of {who}", identity.name))
+            });
+            let judged = judged.await.map_err(|error| {
+                Failure::new(Code::Internal, format!("the bundle cannot be verified: {error}"))
+            })?;
+            match judged {
+                Ok(who) => said.push(who),
+                Err(distrusted) => {
+                    let mut failure = refused(&plugin, distrusted.why);
+                    failure.message = format!("{plugin}: {distrusted}");
+                    return Ok(Err(failure));
+                }
+            }
+        }
+        Ok(Ok(said.join("; ")))
     }
 
-    fn trial<'a>(&'a self, author: &'a Author, sound: &Sound, signature: Option<&Signature>) -> Trial<'a> {
+    fn trial<'a>(&'a self, author: &'a Author, sound: &Sound, upload: &Upload) -> Trial<'a> {
         Trial {
             executor: &self.executor,
             store: &self.store,
@@ -448,7 +487,8 @@ impl Registry {
                 kind: sound.kind,
                 manifest: sound.manifest.clone(),
                 size: 0,
-                signature: signature.cloned(),
+                signature: upload.signature.clone(),
+                bundle: upload.bundle.clone(),
             },
             now: Millis::try_from(milliseconds()).unwrap_or(Millis::MAX),
         }
@@ -474,6 +514,11 @@ impl Registry {
             let fingerprint = self.engine.fingerprint();
             codes.keep(tenant, sound.digest, fingerprint, code).await;
         }
+        for Enclosed { attachment, bytes } in &upload.enclosed {
+            let put = self.blobs.put(tenant, attachment.digest, bytes.clone());
+            put.await.map_err(|e| e.failure())?;
+        }
+        let attachments: Vec<Attachment> = upload.enclosed.iter().map(|e| e.attachment.clone()).collect();
         let version = NewVersion {
             manifest: &sound.manifest,
             kind: sound.kind,
@@ -483,6 +528,8 @@ impl Registry {
             state,
             report,
             signature: upload.signature.as_ref(),
+            bundle: upload.bundle.as_deref(),
+            attachments: &attachments,
             judged,
         };
         let published = self

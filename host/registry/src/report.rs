@@ -10,7 +10,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// Which rule: `size`, `component`, `contract`, `kind`, `imports`, `memory`, `compile`, `describe`, `configuration`, `media
-    /// types`, `version`, `promises`, `signature`, `sample`.
+    /// types`, `version`, `promises`, `signature`, `sbom`, `provenance`, `sample`.
     pub check: &'static str,
     /// Whether it holds.
     pub pass: bool,

@@ -138,6 +138,16 @@ impl Sample {
     }
 }
 
+impl Sample {
+    /// The document that it is about, if it is about one.
+    pub fn document(&self) -> Option<&Source> {
+        match &self.input {
+            Input::Document(source) => Some(source),
+            Input::Text(_) | Input::Record(_) | Input::Nothing => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use docmill_model::digest::Digest;

@@ -194,9 +194,49 @@ pub enum Plugin {
         /// component or beside the project's Cargo.toml or package.json, if there is one].
         #[arg(long, value_name = "DIRECTORY")]
         samples: Option<PathBuf>,
+        /// A Sigstore bundle, as `cosign sign-blob --bundle` writes it [default: `FILE.sigstore.json` beside the component].
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
+        /// What the component is made of: CycloneDX or SPDX in JSON.
+        #[arg(long, value_name = "FILE")]
+        sbom: Option<PathBuf>,
+        /// How it came to be: a statement of in-toto (SLSA) about this component, in JSON.
+        #[arg(long, value_name = "FILE")]
+        provenance: Option<PathBuf>,
         /// Have it admitted, and publish it later: `docmill plugin publish`.
         #[arg(long)]
         admit_only: bool,
+    },
+    /// Bring a version to an OCI registry, with its samples, its signature, its SBOM and its provenance.
+    Export {
+        #[arg(value_name = "NAME@VERSION")]
+        plugin: String,
+        /// oci://REGISTRY/REPOSITORY:TAG
+        #[arg(value_name = "REFERENCE")]
+        to: String,
+        /// A signature for another organisation, made by `docmill plugin sign --tenant`, to take along; may be repeated.
+        #[arg(long = "signature", value_name = "FILE")]
+        signatures: Vec<PathBuf>,
+        #[command(flatten)]
+        access: RegistryAccess,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Upload what is in an OCI registry: a version that was exported, or any WebAssembly artifact that is a plugin.
+    Import {
+        /// oci://REGISTRY/REPOSITORY:TAG, or …@sha256:DIGEST for exactly that
+        #[arg(value_name = "REFERENCE")]
+        from: String,
+        /// Where it is to be published, as `namespace/name@version`: for a plain `wasi:http` component, which does not say.
+        #[arg(long = "as", value_name = "NAME@VERSION", value_parser = parse_address)]
+        address: Option<Address>,
+        /// Have it admitted, and publish it later: `docmill plugin publish`.
+        #[arg(long)]
+        admit_only: bool,
+        #[command(flatten)]
+        access: RegistryAccess,
+        #[arg(long)]
+        json: bool,
     },
     /// List plugins.
     List {
@@ -220,12 +260,12 @@ pub enum Plugin {
     },
     /// Publish a version that was admitted, deprecated or yanked.
     Publish {
-        #[arg(value_name = "NAME@VERSION")]
+        #[arg(id = "plugin_version", value_name = "NAME@VERSION")]
         version: String,
     },
     /// Warn whoever uses a version.
     Deprecate {
-        #[arg(value_name = "NAME@VERSION")]
+        #[arg(id = "plugin_version", value_name = "NAME@VERSION")]
         version: String,
         /// What to use instead.
         #[arg(long)]
@@ -233,7 +273,7 @@ pub enum Plugin {
     },
     /// Take a version out of use: pipelines that have it go on, new ones cannot take it.
     Yank {
-        #[arg(value_name = "NAME@VERSION")]
+        #[arg(id = "plugin_version", value_name = "NAME@VERSION")]
         version: String,
         /// Why.
         #[arg(long)]
@@ -246,6 +286,7 @@ pub enum Plugin {
         /// `stable`, `beta` or a word of your own.
         channel: String,
         /// Left out: the channel is closed.
+        #[arg(id = "plugin_version", value_name = "VERSION")]
         version: Option<String>,
     },
     /// Make a key for signing plugins; prints its public half.
@@ -279,6 +320,36 @@ pub enum Plugin {
     },
     /// Trust a key no more.
     Distrust { name: String },
+    /// Trust somebody's Sigstore bundles: an identity that an OpenID Connect issuer vouches for, or a key of cosign's.
+    TrustIdentity {
+        /// What to call them.
+        name: String,
+        /// Who: the e-mail address or URI in their certificates.
+        #[arg(long, requires = "issuer", conflicts_with_all = ["subject_prefix", "public_key"])]
+        subject: Option<String>,
+        /// How the URI in their certificates begins: https://github.com/acme/
+        #[arg(long, requires = "issuer", conflicts_with = "public_key")]
+        subject_prefix: Option<String>,
+        /// Who vouches for them: https://token.actions.githubusercontent.com
+        #[arg(long, value_name = "URL")]
+        issuer: Option<String>,
+        /// A public key (PEM, as `cosign generate-key-pair` writes it) instead.
+        #[arg(long, value_name = "FILE", required_unless_present_any = ["subject", "subject_prefix"])]
+        public_key: Option<PathBuf>,
+        /// The root of a Sigstore of your own (JSON) [default: that of the public one].
+        #[arg(long, value_name = "FILE")]
+        trusted_root: Option<PathBuf>,
+        /// Until when: a date, or a time with an offset.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+    },
+    /// Trust somebody's Sigstore bundles no more.
+    DistrustIdentity { name: String },
+    /// Whose Sigstore bundles are trusted, or were.
+    Identities {
+        #[arg(long)]
+        json: bool,
+    },
     /// Keys whose signatures are trusted, or were.
     Keys {
         #[arg(long)]
@@ -331,6 +402,20 @@ pub enum Plugin {
         #[arg(long)]
         clear: bool,
     },
+}
+
+/// How an OCI registry is spoken to.
+#[derive(Debug, Args)]
+pub struct RegistryAccess {
+    /// Who asks [default: what `docker login` keeps for the registry].
+    #[arg(long, requires = "password_stdin")]
+    pub username: Option<String>,
+    /// The password is what standard input says.
+    #[arg(long, requires = "username")]
+    pub password_stdin: bool,
+    /// Without TLS. A registry on this machine is spoken to without it anyway.
+    #[arg(long)]
+    pub plain_http: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -713,6 +798,12 @@ fn parse_input(text: &str) -> Result<RoleFile, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whatever is wrong with a command is found when it is called, and not all are called by tests.
+    #[test]
+    fn every_command_can_be_called() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
 
     #[test]
     fn the_key_is_not_shown() -> Result<(), clap::Error> {

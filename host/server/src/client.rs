@@ -106,6 +106,24 @@ impl Client {
         }
     }
 
+    /// GET of a file of at most `most` bytes.
+    pub async fn file(&self, path: &str, most: u64) -> Result<bytes::Bytes> {
+        let mut answer = self.ask(self.http.get(self.full(path))).await?;
+        let status = answer.status();
+        let mut bytes = bytes::BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.context("the answer broke off")? {
+            if bytes.len() as u64 + chunk.len() as u64 > most {
+                anyhow::bail!("{path} has more than {most} bytes");
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            return Ok(bytes.freeze());
+        }
+        let body = serde_json::from_slice(&bytes).unwrap_or(Json::Null);
+        Err(problem(status.as_u16(), &body))
+    }
+
     /// POST of a JSON body.
     pub async fn post(&self, path: &str, body: &Json) -> Result<Json> {
         self.send(self.http.post(self.full(path)).json(body)).await
@@ -174,6 +192,16 @@ impl Client {
         format!("{}{path}", self.base)
     }
 
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
+        request.bearer_auth(&self.key).send().await.map_err(|error| {
+            let failure = Failure::new(
+                Code::StoreUnavailable,
+                format!("the docmill server at {} does not answer", self.base),
+            );
+            anyhow::Error::new(error).context(failure)
+        })
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Json> {
         let (status, body) = self.answered(request).await?;
         if status.is_success() {
@@ -183,13 +211,7 @@ impl Client {
     }
 
     async fn answered(&self, request: reqwest::RequestBuilder) -> Result<(reqwest::StatusCode, Json)> {
-        let answer = request.bearer_auth(&self.key).send().await.map_err(|error| {
-            let failure = Failure::new(
-                Code::StoreUnavailable,
-                format!("the docmill server at {} does not answer", self.base),
-            );
-            anyhow::Error::new(error).context(failure)
-        })?;
+        let answer = self.ask(request).await?;
         let status = answer.status();
         let text = answer.text().await.context("the answer broke off")?;
         Ok((status, serde_json::from_str(&text).unwrap_or(Json::Null)))

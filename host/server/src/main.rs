@@ -8,6 +8,7 @@ mod client;
 mod commands;
 mod config;
 mod exit;
+mod oci;
 mod platform;
 mod show;
 mod telemetry;

@@ -1,10 +1,12 @@
 //! Plugins and their versions: publishing, and what becomes of a version afterwards.
 
+mod attachment;
 mod catalog;
 mod channel;
 mod code;
 mod list;
 
+use docmill_model::attachment::Attachment;
 use docmill_model::digest::Digest;
 use docmill_model::id::{PluginId, PluginVersionId, TenantId};
 use docmill_model::plugin::{Kind, Manifest, PluginName};
@@ -42,6 +44,10 @@ pub struct NewVersion<'a> {
     pub report: &'a serde_json::Value,
     /// Of somebody who vouches for it.
     pub signature: Option<&'a Signature>,
+    /// A Sigstore bundle of somebody who does.
+    pub bundle: Option<&'a str>,
+    /// What came with it; the bytes are in the blob store.
+    pub attachments: &'a [Attachment],
     /// What it was compared with.
     pub judged: Judged,
 }
@@ -147,8 +153,8 @@ impl Store {
         let id = PluginVersionId::new();
         sqlx::query!(
             "insert into docmill.plugin_version
-                 (tenant_id, id, plugin_id, version, digest, size, manifest, inspection, state, report, signature)
-             values ($1, $2, $3, $4, $5, $6, $7::text::json, $8::text::json, $9, $10::text::json, $11::text::json)",
+                 (tenant_id, id, plugin_id, version, digest, size, manifest, inspection, state, report, signature, bundle)
+             values ($1, $2, $3, $4, $5, $6, $7::text::json, $8::text::json, $9, $10::text::json, $11::text::json, $12)",
             tenant.uuid(),
             id.uuid(),
             held.id,
@@ -160,9 +166,11 @@ impl Store {
             new.state.as_str(),
             json_text(new.report)?,
             new.signature.map(json_text).transpose()?,
+            new.bundle,
         )
         .execute(tx.connection())
         .await?;
+        attachment::keep(&mut tx, tenant, held.id, id, new.attachments).await?;
         tx.commit().await?;
         Ok(Some(Published {
             version_id: id,

@@ -60,6 +60,7 @@ pub fn measure() -> Result<Vec<Figure>> {
             manifest,
             size: bytes.len() as u64,
             signature: None,
+            bundle: None,
         };
         let problems = |p: Vec<docmill_model::definition::Problem>| anyhow::anyhow!("{p:?}");
         let definition = Definition::parse(DEFINITION).map_err(problems)?;

@@ -98,6 +98,7 @@ fn test(root: &Path, arguments: &[String]) -> Result<()> {
     setup::redis();
     setup::node()?;
     setup::python()?;
+    let registry = setup::registry();
     let browser = setup::browser();
     plugins::build(root)?;
     plugins::examples(root)?;
@@ -109,6 +110,9 @@ fn test(root: &Path, arguments: &[String]) -> Result<()> {
         command.args(options).args(arguments);
         // Built a moment ago: a test that does not find them is not skipped, it fails.
         command.env("DOCMILL_REQUIRE_EXAMPLES", "1");
+        if registry {
+            command.env("DOCMILL_REQUIRE_REGISTRY", "1");
+        }
         if browser {
             command.env("DOCMILL_REQUIRE_BROWSER", "1");
         }

@@ -73,6 +73,24 @@ pub fn redis() {
     }
 }
 
+/// A registry, for the test that brings plugins there; without one it says that it is skipped. True if there is one.
+pub fn registry() -> bool {
+    let found = || succeeds("docker-registry", &["--version"]);
+    if !found() {
+        install(
+            &["docker-registry"],
+            "plugins are brought to a registry in a test",
+            "sudo apt-get install -y docker-registry",
+        )
+        .ok();
+    }
+    let there = found();
+    if !there {
+        eprintln!("note: docker-registry is not installed; its test will say that it is skipped");
+    }
+    there
+}
+
 /// A browser, for the test of the console; without one it says that it is skipped. True if there is one.
 pub fn browser() -> bool {
     let names = [

@@ -168,7 +168,7 @@ fn version_row(name: &PluginName, row: &VersionRow, zone: &str) -> Markup {
                 a.title href=(version_address(name, &row.version)) { (row.version) }
                 span.facts {
                     span { (size(row.size)) }
-                    @if let Some(key) = &row.signed_by { span { "signed by " code { (cut(&key.to_string(), 16)) } } } @else { span { "not signed" } }
+                    @if let Some(signature) = &row.signature { span { "signed by " code { (cut(&signature.key.to_string(), 16)) } } } @else { span { "not signed" } }
                 }
                 @if let Some(note) = &row.note { span { (cut(note, 500)) } }
                 span.id { (row.digest) }
@@ -195,6 +195,10 @@ pub async fn version(
     let row = row.ok_or_else(|| missing(&name, &version))?;
     let report = store.version_report(tenant, &name, &version).await;
     let report = report.map_err(|e| e.failure())?.map(|row| row.report);
+    let attachments = store.attachments(tenant, &name).await;
+    let attachments = attachments.map_err(|e| e.failure())?;
+    let own = attachments.iter().filter(|(of, _)| *of == row.id);
+    let own: Vec<_> = own.map(|(_, attachment)| attachment).collect();
     let may_write = visitor.may(Scope::PluginsWrite);
     let body = html! {
         @if !row.manifest.summary.is_empty() { p.lead { (cut(&row.manifest.summary, 1_000)) } }
@@ -208,6 +212,7 @@ pub async fn version(
         @if let Some(note) = &row.note { p { (cut(note, 500)) } }
         p.id { (row.digest) }
         section { h2 { "What its admission found" } (sheet::report(report.as_ref())) }
+        section { h2 { "What came with it" } (sheet::attachments(&own, &version_address(&name, &row.version))) }
         section { h2 { "What it asks for" } (sheet::imports(&row.inspection)) }
         @if may_write { (change::state_form(&name, &row, visitor.token())) }
         (schema(&row.manifest.config_schema))

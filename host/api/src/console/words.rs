@@ -52,4 +52,8 @@ pub const MOVING: &str = "Who saves a pipeline with a deprecated version is warn
     saved before, and is in no new one. Both can be published again.";
 pub const UPLOADING: &str = "A WebAssembly component of docmill's contract (.wasm). Its name and version are those that it gives \
     itself; nothing is kept of what is refused.";
+pub const BUNDLING: &str = "What `cosign sign-blob --bundle` wrote.";
+pub const NO_ATTACHMENTS: &str = "Nothing but the component.";
+pub const ATTACHMENTS: &str = "What an SBOM says is its author's word. Of a provenance it was checked that it is about this component, \
+    and not who states it.";
 pub const SIGNING: &str = "What `docmill plugin sign` wrote.";

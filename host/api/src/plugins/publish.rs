@@ -45,8 +45,10 @@ pub struct PublishedBody {
 
 /// Upload a version of a plugin.
 ///
-/// The body is a WebAssembly component, or a form: `component`, `signature` (what `docmill plugin sign` writes), golden samples as
-/// parts `sample` (JSON, with a file name) and the documents that they name as parts `file`. It is checked as `POST
+/// The body is a WebAssembly component, or a form: `component`, `signature` (what `docmill plugin sign` writes), `bundle` (a
+/// Sigstore bundle of version 0.3, as cosign writes it), `sbom` (CycloneDX
+/// or SPDX in JSON), `provenance` (a statement of in-toto whose subject is the component, alone or in a DSSE envelope), each of at
+/// most 4 MiB, golden samples as parts `sample` (JSON, with a file name) and the documents that they name as parts `file`. It is checked as `POST
 /// /v1/plugins:check` does, and beside that for its name, the promises of the version before it, its signature and its samples,
 /// which run on the caller's usage. Nothing is kept of what is refused. A version never changes: the same bytes again are
 /// answered 200. `Repr-Digest` or `Content-Digest` (RFC 9530, sha-256) of the body is compared if it is sent. The namespace

@@ -10,7 +10,8 @@ use docmill_model::failure::Code;
 use docmill_model::reading::Source;
 use docmill_model::signature::Signature;
 use docmill_model::size::ByteSize;
-use docmill_registry::{MAX_SAMPLES, Sample, Upload};
+use docmill_pipeline::MAX_BUNDLE;
+use docmill_registry::{Enclosed, MAX_SAMPLES, MAX_STATEMENT, Sample, Upload};
 
 use super::digest::{compare, stated};
 use crate::body::{Gathered, Reader};
@@ -28,6 +29,8 @@ const SAMPLES: ByteSize = ByteSize::mib(16);
 const MAX_SIGNATURE: usize = 4 * 1024;
 /// Longest sample without its document.
 const MAX_SAMPLE: usize = 1 << 20;
+/// SBOM and provenance, beside the component and its samples.
+const STATEMENTS: ByteSize = ByteSize(2 * MAX_STATEMENT as u64);
 /// Longest token of the console, and longest mark.
 const MAX_TOKEN: usize = 200;
 
@@ -66,11 +69,13 @@ pub(super) async fn read(
             digest,
             samples: Vec::new(),
             signature: None,
+            bundle: None,
+            enclosed: Vec::new(),
             publish,
         };
         return Ok(Uploaded { upload, reader });
     }
-    let most = ByteSize(component.0 + SAMPLES.0);
+    let most = ByteSize(component.0 + SAMPLES.0 + STATEMENTS.0);
     let mut reader = Reader::new(state, headers, body, most)?.hashed();
     match form(&mut reader, content_type, component, None).await {
         Ok(mut upload) => {
@@ -98,7 +103,7 @@ pub(crate) async fn read_signed(
 ) -> Result<Uploaded, Problem> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let component = state.settings().component;
-    let most = ByteSize(component.0 + SAMPLES.0);
+    let most = ByteSize(component.0 + SAMPLES.0 + STATEMENTS.0);
     let mut reader = Reader::new(state, headers, body, most)?;
     match form(
         &mut reader,
@@ -131,7 +136,10 @@ pub(super) fn not_empty(bytes: Bytes) -> Result<Bytes, Problem> {
 struct Parts {
     component: Option<(Bytes, Digest)>,
     signature: Option<Signature>,
-    samples: Vec<(String, Bytes)>,
+    bundle: Option<(Bytes, Digest)>,
+    sbom: Option<(Bytes, Digest)>,
+    provenance: Option<(Bytes, Digest)>,
+    samples: Vec<(String, Bytes, Digest)>,
     files: BTreeMap<String, Source>,
     /// Said by the console alone: it is not published yet.
     hold: bool,
@@ -215,13 +223,16 @@ impl Parts {
         match name {
             "component" => twice(self.component.is_some(), component.bytes()),
             "signature" => twice(self.signature.is_some(), MAX_SIGNATURE),
+            "bundle" => twice(self.bundle.is_some(), MAX_BUNDLE),
+            "sbom" => twice(self.sbom.is_some(), MAX_STATEMENT),
+            "provenance" => twice(self.provenance.is_some(), MAX_STATEMENT),
             "sample" => too_many(self.samples.len(), MAX_SAMPLE),
             "file" => too_many(self.files.len(), SAMPLES.bytes()),
             "hold" => twice(self.hold, MAX_TOKEN),
             other => {
                 let shown: String = other.chars().filter(|c| !c.is_control()).take(60).collect();
                 Err(Problem::malformed(format!(
-                    "the form has a part '{shown}'; its parts are component, signature, sample and file"
+                    "the form has a part '{shown}'; its parts are component, signature, bundle, sbom, provenance, sample and file"
                 )))
             }
         }
@@ -249,7 +260,16 @@ impl Parts {
                 })?);
             }
             "hold" => self.hold = true,
-            "sample" => self.samples.push((named(file_name)?, bytes)),
+            "bundle" => self.bundle = Some((bytes, digest)),
+            "sbom" => self.sbom = Some((bytes, digest)),
+            "provenance" => self.provenance = Some((bytes, digest)),
+            "sample" => {
+                let file_name = named(file_name)?;
+                if self.samples.iter().any(|(name, ..)| *name == file_name) {
+                    return Err(Problem::malformed(format!("there are two samples '{file_name}'")));
+                }
+                self.samples.push((file_name, bytes, digest));
+            }
             _ => {
                 let file_name = named(file_name)?;
                 let source = Source {
@@ -274,12 +294,40 @@ impl Parts {
         let samples = self
             .samples
             .iter()
-            .map(|(name, json)| Sample::read(name, json, &self.files));
+            .map(|(name, json, _)| Sample::read(name, json, &self.files));
+        let samples: Vec<Sample> = samples.collect::<Result<_, _>>()?;
+        // What no sample names is not kept.
+        let used: BTreeMap<&str, &Source> = samples
+            .iter()
+            .filter_map(Sample::document)
+            .filter_map(|source| Some((source.name.as_deref()?, source)))
+            .collect();
+        let mut enclosed: Vec<Enclosed> = used.into_values().map(Enclosed::document).collect();
+        for (name, bytes, digest) in self.samples {
+            enclosed.push(Enclosed::sample(&name, digest, bytes));
+        }
+        let mut bundle = None;
+        if let Some((bytes, of)) = self.bundle {
+            let text = std::str::from_utf8(&bytes)
+                .ok()
+                .filter(|text| !text.is_empty() && !text.contains('\0'));
+            let text = text.ok_or_else(|| Problem::malformed("the part 'bundle' is not JSON"))?;
+            bundle = Some(text.to_owned());
+            enclosed.push(Enclosed::bundle(of, bytes));
+        }
+        if let Some((bytes, of)) = self.sbom {
+            enclosed.push(Enclosed::sbom(of, bytes)?);
+        }
+        if let Some((bytes, of)) = self.provenance {
+            enclosed.push(Enclosed::provenance(digest, of, bytes)?);
+        }
         Ok(Upload {
             component,
             digest,
-            samples: samples.collect::<Result<_, _>>()?,
+            samples,
             signature: self.signature,
+            bundle,
+            enclosed,
             publish: !self.hold,
         })
     }

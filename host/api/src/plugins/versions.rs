@@ -2,6 +2,8 @@
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use docmill_model::attachment::{Attachment, AttachmentKind};
+use docmill_model::digest::Digest;
 use docmill_model::failure::Code;
 use docmill_model::plugin::PluginName;
 use docmill_model::registry::VersionState;
@@ -12,7 +14,7 @@ use serde_json::{Value as Json, json};
 use utoipa::ToSchema;
 
 use super::{plugin_name, version_item};
-use crate::answer::json as body_of;
+use crate::answer::{file as file_of, json as body_of};
 use crate::body::object;
 use crate::caller::Caller;
 use crate::permission::{May, ReadPlugins, WritePlugins};
@@ -66,6 +68,103 @@ pub async fn report(
     })
 }
 
+/// An attachment as it is shown.
+pub(crate) fn attachment_item(name: &PluginName, version: &Version, attachment: &Attachment) -> Json {
+    let file = if attachment.kind.is_single() {
+        attachment.kind.to_string()
+    } else {
+        attachment.digest.to_string()
+    };
+    // `+` stands for itself in a path.
+    let href = format!("/v1/plugins/{name}/versions/{version}/{file}");
+    json!({
+        "kind": attachment.kind,
+        "name": attachment.name,
+        "media_type": attachment.media_type,
+        "format": attachment.format,
+        "digest": attachment.digest,
+        "size": attachment.size,
+        "href": href,
+    })
+}
+
+/// A file of a version.
+///
+/// The component itself, its SBOM, its provenance or its Sigstore bundle, byte by byte as they were uploaded, or one of its other attachments by its
+/// digest. Nobody has checked what an SBOM says; of a provenance it was checked that the component is among its subjects.
+#[utoipa::path(
+    get, path = "/v1/plugins/{namespace}/{name}/versions/{version}/{file}", tag = "plugins", security(("key" = ["plugins:read"])),
+    params(
+        ("namespace" = String, Path, description = "What stands before the slash"),
+        ("name" = String, Path, description = "What stands behind it"),
+        ("version" = String, Path, description = "Semantic version"),
+        ("file" = String, Path, description = "`component`, `sbom`, `provenance`, `bundle`, or the digest of an attachment")
+    ),
+    responses(
+        (status = 200, description = "The bytes", content_type = "application/octet-stream"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub async fn file(
+    State(state): State<ApiState>,
+    caller: May<ReadPlugins>,
+    Path((namespace, name, version, file)): Path<(String, String, String, String)>,
+) -> Result<Response, Problem> {
+    let (name, version) = version_of(&namespace, &name, &version)?;
+    let found = file_named(&state, &caller, &name, &version, &file).await?;
+    let bytes = state.blobs().get(caller.tenant(), found.digest).await;
+    let bytes = bytes.map_err(|e| e.failure())?;
+    Ok(file_of(
+        Some(&found.name),
+        &found.media_type,
+        &found.digest.to_string(),
+        bytes,
+    ))
+}
+
+/// A file that can be had.
+struct Found {
+    name: String,
+    media_type: String,
+    digest: Digest,
+}
+
+async fn file_named(
+    state: &ApiState,
+    caller: &Caller,
+    name: &PluginName,
+    version: &Version,
+    file: &str,
+) -> Result<Found, Problem> {
+    let (store, tenant) = (state.store(), caller.tenant());
+    let row = store.get_plugin(tenant, name).await.map_err(|e| e.failure())?;
+    let mut versions = row.into_iter().flat_map(|row| row.versions);
+    let row = versions.find(|row| row.version == *version);
+    let row = row.ok_or_else(|| missing(name, version))?;
+    if file == "component" {
+        return Ok(Found {
+            name: format!("{}-{version}.wasm", name.name()),
+            media_type: "application/wasm".to_owned(),
+            digest: row.digest,
+        });
+    }
+    let kind: Option<AttachmentKind> = file.parse().ok().filter(|kind: &AttachmentKind| kind.is_single());
+    let digest: Option<Digest> = file.parse().ok();
+    let attachments = store.attachments(tenant, name).await.map_err(|e| e.failure())?;
+    let mut attachments = attachments.into_iter().filter(|(of, _)| *of == row.id);
+    let found = attachments.find(|(_, a)| Some(a.kind) == kind || Some(a.digest) == digest);
+    let (_, found) = found.ok_or_else(|| {
+        let said =
+            format!("{name}@{version} has no such file; `attachments` of the version lists what it has");
+        Problem::new(Code::NotFound, said)
+    })?;
+    Ok(Found {
+        name: found.name,
+        media_type: found.media_type,
+        digest: found.digest,
+    })
+}
+
 /// Where a version is to stand.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -111,7 +210,9 @@ pub async fn change(
         patch.note.as_deref(),
     )
     .await?;
-    body_of(&version_item(&row))
+    let attachments = state.store().attachments(caller.tenant(), &name).await;
+    let attachments = attachments.map_err(|e| e.failure())?;
+    body_of(&version_item(&name, &row, &attachments))
 }
 
 /// Lets a version stand elsewhere; the version as it stands now.

@@ -82,6 +82,7 @@ pub(super) fn catalog() -> Catalog {
         },
         size: 1,
         signature: None,
+        bundle: None,
     };
     let kinds = [
         ("parse", Kind::Parser),

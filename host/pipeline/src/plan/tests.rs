@@ -48,6 +48,7 @@ fn entry(name: &str, version: &str, kind: Kind) -> CatalogEntry {
         },
         size: 1,
         signature: None,
+        bundle: None,
     }
 }
 

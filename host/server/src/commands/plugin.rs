@@ -1,6 +1,9 @@
 //! `docmill plugin new | build | check | push | list | show | …`
 
 pub mod build;
+mod export;
+mod identity;
+mod import;
 mod lifecycle;
 mod push;
 mod sign;
@@ -37,8 +40,33 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
             file,
             address,
             samples,
+            bundle,
+            sbom,
+            provenance,
             admit_only,
-        } => push::push(arguments, file, address.as_ref(), samples.as_deref(), *admit_only).await,
+        } => {
+            let beside = push::Beside {
+                samples: samples.as_deref(),
+                bundle: bundle.as_deref(),
+                sbom: sbom.as_deref(),
+                provenance: provenance.as_deref(),
+            };
+            push::push(arguments, file, address.as_ref(), beside, *admit_only).await
+        }
+        Command::Export {
+            plugin,
+            to,
+            signatures,
+            access,
+            json,
+        } => export::export(arguments, plugin, to, signatures, access, *json).await,
+        Command::Import {
+            from,
+            address,
+            admit_only,
+            access,
+            json,
+        } => import::import(arguments, from, address.as_ref(), *admit_only, access, *json).await,
         Command::List {
             text,
             kind,
@@ -111,6 +139,9 @@ pub async fn plugin(arguments: &Arguments, command: &Command) -> Result<u8> {
             expires,
         } => sign::trust(arguments, name, *public_key, expires.as_deref()).await,
         Command::Distrust { name } => sign::distrust(arguments, name).await,
+        Command::TrustIdentity { .. } => identity::trust(arguments, command).await,
+        Command::DistrustIdentity { name } => identity::distrust(arguments, name).await,
+        Command::Identities { json } => identity::list_all(arguments, *json).await,
         Command::Keys { json } => sign::keys(arguments, *json).await,
     }
 }
@@ -248,6 +279,11 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
             size / 1024,
             style.dim(&text(version, "digest"))
         );
+        for attachment in list(version, "attachments") {
+            if attachment.get("format").and_then(Json::as_str).is_some() {
+                say!("      {}", attached(attachment, style));
+            }
+        }
     }
     say!("\n{}", grant::sheet(plugin).trim_end());
     for channel in list(plugin, "channels") {
@@ -262,6 +298,18 @@ fn show_one(plugin: &Json, json: bool) -> Result<u8> {
         );
     }
     Ok(exit::OK)
+}
+
+/// A file that came with a version, on one line.
+fn attached(attachment: &Json, style: Style) -> String {
+    let size = attachment.get("size").and_then(Json::as_u64).unwrap_or(0);
+    format!(
+        "{}: {}  {} KiB  {}",
+        text(attachment, "kind"),
+        text(attachment, "format"),
+        size.div_ceil(1024),
+        style.dim(&text(attachment, "href"))
+    )
 }
 
 /// What the admission of a version found.

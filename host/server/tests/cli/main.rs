@@ -11,6 +11,7 @@ mod dev;
 mod examples;
 mod exits;
 mod presets;
+mod registry;
 mod roles;
 mod serve;
 mod support;

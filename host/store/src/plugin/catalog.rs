@@ -40,6 +40,8 @@ pub struct CatalogEntry {
     pub size: u64,
     /// Of somebody who vouches for it.
     pub signature: Option<Signature>,
+    /// A Sigstore bundle of somebody who does.
+    pub bundle: Option<String>,
 }
 
 impl Store {
@@ -129,7 +131,7 @@ impl Store {
         let mut tx = self.tenant(tenant).await?;
         let rows = sqlx::query!(
             r#"select p.name, p.kind, v.version, v.digest, v.size, v.manifest as "manifest: Json<Manifest>",
-                      v.signature as "signature: Json<Signature>"
+                      v.signature as "signature: Json<Signature>", v.bundle
                from unnest($2::text[], $3::text[]) w(name, version)
                join docmill.plugin p on p.tenant_id = $1 and p.name = w.name
                join docmill.plugin_version v on v.tenant_id = $1 and v.plugin_id = p.id and v.version = w.version"#,
@@ -150,13 +152,14 @@ impl Store {
                     manifest: row.manifest.0,
                     size: size_in(row.size),
                     signature: row.signature.map(|signature| signature.0),
+                    bundle: row.bundle,
                 })
             })
             .collect()
     }
 
     /// A number that grows with every plugin published or moved to another state, every channel moved, every pipeline saved,
-    /// every key of signatures and every change of the tenant's settings: while it stays, what was planned still holds.
+    /// every key and identity of signatures and every change of the tenant's settings: while it stays, what was planned still holds.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -167,6 +170,7 @@ impl Store {
             r#"select (select count(*) from docmill.plugin_version where tenant_id = $1)
                     + (select coalesce(sum(changes), 0) from docmill.plugin where tenant_id = $1)
                     + (select count(*) + count(revoked_at) from docmill.signing_key where tenant_id = $1)
+                    + (select count(*) + count(revoked_at) from docmill.signing_identity where tenant_id = $1)
                     + (select count(*) from docmill.pipeline_version where tenant_id = $1)
                     + (select coalesce(sum(changes), 0) from docmill.preset where tenant_id = $1)
                     + (select coalesce(sum(changes), 0) from docmill.plugin_grant where tenant_id = $1)

@@ -7,7 +7,7 @@ use docmill_model::id::{PluginVersionId, TenantId};
 use docmill_model::plugin::{Kind, Manifest, PluginName};
 use docmill_model::registry::VersionState;
 use docmill_model::run::Millis;
-use docmill_model::signature::PublicKey;
+use docmill_model::signature::Signature;
 use semver::Version;
 use serde::Serialize;
 use sqlx::types::Json;
@@ -66,8 +66,8 @@ pub struct VersionRow {
     pub note: Option<String>,
     /// Since when it stands there; none: since it was uploaded.
     pub state_at: Option<Millis>,
-    /// Who signed it.
-    pub signed_by: Option<PublicKey>,
+    /// Of somebody who vouches for it.
+    pub signature: Option<Signature>,
     /// What it says of itself.
     pub manifest: Manifest,
     /// Imports, exports and what else was seen without running it.
@@ -243,7 +243,7 @@ impl Store {
         let mut tx = self.tenant(tenant).await?;
         let rows = sqlx::query!(
             r#"select p.name, p.kind, v.id, v.version, v.digest, v.size, docmill.millis(v.created_at) as "created_at!",
-                      v.state, v.state_note, docmill.millis(v.state_at) as state_at, v.signature ->> 'key' as signed_by,
+                      v.state, v.state_note, docmill.millis(v.state_at) as state_at, v.signature as "signature: Json<Signature>",
                       v.manifest as "manifest: Json<Manifest>", v.inspection
                from docmill.plugin p
                join docmill.plugin_version v on v.tenant_id = p.tenant_id and v.plugin_id = p.id
@@ -266,7 +266,7 @@ impl Store {
                     state: word(&row.state)?,
                     note: row.state_note,
                     state_at: row.state_at,
-                    signed_by: row.signed_by.as_deref().map(word).transpose()?,
+                    signature: row.signature.map(|signature| signature.0),
                     manifest: row.manifest.0,
                     inspection: row.inspection,
                 };

@@ -127,6 +127,7 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
             "run",
             "secret",
             "session",
+            "signing_identity",
             "signing_key",
             "tenant",
             "user"

@@ -35,6 +35,8 @@ async fn versions_never_change() -> anyhow::Result<()> {
             state: VersionState::Published,
             report: &inspection,
             signature: None,
+            bundle: None,
+            attachments: &[],
             judged: Judged::Free,
         };
         let published = db.store.publish_plugin(db.tenant, &new).await;
@@ -245,6 +247,8 @@ async fn lists_by_name_come_in_pages() -> anyhow::Result<()> {
                 state: VersionState::Published,
                 report: &serde_json::json!({}),
                 signature: None,
+                bundle: None,
+                attachments: &[],
                 judged: Judged::Free,
             };
             db.store.publish_plugin(db.tenant, &new).await?;

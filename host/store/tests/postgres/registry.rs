@@ -42,6 +42,8 @@ async fn publish(
         state,
         report: &json!({ "of": text }),
         signature: None,
+        bundle: None,
+        attachments: &[],
         judged,
     };
     db.store.publish_plugin(db.tenant, &new).await

@@ -5,6 +5,7 @@ pub mod client;
 pub mod host;
 pub mod proxy;
 pub mod redis;
+pub mod sigstore;
 
 /// Small Office files, made by what the plugin's own tests make theirs with.
 #[path = "../../../../plugins/office/tests/it/build.rs"]

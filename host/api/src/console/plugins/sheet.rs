@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use docmill_model::attachment::Attachment;
 use docmill_model::grant::Capability;
 use docmill_store::grant::GrantRow;
 use docmill_store::plugin::PluginRow;
 use maud::{Markup, html};
 use serde_json::Value as Json;
 
-use crate::console::shown::{cut, prose, time};
+use crate::console::shown::{cut, prose, size, time};
 use crate::console::words;
 
 /// Lines and imports that are shown, each.
@@ -87,6 +88,32 @@ pub(super) fn report(report: Option<&Json>) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What came with a version beside its component. `address`: where the version is shown.
+pub(super) fn attachments(attachments: &[&Attachment], address: &str) -> Markup {
+    html! {
+        @if attachments.is_empty() { p.hint { (words::NO_ATTACHMENTS) } }
+        @else {
+            div.scroll tabindex="0" {
+                table {
+                    thead { tr { th scope="col" { "File" } th scope="col" { "For" } th scope="col" { "Format" } th scope="col" { "Size" } th scope="col" { "Digest" } } }
+                    tbody {
+                        @for attachment in attachments {
+                            tr {
+                                th scope="row" { a href={ (address) "/" (attachment.digest) } download { (cut(&attachment.name, 200)) } }
+                                td { (attachment.kind) }
+                                td { (cut(attachment.format.as_deref().unwrap_or(&attachment.media_type), 200)) }
+                                td { (size(attachment.size)) }
+                                td { code { (attachment.digest.short()) } }
+                            }
+                        }
+                    }
+                }
+            }
+            p.hint { (words::ATTACHMENTS) }
         }
     }
 }

@@ -37,6 +37,19 @@ pub(super) fn form(token: &Token) -> Markup {
                     p.hint id="signature-hint" { (prose(words::SIGNING)) }
                 }
                 div.field {
+                    label for="bundle" { "Sigstore bundle (may be left out)" }
+                    input id="bundle" name="bundle" type="file" accept=".json,application/json" aria-describedby="bundle-hint";
+                    p.hint id="bundle-hint" { (prose(words::BUNDLING)) }
+                }
+                div.field {
+                    label for="sbom" { "SBOM (CycloneDX or SPDX in JSON; may be left out)" }
+                    input id="sbom" name="sbom" type="file" accept=".json,application/json";
+                }
+                div.field {
+                    label for="provenance" { "Provenance (in-toto; may be left out)" }
+                    input id="provenance" name="provenance" type="file" accept=".json,.jsonl,application/json";
+                }
+                div.field {
                     label for="sample" { "Golden samples (may be left out)" }
                     input id="sample" name="sample" type="file" multiple accept=".json,application/json";
                 }

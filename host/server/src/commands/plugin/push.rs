@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use docmill_model::plugin::PluginName;
 use docmill_model::signature::Signature;
 use docmill_registry::Report;
 use reqwest::multipart::{Form, Part};
+use semver::Version;
 use serde_json::Value as Json;
 
 use super::{check, print_lines, print_report, read};
@@ -19,11 +21,21 @@ use crate::show::say;
 /// How a sample's name ends.
 const SAMPLE: &str = ".sample.json";
 
+/// What goes along with a component, where it is said.
+#[derive(Default)]
+pub(super) struct Beside<'a> {
+    /// The directory of samples.
+    pub(super) samples: Option<&'a Path>,
+    pub(super) bundle: Option<&'a Path>,
+    pub(super) sbom: Option<&'a Path>,
+    pub(super) provenance: Option<&'a Path>,
+}
+
 pub(super) async fn push(
     arguments: &Arguments,
     file: &Path,
     address: Option<&Address>,
-    samples: Option<&Path>,
+    beside: Beside<'_>,
     admit_only: bool,
 ) -> Result<u8> {
     let bytes = read(file)?;
@@ -31,14 +43,8 @@ pub(super) async fn push(
     let Some((name, version)) = found(file, &report, address) else {
         return Ok(exit::FAILED);
     };
-    let path = format!(
-        "/v1/plugins/{}/{}/versions/{}?publish={}",
-        name.namespace(),
-        name.name(),
-        segment(&version.to_string()),
-        !admit_only
-    );
-    let form = form(file, bytes, samples)?;
+    let path = upload_address(&name, &version, admit_only);
+    let form = form(file, bytes, &beside)?;
     let client = Client::open(arguments).await?;
     let pushed = client.put_form(&path, form).await;
     client.close().await;
@@ -75,8 +81,19 @@ pub(super) fn found(file: &Path, report: &Report, address: Option<&Address>) -> 
     found
 }
 
-/// The component, its signature and its samples.
-fn form(file: &Path, component: Vec<u8>, samples: Option<&Path>) -> Result<Form> {
+/// Where a component is uploaded.
+pub(super) fn upload_address(name: &PluginName, version: &Version, admit_only: bool) -> String {
+    format!(
+        "/v1/plugins/{}/{}/versions/{}?publish={}",
+        name.namespace(),
+        name.name(),
+        segment(&version.to_string()),
+        !admit_only
+    )
+}
+
+/// The component, its signature, its samples and statements about it.
+fn form(file: &Path, component: Vec<u8>, beside: &Beside<'_>) -> Result<Form> {
     let part = |bytes: Vec<u8>, name: &str| Part::bytes(bytes).file_name(name.to_owned());
     let mut form = Form::new().part("component", part(component, "plugin.wasm"));
     let signature = signature_beside(file);
@@ -86,7 +103,21 @@ fn form(file: &Path, component: Vec<u8>, samples: Option<&Path>) -> Result<Form>
         serde_json::from_slice::<Signature>(&bytes).context(said)?;
         form = form.part("signature", part(bytes, "signature"));
     }
-    let directory = match samples {
+    let by_itself = beside_it(file, ".sigstore.json");
+    let bundle = beside
+        .bundle
+        .or_else(|| by_itself.is_file().then_some(by_itself.as_path()));
+    let statements = [
+        ("bundle", bundle),
+        ("sbom", beside.sbom),
+        ("provenance", beside.provenance),
+    ];
+    for (name, statement) in statements {
+        if let Some(statement) = statement {
+            form = form.part(name, part(read(statement)?, name));
+        }
+    }
+    let directory = match beside.samples {
         Some(directory) => {
             let said = format!("there is no directory {}", directory.display());
             ensure!(directory.is_dir(), said);
@@ -119,8 +150,12 @@ fn form(file: &Path, component: Vec<u8>, samples: Option<&Path>) -> Result<Form>
 
 /// Where a component's signature lies.
 pub(super) fn signature_beside(file: &Path) -> PathBuf {
+    beside_it(file, ".sig")
+}
+
+fn beside_it(file: &Path, end: &str) -> PathBuf {
     let mut name: OsString = file.as_os_str().to_owned();
-    name.push(".sig");
+    name.push(end);
     name.into()
 }
 
@@ -184,7 +219,7 @@ mod tests {
             built.join("samples/b.sample.json"),
             br#"{"document": "../secret", "expect": {}}"#,
         )?;
-        assert!(form(&component, vec![], None).is_err());
+        assert!(form(&component, vec![], &Beside::default()).is_err());
         Ok(())
     }
 }

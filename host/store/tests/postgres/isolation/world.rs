@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use docmill_harness::{Database, database};
 use docmill_model::access::{Clearance, Role};
+use docmill_model::attachment::{Attachment, AttachmentKind};
 use docmill_model::definition::{Definition, Retain};
 use docmill_model::digest::Digest;
 use docmill_model::grant::{Bounds, Capability};
@@ -11,9 +12,10 @@ use docmill_model::id::{KeyId, RunId, TenantId};
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::preset::Preset;
 use docmill_model::registry::VersionState;
-use docmill_model::signature::PublicKey;
+use docmill_model::signature::{PublicKey, Signer};
 use docmill_store::plugin::{Judged, NewVersion};
 use docmill_store::secret::SealedSecret;
+use docmill_store::signing::NewIdentity;
 use docmill_store::value::{Quota, Written};
 use docmill_store::who::{AuditEntry, Counted, NewKey, NewSession, NewUser, Secret};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -236,6 +238,14 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         accepts: vec![],
         fields: vec![],
     };
+    let attachment = Attachment {
+        kind: AttachmentKind::Sample,
+        name: mark.to_owned(),
+        media_type: "application/json".to_owned(),
+        format: Some(mark.to_owned()),
+        digest: Digest::of(mark.as_bytes()),
+        size: 1,
+    };
     let plugin = NewVersion {
         manifest: &manifest,
         kind: Kind::Parser,
@@ -245,6 +255,8 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         state: VersionState::Published,
         report: &serde_json::json!({ "of": mark }),
         signature: None,
+        bundle: None,
+        attachments: &[attachment],
         judged: Judged::Against(None),
     };
     db.store.publish_plugin(tenant, &plugin).await?;
@@ -274,6 +286,13 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         .await?;
     let public = PublicKey::from_bytes(*Digest::of(mark.as_bytes()).as_bytes());
     db.store.trust_key(tenant, mark, public, None).await?;
+    let identity = NewIdentity {
+        name: mark,
+        signer: &Signer::Key(mark.to_owned()),
+        trusted_root: None,
+        expires_at: None,
+    };
+    db.store.trust_identity(tenant, &identity).await?;
     let entry = AuditEntry {
         action: "pipeline.save",
         subject: mark,

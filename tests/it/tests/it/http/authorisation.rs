@@ -312,6 +312,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         secret: "vanished".into(),
         plugin: ("docmill".into(), "nothings".into()),
         signing_key: "k".repeat(objects.signing_key.len()),
+        signing_identity: "i".repeat(objects.signing_identity.len()),
         ..objects.clone()
     };
     let compared = [
@@ -331,10 +332,12 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         ("DELETE", "/v1/plugins/{namespace}/{name}/grants/{capability}"),
         ("DELETE", "/v1/secrets/{name}"),
         ("GET", "/v1/plugins/{namespace}/{name}/versions/{version}/report"),
+        ("GET", "/v1/plugins/{namespace}/{name}/versions/{version}/{file}"),
         ("PATCH", "/v1/plugins/{namespace}/{name}/versions/{version}"),
         ("GET", "/v1/plugins/{namespace}/{name}/channels"),
         ("PUT", "/v1/plugins/{namespace}/{name}/channels/{channel}"),
         ("DELETE", "/v1/plugins/{namespace}/{name}/channels/{channel}"),
+        ("DELETE", "/v1/signing-identities/{name}"),
         ("DELETE", "/v1/signing-keys/{name}"),
         ("POST", "/v1/keys/{id}/rotate"),
         ("DELETE", "/v1/keys/{id}"),

@@ -1,5 +1,7 @@
 //! The registry: uploading versions, what admission says, promises, samples, signatures, states and channels.
 
+mod attachments;
+mod bundles;
 mod lifecycle;
 mod samples;
 mod signatures;

@@ -32,6 +32,26 @@ async fn trusted(host: &Host) -> String {
     name
 }
 
+/// A public key that bundles are verified with.
+const COSIGN: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE2G2Y+2tabdTV5BcGiBIx0a9fAFwr\nkBbmLSGtks4L3qX6yYY0zufBnhC8Ur/iy55GhWP/9A/bY2LhC30M9+RYtw==\n-----END PUBLIC KEY-----\n";
+
+/// An identity whose bundles are trusted, as [`trusted`].
+async fn identity(host: &Host) -> String {
+    let identities = host.get("/v1/signing-identities").send().await.ok(200);
+    let mut identities = identities["items"].as_array().unwrap().iter();
+    if let Some(one) = identities.find(|one| one["revoked_at"].is_null() && one["name"] != "another") {
+        return one["name"].as_str().unwrap().to_owned();
+    }
+    let name = format!("i{}", UserId::new().to_string().replace('_', "-"));
+    let body = json!({ "name": name, "public_key": COSIGN });
+    let post = host.call("POST", "/v1/signing-identities");
+    post.body("application/json", body.to_string())
+        .send()
+        .await
+        .ok(201);
+    name
+}
+
 /// One of each kind, of the host's first tenant.
 #[derive(Clone)]
 pub struct Objects {
@@ -47,6 +67,7 @@ pub struct Objects {
     pub plugin: (String, String),
     pub version: String,
     pub signing_key: String,
+    pub signing_identity: String,
     pub definition: String,
 }
 
@@ -99,6 +120,7 @@ impl Objects {
         let plugin = host.get("/v1/plugins/docmill/patterns").send().await.ok(200);
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         let signing_key = trusted(host).await;
+        let signing_identity = identity(host).await;
         let version = text(&plugin["versions"][0]["version"]);
         let body = json!({ "version": version });
         let put = host.call("PUT", "/v1/plugins/docmill/patterns/channels/stable");
@@ -119,6 +141,7 @@ impl Objects {
             plugin: ("docmill".into(), "patterns".into()),
             version,
             signing_key,
+            signing_identity,
             definition,
         }
     }
@@ -176,6 +199,10 @@ impl Objects {
                 let key = json!({ "name": "another", "public_key": "b".repeat(64) });
                 call.body("application/json", key.to_string())
             }
+            "POST /v1/signing-identities" => {
+                let identity = json!({ "name": "another", "public_key": COSIGN });
+                call.body("application/json", identity.to_string())
+            }
             "PUT /v1/presets/{name}" => call.body("application/yaml", PRESET),
             "PATCH /v1/presets/{name}" => call.body("application/json", r#"{"active": true}"#),
             "POST /v1/keys" => call.body("application/json", r#"{"name": "another"}"#),
@@ -210,6 +237,7 @@ impl Objects {
             Some("secrets") => &self.secret,
             Some("plugins") => &self.plugin.1,
             Some("signing-keys") => &self.signing_key,
+            Some("signing-identities") => &self.signing_identity,
             _ => "",
         };
         let mut path = template.to_owned();
@@ -219,6 +247,7 @@ impl Objects {
             ("{artifact}", &self.artifact),
             ("{namespace}", &self.plugin.0),
             ("{version}", &self.version),
+            ("{file}", "component"),
             ("{capability}", "http"),
             ("{channel}", "stable"),
             ("{code}", "not-found"),

@@ -434,6 +434,7 @@ fn path_of(objects: &Objects, path: &str) -> String {
         .replace("{namespace}", &objects.plugin.0)
         .replace("{version}", &objects.version)
         .replace("{artifact}", &objects.artifact)
+        .replace("{file}", "component")
         .replace("{name}", name)
         .replace("{*rest}", "nowhere")
 }
