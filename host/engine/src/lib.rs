@@ -13,6 +13,8 @@
 //! **Effects.** A guest reaches the network through `guest::http` alone, if its call has a grant, and then through
 //! `docmill-egress`; the request is sent on the I/O runtime, and what was done stands in the call's usage.
 //!
+//! Language models are asked through `guest::llm`, if the call has somebody who answers ([`Models`]).
+//!
 //! **Code.** Machine code is made in a child process (`compile`), kept on disk under a keyed MAC (`code`), and mapped
 //! (`map`, the only file with `unsafe`). Other hosts get it through a [`Supply`], and verify it in the same way.
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on panics"))]
@@ -28,6 +30,7 @@ mod guest;
 mod inspect;
 mod keyvalue;
 mod link;
+mod llm;
 mod map;
 mod output;
 mod plugin;
@@ -44,6 +47,7 @@ pub use docmill_egress::{Egress, InvalidSecret, Secret, SecretValue};
 pub use engine::{Engine, EngineError, Stats};
 pub use inspect::{CONTRACT, Import, Inspection, Purpose};
 pub use keyvalue::{Answer, KeyValue, KeyValueError, Start};
+pub use llm::{Deltas, Models, Sink};
 pub use plugin::Plugin;
 pub use settings::{CompileLimits, Settings, wasmtime_config};
 pub use supply::{Fingerprint, Supply};

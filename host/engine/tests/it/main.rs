@@ -16,6 +16,7 @@ mod inspect;
 mod keyvalue;
 mod kinds;
 mod limits;
+mod llm;
 mod malformed;
 mod plugins;
 mod speed;
