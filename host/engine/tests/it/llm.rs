@@ -219,9 +219,11 @@ impl std::fmt::Debug for Nested {
 impl Models for Nested {
     fn complete(
         &self,
-        request: Request,
+        mut request: Request,
         deadline: tokio::time::Instant,
     ) -> BoxFuture<'static, Result<Response, Failure>> {
+        // An adapter is told the provider's own name, always.
+        request.model.get_or_insert_with(|| "model-1".to_owned());
         self.asked.fetch_add(1, Ordering::SeqCst);
         let (engine, plugin) = (self.engine.clone(), self.plugin.clone());
         let call = complete(request, &self.config, None);

@@ -104,16 +104,18 @@ fn parts(url: &str) -> Result<(Scheme, &str, &str), Error> {
 }
 
 fn write(body: OutgoingBody, bytes: &[u8]) -> Result<(), Error> {
-    {
+    let whole = {
         let stream = body
             .write()
             .map_err(|()| broken("the request cannot be written"))?;
-        for piece in bytes.chunks(WRITE) {
-            // A server that answers before it has read everything closes the stream: its answer says why.
-            if stream.blocking_write_and_flush(piece).is_err() {
-                break;
-            }
-        }
+        bytes
+            .chunks(WRITE)
+            .all(|piece| stream.blocking_write_and_flush(piece).is_ok())
+    };
+    if !whole {
+        // A host that refuses, or a server that answers before it has read everything, closes the stream: the answer says why.
+        drop(body);
+        return Ok(());
     }
     OutgoingBody::finish(body, None).map_err(|code| refused(&code))
 }
@@ -167,6 +169,10 @@ impl Reply for Response {
                 Err(StreamError::LastOperationFailed(error)) => {
                     return Err(match wasip2::http::types::http_error_code(&error) {
                         Some(code) => refused(&code),
+                        // Some hosts have no code here, and say it in words alone.
+                        None if error.to_debug_string().contains("HttpResponseBodySize") => {
+                            failure::oversized()
+                        }
                         None => broken("its answer cannot be read on"),
                     });
                 }
