@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Built by `cargo xtask plugins` into `plugins/dist/`.
-const FIRST_PARTY: [&str; 9] = [
+const FIRST_PARTY: [&str; 10] = [
     "text",
     "pdf",
     "html",
@@ -16,6 +16,7 @@ const FIRST_PARTY: [&str; 9] = [
     "template",
     "chunks",
     "hashed_ngrams",
+    "openai",
 ];
 
 /// What `docmill demo hostile` uploads.

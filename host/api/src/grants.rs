@@ -101,7 +101,7 @@ pub async fn list(
     params(
         ("namespace" = String, Path, description = "What stands before the slash"),
         ("name" = String, Path, description = "What stands behind it"),
-        ("capability" = String, Path, description = "`http` or `keyvalue`")
+        ("capability" = String, Path, description = "`http`, `keyvalue` or `llm`")
     ),
     request_body(description = "The bounds", content((Object = "application/json"))),
     responses((status = 200, body = GrantBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
@@ -124,6 +124,10 @@ pub async fn grant(
         Capability::Keyvalue => {
             let form = r#"{"prefixes": ["rates/"], "keys": 1000, "bytes": "1MiB"}"#;
             Bounds::Keyvalue(object(&state, headers, body, form).await?)
+        }
+        Capability::Llm => {
+            let form = r#"{"models": ["default"], "cost": "0.10 USD"}"#;
+            Bounds::Llm(object(&state, headers, body, form).await?)
         }
     };
     let (store, tenant) = (state.store(), caller.tenant());
@@ -149,7 +153,7 @@ pub async fn grant(
     params(
         ("namespace" = String, Path, description = "What stands before the slash"),
         ("name" = String, Path, description = "What stands behind it"),
-        ("capability" = String, Path, description = "`http` or `keyvalue`")
+        ("capability" = String, Path, description = "`http`, `keyvalue` or `llm`")
     ),
     responses((status = 204), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]

@@ -23,6 +23,7 @@ pub mod codes;
 pub mod console;
 pub mod language;
 pub mod metrics;
+mod models;
 pub mod observe;
 pub mod params;
 pub mod permission;

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use docmill_model::definition::{self, Definition};
 use docmill_model::failure::{Code, Failure};
-use docmill_model::plan::Plan;
+use docmill_model::plan::{ModelPin, Plan};
 use docmill_model::size::ByteSize;
 use docmill_pipeline::{Catalog, plan, write_out};
 use docmill_quota::Tenant;
@@ -316,6 +316,17 @@ async fn judged(
 /// Refuses a plan with a plugin, or a fallback, that the tenant may not use; runs look again.
 fn all_allowed(tenant: &Tenant, plan: &Plan) -> Result<(), Problem> {
     let allowance = tenant.allowance();
+    for plugin in plan.models.values().filter_map(|pin| match pin {
+        ModelPin::Ready(model) => Some(&model.plugin),
+        ModelPin::Unusable(_) => None,
+    }) {
+        if !allowance.allows_plugin(&plugin.name.to_string()) {
+            let said = format!(
+                "{plugin}, through which models are asked, is not among the plugins that your organisation may use"
+            );
+            return Err(Failure::new(Code::PluginNotAllowed, said).into());
+        }
+    }
     for (step, written) in plan.steps.iter().zip(&plan.definition.steps) {
         let mut plugins = std::iter::once(&step.plugin).chain(&step.fallback);
         if let Some(plugin) = plugins.find(|plugin| !allowance.allows_plugin(&plugin.name.to_string())) {

@@ -51,7 +51,7 @@ pub struct PluginList {
     get, path = "/v1/plugins", tag = "plugins", security(("key" = ["plugins:read"])),
     params(
         ("q" = Option<String>, Query, description = "Stands in the name or in the summary of a version, in any case"),
-        ("kind" = Option<String>, Query, description = "`parser`, `extractor`, `validator`, `transformer`, `chunker` or `embedder`"),
+        ("kind" = Option<String>, Query, description = "`parser`, `extractor`, `validator`, `transformer`, `chunker`, `embedder` or `llm-adapter`"),
         ("state" = Option<String>, Query, description = "With a version that is `admitted`, `published`, `deprecated` or `yanked`"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 if left out"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
@@ -94,7 +94,7 @@ pub(crate) fn filter_of(query: &mut Query) -> Result<PluginFilter, Problem> {
         text: text.map(|text| text.trim().to_owned()),
         kind: query.parsed::<Kind>(
             "kind",
-            "parser, extractor, validator, transformer, chunker or embedder",
+            "parser, extractor, validator, transformer, chunker, embedder or llm-adapter",
         )?,
         state: query.parsed::<VersionState>("state", "admitted, published, deprecated or yanked")?,
     })
@@ -132,7 +132,7 @@ fn capabilities(inspection: &Json) -> Vec<&str> {
 pub struct PluginBody {
     /// `namespace/name`
     name: String,
-    /// `parser`, `extractor`, `validator`, `transformer`, `chunker` or `embedder`
+    /// `parser`, `extractor`, `validator`, `transformer`, `chunker`, `embedder` or `llm-adapter`
     kind: String,
     /// Of the newest version.
     summary: String,

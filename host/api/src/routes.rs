@@ -14,8 +14,8 @@ use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    audit, console, documents, grants, keys, me, pages, pipelines, plugins, presets, probes, quotas, runs,
-    secrets, sessions, signing, tenant, usage, users, values,
+    audit, console, documents, grants, keys, me, models, pages, pipelines, plugins, presets, probes, quotas,
+    runs, secrets, sessions, signing, tenant, usage, users, values,
 };
 
 fn all() -> OpenApiRouter<ApiState> {
@@ -49,6 +49,8 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(grants::list))
         .routes(routes!(grants::grant, grants::withdraw))
         .routes(routes!(values::show, values::clear))
+        .routes(routes!(models::list))
+        .routes(routes!(models::show, models::set, models::remove))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::put, secrets::remove))
         .routes(routes!(signing::list, signing::create))

@@ -5,7 +5,7 @@ use axum::response::Response;
 use docmill_model::id::KeyId;
 use docmill_model::run::Millis;
 use docmill_model::usage::Amounts;
-use docmill_store::usage::{UsageGroup, UsageQuestion};
+use docmill_store::usage::{ModelUsage, UsageGroup, UsageQuestion};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -33,6 +33,52 @@ pub struct UsageBody {
     total: AmountsBody,
     /// By day, pipeline, plugin and key, as far as they were asked for, in this order. They add up to `total`.
     items: Vec<GroupBody>,
+    /// What runs that are kept asked language models: by alias, model and currency.
+    models: Vec<ModelBody>,
+}
+
+/// What was asked of one model.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelUsageBody)]
+pub struct ModelBody {
+    /// As the organisation called it then.
+    alias: String,
+    /// As the provider calls it.
+    model: String,
+    /// Questions.
+    calls: u64,
+    /// Of those: not answered, or not as they should have been.
+    failed: u64,
+    /// Of those: nobody knows what they used; they are in no sum.
+    uncounted: u64,
+    /// Tokens of questions.
+    input_tokens: u64,
+    /// Of those: cached by the provider.
+    cached_input_tokens: u64,
+    /// Tokens of answers.
+    output_tokens: u64,
+    /// Of those: thinking.
+    reasoning_tokens: u64,
+    /// What it cost, by the prices of then: a decimal and a currency, as in `0.000575 USD`; left out: it had no price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<String>,
+}
+
+impl From<ModelUsage> for ModelBody {
+    fn from(it: ModelUsage) -> Self {
+        Self {
+            alias: it.alias,
+            model: it.model,
+            calls: it.calls,
+            failed: it.failed,
+            uncounted: it.uncounted,
+            input_tokens: it.input,
+            cached_input_tokens: it.cached_input,
+            output_tokens: it.output,
+            reasoning_tokens: it.reasoning,
+            cost: it.cost.map(|cost| cost.to_string()),
+        }
+    }
 }
 
 /// What was used: whole numbers, so that they add up.
@@ -127,6 +173,8 @@ pub async fn show(
         .usage(caller.tenant(), &asked)
         .await
         .map_err(|e| e.failure())?;
+    let models = state.store().model_usage(caller.tenant(), &asked).await;
+    let models = models.map_err(|e| e.failure())?;
     let mut total = Amounts::default();
     for group in &groups {
         total.add(&group.amounts);
@@ -143,6 +191,7 @@ pub async fn show(
         timezone,
         total: total.into(),
         items,
+        models: models.into_iter().map(Into::into).collect(),
     })
 }
 

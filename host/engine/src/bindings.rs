@@ -12,12 +12,18 @@ wasmtime::component::bindgen!({
             include docmill:plugin/transformer-plugin@0.1.0;
             include docmill:plugin/chunker-plugin@0.1.0;
             include docmill:plugin/embedder-plugin@0.1.0;
+            include docmill:plugin/llm-adapter-plugin@0.1.0;
+            import docmill:plugin/llm@0.1.0;
         }
     ",
     world: "docmill:host/host",
     imports: {
         // A search over a large page takes long enough to keep it off the guest's thread.
         "docmill:plugin/documents.[method]reading.find": async | trappable,
+        // Somebody else answers.
+        "docmill:plugin/llm.complete": async | trappable,
+        // A reader may be slow.
+        "docmill:plugin/deltas.[method]delta-sink.push": async | trappable,
         default: trappable,
     },
     exports: { default: async },
@@ -26,10 +32,11 @@ wasmtime::component::bindgen!({
         "docmill:plugin/documents.reading": crate::guest::ReadingHandle,
         "docmill:plugin/documents.reading-builder": crate::guest::BuilderHandle,
         "docmill:plugin/documents.inputs": crate::guest::InputsHandle,
+        "docmill:plugin/deltas.delta-sink": crate::guest::SinkHandle,
     },
 });
 
-pub use docmill::plugin::{documents, progress, types};
+pub use docmill::plugin::{deltas, documents, llm, llm_types, progress, types};
 pub use exports::docmill::plugin::chunker::Chunk as SplitChunk;
 pub use exports::docmill::plugin::embedder::{Embeddings, Purpose};
 pub use exports::docmill::plugin::manifest::Description;

@@ -9,6 +9,7 @@ use docmill_model::chunk::{Chunk, Embeddings, Purpose};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::grant::{HttpGrant, KeyValueGrant};
 use docmill_model::limits::Limits;
+use docmill_model::llm;
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::reading::{Inputs, Reading, Source};
 use docmill_model::run::{CallUsage, Millis};
@@ -17,12 +18,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::{Instance, Resource};
 
-use crate::bindings::{self, Description, SplitChunk, Transformed, types};
+use crate::bindings::{self, Description, SplitChunk, Transformed, llm_types, types};
 use crate::classify::{self, Phase};
 use crate::guest::meter::{Meter, Pool};
-use crate::guest::{BuilderHandle, Guest, InputsHandle, Reach, ReadingHandle, SourceHandle};
+use crate::guest::{BuilderHandle, Guest, InputsHandle, Reach, ReadingHandle, SinkHandle, SourceHandle};
 use crate::handler;
 use crate::keyvalue::KeyValue;
+use crate::llm::{Models, Sink};
 use crate::output;
 use crate::plugin::Plugin;
 use crate::threads::{Control, Presence, Stoppable};
@@ -74,6 +76,15 @@ pub enum Call {
         /// A JSON text that fits the plugin's schema.
         config: Arc<str>,
     },
+    /// For an llm-adapter.
+    Complete {
+        /// With the provider's name of the model.
+        request: Arc<llm::Request>,
+        /// Who wants the answer in pieces.
+        sink: Option<Sink>,
+        /// A JSON text that fits the plugin's schema.
+        config: Arc<str>,
+    },
 }
 
 impl Call {
@@ -86,6 +97,7 @@ impl Call {
             Self::Transform { .. } => Kind::Transformer,
             Self::Split { .. } => Kind::Chunker,
             Self::Embed { .. } => Kind::Embedder,
+            Self::Complete { .. } => Kind::LlmAdapter,
         }
     }
 }
@@ -107,6 +119,8 @@ pub enum Output {
     Chunks(Vec<Chunk>),
     /// Of an embedder: one vector for each text.
     Embeddings(Embeddings),
+    /// Of an llm-adapter.
+    Completion(llm::Response),
 }
 
 /// What a call sees of its surroundings.
@@ -127,6 +141,8 @@ pub struct Granted {
     pub http: Option<(Arc<HttpGrant>, Vec<Secret>)>,
     /// Values of its own.
     pub keyvalue: Option<(Arc<KeyValueGrant>, Arc<dyn KeyValue>)>,
+    /// Who answers questions to language models.
+    pub models: Option<Arc<dyn Models>>,
 }
 
 /// How a call went.
@@ -247,6 +263,8 @@ fn finish(store: Store<Guest>, control: &Control) -> (CallUsage, String) {
         host_call_bytes: guest.meter.host_call_bytes(),
         log_dropped_bytes,
         effects,
+        // Who answers knows what it came to.
+        llm: Vec::new(),
     };
     drop(guest);
     (usage, log)
@@ -328,6 +346,17 @@ async fn perform(store: &mut Store<Guest>, plugin: &Plugin, call: Call) -> Resul
             let embeddings = accept(store.data_mut(), returned)?;
             output::embeddings(embeddings, texts.len(), &store.data().meter.limits).await
         }
+        Call::Complete {
+            request,
+            sink,
+            config,
+        } => {
+            let request: llm_types::Request = (&*request).into();
+            let sink: Option<Resource<SinkHandle>> = sink.map(|sink| give(store, sink)).transpose()?;
+            let returned = call!(store, instance, export, (&llm_types::Request, Option<Resource<SinkHandle>>, &str) -> Returned<llm_types::Response>, (&request, sink, &*config));
+            let response = accept(store.data_mut(), returned)?;
+            output::completion(response, &store.data().meter.limits).await
+        }
     }
 }
 
@@ -368,6 +397,12 @@ async fn ask(store: &mut Store<Guest>, plugin: &Plugin) -> Result<Option<Manifes
             .map(drop),
         Kind::Embedder => instance
             .get_typed_func::<(&[&str], bindings::Purpose, &str), (Returned<bindings::Embeddings>,)>(
+                &mut *store,
+                export,
+            )
+            .map(drop),
+        Kind::LlmAdapter => instance
+            .get_typed_func::<(&llm_types::Request, Option<Resource<SinkHandle>>, &str), (Returned<llm_types::Response>,)>(
                 &mut *store,
                 export,
             )

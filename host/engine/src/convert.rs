@@ -4,11 +4,12 @@ use docmill_model::assemble::{NewBlock, NewCell, NewFragment, NewTable};
 use docmill_model::chunk::{NewChunk, Purpose};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::json::{Builder, ReadError};
+use docmill_model::llm;
 use docmill_model::reading as model;
 use docmill_model::search::TextUnit;
 use docmill_model::value;
 
-use crate::bindings::{self, types as wit};
+use crate::bindings::{self, llm_types, types as wit};
 
 macro_rules! enums {
     ($($from:ty => $to:ty { $($case:ident),* };)*) => {$(
@@ -29,6 +30,10 @@ enums! {
     wit::Severity => value::Severity { Info, Warning, Error };
     value::Severity => wit::Severity { Info, Warning, Error };
     Purpose => bindings::Purpose { Document, Query };
+    llm_types::Role => llm::Role { System, User, Assistant, Tool };
+    llm::Role => llm_types::Role { System, User, Assistant, Tool };
+    llm_types::Finish => llm::Finish { Stop, Length, ToolCalls, Refused };
+    llm::Finish => llm_types::Finish { Stop, Length, ToolCalls, Refused };
 }
 
 macro_rules! records {
@@ -52,6 +57,122 @@ records! {
     wit::Rect, model::Rect { left, top, right, bottom };
     wit::Size, model::PageSize { width, height };
     wit::Money, value::Money { amount, currency };
+    llm_types::Usage, llm::Usage { input, cached_input, output, reasoning };
+    llm_types::ToolCall, llm::ToolCall { id, name, arguments };
+    llm_types::ToolResult, llm::ToolResult { id, content, is_error };
+}
+
+impl From<llm_types::Part> for llm::Part {
+    fn from(it: llm_types::Part) -> Self {
+        use llm_types::Part as W;
+        match it {
+            W::Text(text) => Self::Text(text),
+            W::Image(image) => Self::Image(model::Image {
+                media_type: image.media_type,
+                data: image.data,
+                resolution: image.resolution,
+            }),
+            W::ToolCall(call) => Self::ToolCall(call.into()),
+            W::ToolResult(result) => Self::ToolResult(result.into()),
+        }
+    }
+}
+
+impl From<llm::Part> for llm_types::Part {
+    fn from(it: llm::Part) -> Self {
+        use llm::Part as M;
+        match it {
+            M::Text(text) => Self::Text(text),
+            M::Image(image) => Self::Image(wit::Image {
+                media_type: image.media_type,
+                data: image.data,
+                resolution: image.resolution,
+            }),
+            M::ToolCall(call) => Self::ToolCall(call.into()),
+            M::ToolResult(result) => Self::ToolResult(result.into()),
+        }
+    }
+}
+
+impl From<llm_types::Delta> for llm::Delta {
+    fn from(it: llm_types::Delta) -> Self {
+        match it {
+            llm_types::Delta::Text(text) => Self::Text(text),
+            llm_types::Delta::ToolCall(call) => Self::ToolCall(call.into()),
+        }
+    }
+}
+
+impl From<llm_types::Request> for llm::Request {
+    fn from(it: llm_types::Request) -> Self {
+        let messages = it.messages.into_iter().map(|message| llm::Message {
+            role: message.role.into(),
+            content: message.content.into_iter().map(Into::into).collect(),
+        });
+        let tools = it.tools.into_iter().map(|tool| llm::Tool {
+            name: tool.name,
+            description: tool.description,
+            parameters: tool.parameters,
+        });
+        Self {
+            model: it.model,
+            messages: messages.collect(),
+            schema: it.schema,
+            tools: tools.collect(),
+            max_output_tokens: it.max_output_tokens,
+            temperature: it.temperature,
+            seed: it.seed,
+            stop: it.stop,
+            extra: it.extra,
+        }
+    }
+}
+
+impl From<&llm::Request> for llm_types::Request {
+    fn from(it: &llm::Request) -> Self {
+        let messages = it.messages.iter().map(|message| llm_types::Message {
+            role: message.role.into(),
+            content: message.content.iter().cloned().map(Into::into).collect(),
+        });
+        let tools = it.tools.iter().map(|tool| llm_types::Tool {
+            name: tool.name.clone(),
+            description: tool.description.clone(),
+            parameters: tool.parameters.clone(),
+        });
+        Self {
+            model: it.model.clone(),
+            messages: messages.collect(),
+            schema: it.schema.clone(),
+            tools: tools.collect(),
+            max_output_tokens: it.max_output_tokens,
+            temperature: it.temperature,
+            seed: it.seed,
+            stop: it.stop.clone(),
+            extra: it.extra.clone(),
+        }
+    }
+}
+
+impl From<llm_types::Response> for llm::Response {
+    fn from(it: llm_types::Response) -> Self {
+        Self {
+            content: it.content.into_iter().map(Into::into).collect(),
+            finish: it.finish.into(),
+            model: it.model,
+            usage: it.usage.into(),
+        }
+    }
+}
+
+impl From<llm::Response> for llm_types::Response {
+    fn from(it: llm::Response) -> Self {
+        Self {
+            content: it.content.into_iter().map(Into::into).collect(),
+            finish: it.finish.into(),
+            model: it.model,
+            usage: it.usage.into(),
+        }
+    }
 }
 
 impl From<wit::PageInfo> for model::PageInfo {
@@ -351,6 +472,31 @@ pub(crate) fn reported(it: &wit::Error) -> Failure {
         reason: (!it.code.is_empty()).then(|| shown(&it.code, 80)),
         retry_after_ms: it.retry_after_ms,
         ..Failure::new(code, shown(&it.message, 2_000))
+    }
+}
+
+/// A failure as a guest reads it; [`reported`] gives it back, should the guest hand it on.
+pub(crate) fn told(it: &Failure) -> wit::Error {
+    let kind = match it.code {
+        Code::Unsupported => wit::ErrorKind::Unsupported,
+        Code::InvalidInput | Code::InvalidParams | Code::MissingInput => wit::ErrorKind::InvalidInput,
+        Code::InvalidConfig => wit::ErrorKind::InvalidConfig,
+        Code::Denied => wit::ErrorKind::Denied,
+        Code::Exhausted | Code::QuotaExceeded | Code::InputTooLarge | Code::PluginBound => {
+            wit::ErrorKind::Exhausted
+        }
+        code if code.transient() || code == Code::Timeout => wit::ErrorKind::Unavailable,
+        _ => wit::ErrorKind::Failed,
+    };
+    let code = it.reason.as_deref().unwrap_or(match it.code {
+        Code::InputTooLarge => "too-large",
+        other => other.as_str(),
+    });
+    wit::Error {
+        kind,
+        code: code.to_owned(),
+        message: it.message.clone(),
+        retry_after_ms: it.retry_after_ms,
     }
 }
 

@@ -83,6 +83,8 @@ struct Shared {
     threads: Threads,
     pool: Arc<Pool>,
     places: Arc<Semaphore>,
+    /// For calls that other calls wait for, which hold a place each.
+    nested: Arc<Semaphore>,
     compilers: Semaphore,
     /// For components that are not published: one at a time, beside the others.
     candidates: Semaphore,
@@ -141,6 +143,7 @@ impl Engine {
         Ok(Self(Arc::new(Shared {
             pool: Arc::new(Pool::new(settings.pool_memory.0)),
             places: Arc::new(Semaphore::new(settings.pool_instances.max(1) as usize)),
+            nested: Arc::new(Semaphore::new(settings.pool_nested.max(1) as usize)),
             compilers: Semaphore::new(settings.compile.children.max(1)),
             candidates: Semaphore::new(1),
             pulls: Semaphore::new(PULLS),
@@ -185,7 +188,7 @@ impl Engine {
             ..self.0.settings.ceiling
         };
         let control = Arc::new(Control::new(&limits, None, Arc::clone(&self.0.interrupts)));
-        let place = self.admit(&control).await?;
+        let place = self.admit(&self.0.places, &control).await?;
         let context = Context {
             now: 0,
             seed: [0; 32],
@@ -218,10 +221,41 @@ impl Engine {
         context: &Context,
         granted: Granted,
     ) -> Invocation {
+        self.invoke_in(&self.0.places, plugin, call, limits, context, granted)
+            .await
+    }
+
+    /// The same for a call that another one waits for: it has places of its own. It must wait for no further one, so whom it
+    /// is given to answer ([`Granted::models`]) is left out.
+    pub async fn invoke_nested(
+        &self,
+        plugin: &Plugin,
+        call: Call,
+        limits: &Limits,
+        context: &Context,
+        granted: Granted,
+    ) -> Invocation {
+        let granted = Granted {
+            models: None,
+            ..granted
+        };
+        self.invoke_in(&self.0.nested, plugin, call, limits, context, granted)
+            .await
+    }
+
+    async fn invoke_in(
+        &self,
+        places: &Arc<Semaphore>,
+        plugin: &Plugin,
+        call: Call,
+        limits: &Limits,
+        context: &Context,
+        granted: Granted,
+    ) -> Invocation {
         let limits = within(limits, &self.0.settings.ceiling);
         let deadline = context.deadline.map(tokio::time::Instant::into_std);
         let control = Arc::new(Control::new(&limits, deadline, Arc::clone(&self.0.interrupts)));
-        let invocation = match self.admit(&control).await {
+        let invocation = match self.admit(places, &control).await {
             Err(failure) => Invocation::refused(failure, &control),
             Ok(place) => {
                 let reach = self.reach(granted, &control);
@@ -237,7 +271,7 @@ impl Engine {
         invocation
     }
 
-    /// What one call reaches: the way out, if it has a grant and the host has one; its values.
+    /// What one call reaches: the way out, if it has a grant and the host has one; its values; who answers for models.
     fn reach(&self, granted: Granted, control: &Control) -> Reach {
         let egress = self.0.settings.egress.as_ref();
         let session = granted.http.zip(egress).map(|((grant, secrets), egress)| {
@@ -246,6 +280,7 @@ impl Engine {
         Reach {
             session,
             keyvalue: granted.keyvalue,
+            models: granted.models,
         }
     }
 
@@ -267,12 +302,12 @@ impl Engine {
     }
 
     /// Waits for a place, in the order of arrival, until the deadline.
-    async fn admit(&self, control: &Control) -> Result<Place, Failure> {
+    async fn admit(&self, places: &Arc<Semaphore>, control: &Control) -> Result<Place, Failure> {
         let place = |permit: OwnedSemaphorePermit| Place {
             _permit: permit,
             _presence: self.0.threads.enter(),
         };
-        if let Ok(permit) = Arc::clone(&self.0.places).try_acquire_owned() {
+        if let Ok(permit) = Arc::clone(places).try_acquire_owned() {
             return Ok(place(permit));
         }
         let queued = Queued::enter(&self.0.counters.queued);
@@ -282,7 +317,7 @@ impl Engine {
                 "too many plugin calls wait for a place; try again later",
             ));
         }
-        let permit = Arc::clone(&self.0.places).acquire_owned();
+        let permit = Arc::clone(places).acquire_owned();
         match tokio::time::timeout_at(control.deadline().into(), permit).await {
             Ok(Ok(permit)) => Ok(place(permit)),
             Ok(Err(_)) => Err(Failure::new(
@@ -317,7 +352,9 @@ impl Engine {
     pub fn stats(&self) -> Stats {
         let shared = &self.0;
         let counters = &shared.counters;
-        let places = shared.settings.pool_instances.max(1) as usize;
+        let nested = shared.settings.pool_nested.max(1) as usize;
+        let places = (shared.settings.pool_instances.max(1) as usize).saturating_add(nested);
+        let free = shared.places.available_permits() + shared.nested.available_permits();
         let mut failures: Vec<(Code, u64)> = counters
             .failures
             .lock()
@@ -327,7 +364,7 @@ impl Engine {
             .collect();
         failures.sort_unstable();
         Stats {
-            running: places.saturating_sub(shared.places.available_permits()) as u64,
+            running: places.saturating_sub(free) as u64,
             queued: counters.queued.load(Ordering::Relaxed) as u64,
             memory_bytes: shared.pool.used(),
             calls: counters.calls.load(Ordering::Relaxed),

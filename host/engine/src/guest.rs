@@ -6,6 +6,7 @@ pub(crate) use documents::is_refusal;
 mod documents;
 mod http;
 pub(crate) mod keyvalue;
+mod llm;
 pub(crate) mod log;
 pub(crate) mod meter;
 mod reading;
@@ -19,6 +20,7 @@ use docmill_model::run::Millis;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::WasiCtx;
 
+use crate::llm::Models;
 use clock::SharedClock;
 use http::Http;
 use keyvalue::Used;
@@ -34,6 +36,9 @@ pub type BuilderHandle = ReadingBuilder;
 /// An `inputs` of the guest.
 pub type InputsHandle = Arc<Inputs>;
 
+/// A `delta-sink` of the guest.
+pub type SinkHandle = crate::llm::Sink;
+
 /// The data of a store. What few guests need is made at first use.
 pub(crate) struct Guest {
     pub(crate) table: ResourceTable,
@@ -47,6 +52,8 @@ pub(crate) struct Guest {
     reach: Reach,
     http: Option<Box<Http>>,
     kept: Option<Box<Used>>,
+    /// Questions to language models that no grant was there for.
+    llm_ungranted: u32,
 }
 
 /// What a guest may reach beyond its inputs.
@@ -54,6 +61,7 @@ pub(crate) struct Guest {
 pub(crate) struct Reach {
     pub(crate) session: Option<Arc<docmill_egress::Session>>,
     pub(crate) keyvalue: Option<crate::keyvalue::Granted>,
+    pub(crate) models: Option<Arc<dyn Models>>,
 }
 
 impl Guest {
@@ -78,6 +86,7 @@ impl Guest {
             reach,
             http: None,
             kept: None,
+            llm_ungranted: 0,
         }
     }
 
@@ -86,6 +95,7 @@ impl Guest {
         let mut effects = self.meter.effects();
         effects.extend(self.http.iter().flat_map(|http| http.effects()));
         effects.extend(self.kept.iter().flat_map(|kept| kept.effects()));
+        effects.extend(self.llm_effects());
         effects
     }
 }

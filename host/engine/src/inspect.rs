@@ -100,11 +100,14 @@ fn purpose(import: &str) -> Purpose {
         "wasi:blobstore/",
         "wasi:messaging/",
     ];
-    if ["types", "documents", "progress"]
+    if ["types", "documents", "progress", "llm-types", "deltas"]
         .iter()
         .any(|name| import == interface(name))
     {
         return Purpose::Contract;
+    }
+    if import == interface("llm") {
+        return Purpose::Capability;
     }
     if import == LOGGING {
         return Purpose::Wasi;
@@ -300,6 +303,16 @@ fn judge(seen: Seen, size: u64) -> Result<Inspection, Failure> {
         ));
     }
     refuse_imports(&seen.imports)?;
+    let asks_models = |import: &Import| Capability::of_import(&import.interface) == Some(Capability::Llm);
+    if kind == Kind::LlmAdapter && seen.imports.iter().any(asks_models) {
+        return Err(breaks(
+            "imports",
+            format!(
+                "an llm-adapter imports `{}`: it answers for models and cannot ask them; ask in a plugin of another kind",
+                interface("llm")
+            ),
+        ));
+    }
     Ok(Inspection {
         kind,
         contract: CONTRACT.to_owned(),

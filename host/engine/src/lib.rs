@@ -13,6 +13,8 @@
 //! **Effects.** A guest reaches the network through `guest::http` alone, if its call has a grant, and then through
 //! `docmill-egress`; the request is sent on the I/O runtime, and what was done stands in the call's usage.
 //!
+//! Language models are asked through `guest::llm`, if the call has somebody who answers ([`Models`]).
+//!
 //! **Plain `wasi:http` components.** What exports no docmill kind but `wasi:http/incoming-handler` is called as a transformer
 //! by `handler`.
 //!
@@ -32,6 +34,7 @@ mod handler;
 mod inspect;
 mod keyvalue;
 mod link;
+mod llm;
 mod map;
 mod output;
 mod plugin;
@@ -48,6 +51,7 @@ pub use docmill_egress::{Egress, InvalidSecret, Secret, SecretValue};
 pub use engine::{Engine, EngineError, Stats};
 pub use inspect::{CONTRACT, Import, Inspection, Purpose};
 pub use keyvalue::{Answer, KeyValue, KeyValueError, Start};
+pub use llm::{Deltas, Models, Sink};
 pub use plugin::Plugin;
 pub use settings::{CompileLimits, Settings, wasmtime_config};
 pub use supply::{Fingerprint, Supply};

@@ -10,7 +10,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{HostOutgoingRequest as _, Me
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 use wasmtime_wasi_io::bindings::wasi::io;
 
-use crate::bindings::{documents, progress, types};
+use crate::bindings::{deltas, documents, llm, llm_types, progress, types};
 use crate::guest::Guest;
 
 /// wasmtime's `wasi:io` works on the table alone.
@@ -86,6 +86,9 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest
     types::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::entered)?;
     documents::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::entered)?;
     progress::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::entered)?;
+    llm_types::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::entered)?;
+    llm::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::entered)?;
+    deltas::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::entered)?;
 
     clocks::monotonic_clock::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::entered)?;
     clocks::wall_clock::add_to_linker::<Guest, HasSelf<Guest>>(l, Guest::entered)?;

@@ -7,12 +7,13 @@ use docmill_model::evidence;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::json::{Builder, ReadError};
 use docmill_model::limits::{Limits, MAX_CHUNKS, MAX_VERSION_BYTES};
+use docmill_model::llm;
 use docmill_model::plugin::{FieldSpec, Manifest, is_media_type};
 use docmill_model::reading::{Inputs, Reading};
 use docmill_model::value::{Citation, MatchClass};
 use wasmtime::component::Resource;
 
-use crate::bindings::{self, Description, SplitChunk, Transformed, types};
+use crate::bindings::{self, Description, SplitChunk, Transformed, llm_types, types};
 use crate::call::{self, Output};
 use crate::classify::output_limit;
 use crate::convert::{self, shown};
@@ -328,6 +329,15 @@ pub(crate) async fn embeddings(
         vectors: written.vectors,
     };
     Ok(Output::Embeddings(chunk::settle_embeddings(written, texts)?))
+}
+
+/// The answer of an llm-adapter, held against the contract.
+pub(crate) async fn completion(written: llm_types::Response, limits: &Limits) -> Result<Output, Failure> {
+    let written = llm::Response::from(written);
+    let bytes = written.weight();
+    within(bytes, limits)?;
+    leave(bytes).await;
+    Ok(Output::Completion(llm::settle(written)?))
 }
 
 /// Memory that a configuration's schema may take once it is read: several times what real ones of 256 KiB do.

@@ -42,6 +42,7 @@ const fn function(kind: Kind) -> &'static str {
         Kind::Transformer => "transform",
         Kind::Chunker => "split",
         Kind::Embedder => "embed",
+        Kind::LlmAdapter => "complete",
     }
 }
 

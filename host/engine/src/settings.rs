@@ -35,6 +35,9 @@ pub struct Settings {
     pub ceiling: Limits,
     /// Instances that exist at once; more calls wait in `queue`. `instances_max`
     pub pool_instances: u32,
+    /// Instances beside those, for calls that other calls wait for (an llm-adapter that a plugin asks through its model): who
+    /// waits holds a place, so without places of their own they could wait for each other. A quarter of `instances_max`
+    pub pool_nested: u32,
     /// Linear memory of all guests together; a guest that would pass it fails with `overloaded`. `guest_memory`
     pub pool_memory: ByteSize,
     /// The largest component that is looked at. Fixed: the compiler's limits are made for it.
@@ -91,6 +94,7 @@ impl Settings {
                 ..Limits::default()
             },
             pool_instances: 128,
+            pool_nested: 32,
             pool_memory: ByteSize::mib(4_096),
             component_size: ByteSize::mib(64),
             tick: Duration::from_millis(1),
@@ -127,7 +131,10 @@ pub(crate) fn code_config(stack: usize) -> Config {
 /// back in batches.
 pub fn wasmtime_config(settings: &Settings) -> Config {
     let ceiling = &settings.ceiling;
-    let instances = settings.pool_instances.max(1);
+    let instances = settings
+        .pool_instances
+        .max(1)
+        .saturating_add(settings.pool_nested.max(1));
     let each = ceiling.instances.max(1);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)

@@ -5,6 +5,7 @@
 
 mod host;
 mod keyvalue;
+mod llm;
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,6 +18,7 @@ use crate::size::ByteSize;
 
 pub use host::{HostPattern, InvalidHost};
 pub use keyvalue::{KeyValueBudget, KeyValueGrant, MAX_KEY_BYTES, Unkept};
+pub use llm::{LlmBudget, LlmGrant};
 
 /// Something that a component can import and a tenant can grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,17 +28,20 @@ pub enum Capability {
     Http,
     /// Values of its own that outlive a call: `wasi:keyvalue`, two drafts of it.
     Keyvalue,
+    /// Questions to language models: `docmill:plugin/llm`.
+    Llm,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Http, Self::Keyvalue];
+    pub const ALL: [Self; 3] = [Self::Http, Self::Keyvalue, Self::Llm];
 
     /// The stable word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Keyvalue => "keyvalue",
+            Self::Llm => "llm",
         }
     }
 
@@ -54,6 +59,7 @@ impl Capability {
             {
                 Some(Self::Keyvalue)
             }
+            "docmill:plugin/llm" if version == "0.1.0" => Some(Self::Llm),
             _ => None,
         }
     }
@@ -95,6 +101,9 @@ pub struct Grants {
     /// Values of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyvalue: Option<Arc<KeyValueGrant>>,
+    /// Questions to language models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llm: Option<Arc<LlmGrant>>,
 }
 
 /// The bounds of one grant.
@@ -105,6 +114,8 @@ pub enum Bounds {
     Http(Arc<HttpGrant>),
     /// Values of its own.
     Keyvalue(Arc<KeyValueGrant>),
+    /// Questions to language models.
+    Llm(Arc<LlmGrant>),
 }
 
 impl Bounds {
@@ -116,6 +127,7 @@ impl Bounds {
         let read = match capability {
             Capability::Http => serde_json::from_value(written).map(Self::Http),
             Capability::Keyvalue => serde_json::from_value(written).map(Self::Keyvalue),
+            Capability::Llm => serde_json::from_value(written).map(Self::Llm),
         };
         read.map_err(|error| error.to_string())
     }
@@ -125,6 +137,7 @@ impl Bounds {
         match self {
             Self::Http(_) => Capability::Http,
             Self::Keyvalue(_) => Capability::Keyvalue,
+            Self::Llm(_) => Capability::Llm,
         }
     }
 }
@@ -135,6 +148,7 @@ impl fmt::Display for Bounds {
         match self {
             Self::Http(grant) => grant.fmt(f),
             Self::Keyvalue(grant) => grant.fmt(f),
+            Self::Llm(grant) => grant.fmt(f),
         }
     }
 }
@@ -146,6 +160,7 @@ impl FromIterator<Bounds> for Grants {
             match bounds {
                 Bounds::Http(grant) => grants.http = Some(grant),
                 Bounds::Keyvalue(grant) => grants.keyvalue = Some(grant),
+                Bounds::Llm(grant) => grants.llm = Some(grant),
             }
         }
         grants
@@ -158,12 +173,13 @@ impl Grants {
         match capability {
             Capability::Http => self.http.is_some(),
             Capability::Keyvalue => self.keyvalue.is_some(),
+            Capability::Llm => self.llm.is_some(),
         }
     }
 
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
-        self.http.is_none() && self.keyvalue.is_none()
+        self.http.is_none() && self.keyvalue.is_none() && self.llm.is_none()
     }
 }
 

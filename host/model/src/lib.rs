@@ -11,6 +11,7 @@ pub mod failure;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod llm;
 pub mod lookup;
 pub mod quota;
 pub mod size;

@@ -33,6 +33,18 @@ pub const MAX_HEADING_BYTES: usize = 500;
 pub const MAX_DIMENSIONS: usize = 8_192;
 /// Bytes of the name of what made vectors.
 pub const MAX_MODEL_BYTES: usize = 200;
+/// Messages of one question to a language model.
+pub const MAX_LLM_MESSAGES: usize = 1_000;
+/// Parts of one message.
+pub const MAX_LLM_PARTS: usize = 1_000;
+/// Tools that a question offers, and calls of them in an answer.
+pub const MAX_LLM_TOOLS: usize = 128;
+/// Texts that end an answer.
+pub const MAX_LLM_STOPS: usize = 16;
+/// Bytes of each of these: the name of a tool, the id of a call, a text that ends an answer.
+pub const MAX_LLM_NAME_BYTES: usize = 200;
+/// Bytes of a schema, of a tool's arguments, and of what is for one provider only.
+pub const MAX_LLM_JSON_BYTES: usize = 256 << 10;
 /// Levels of lists and objects in JSON from outside. It is stored inside other JSON, and whoever reads that stops at 128.
 pub const MAX_JSON_DEPTH: usize = 64;
 /// Bytes of a failure's message: it goes to the log, the attempt, the run and the answer.

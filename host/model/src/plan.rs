@@ -1,11 +1,13 @@
 //! A plan: the definition with every plugin pinned to a digest. A run executes one plan, for ever.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::definition::Definition;
 use crate::grant::Grants;
+use crate::llm::{Alias, ModelSetting};
 use crate::plugin::PinnedPlugin;
 
 /// The definition with every plugin pinned.
@@ -15,6 +17,45 @@ pub struct Plan {
     pub definition: Definition,
     /// One for each step of the definition, in the same order.
     pub steps: Vec<PinnedStep>,
+    /// Models that its plugins may ask, as they were set up when the plan was made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<Alias, ModelPin>,
+}
+
+impl Plan {
+    /// Every plugin that it may call: those of its steps, what takes their place, and adapters of models.
+    pub fn plugins(&self) -> impl Iterator<Item = &PinnedPlugin> {
+        let steps = self.steps.iter();
+        let steps = steps.flat_map(|step| std::iter::once(&step.plugin).chain(&step.fallback));
+        let models = self.models.values().filter_map(|pin| match pin {
+            ModelPin::Ready(model) => Some(&model.plugin),
+            ModelPin::Unusable(_) => None,
+        });
+        steps.chain(models)
+    }
+}
+
+/// What an alias stands for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelPin {
+    /// It can be asked.
+    Ready(Box<PinnedModel>),
+    /// It is set up, and cannot be asked; why.
+    Unusable(String),
+}
+
+/// A model that can be asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PinnedModel {
+    /// As it is set up.
+    pub setting: ModelSetting,
+    /// The adapter.
+    pub plugin: PinnedPlugin,
+    /// The adapter's whole configuration, a JSON text.
+    pub config: String,
+    /// What the adapter may do.
+    pub grants: Grants,
 }
 
 /// What a step uses.

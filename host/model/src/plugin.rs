@@ -26,21 +26,24 @@ pub enum Kind {
     Chunker,
     /// texts → vectors
     Embedder,
+    /// a question to a language model → its answer; called for models, never by a step
+    LlmAdapter,
 }
 
 impl Kind {
     /// All kinds that the contract has.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Parser,
         Self::Extractor,
         Self::Validator,
         Self::Transformer,
         Self::Chunker,
         Self::Embedder,
+        Self::LlmAdapter,
     ];
 
     /// All of them, for people.
-    pub const LISTED: &str = "parser, extractor, validator, transformer, chunker or embedder";
+    pub const LISTED: &str = "parser, extractor, validator, transformer, chunker, embedder or llm-adapter";
 
     /// The stable word; also the name of the interface.
     pub const fn as_str(self) -> &'static str {
@@ -51,6 +54,7 @@ impl Kind {
             Self::Transformer => "transformer",
             Self::Chunker => "chunker",
             Self::Embedder => "embedder",
+            Self::LlmAdapter => "llm-adapter",
         }
     }
 }

@@ -286,6 +286,14 @@ impl Allowance {
     }
 }
 
+impl Allowance {
+    /// Whether the model may be asked, by the provider's name of it.
+    pub fn allows_model(&self, name: &str) -> bool {
+        let allowed = self.allowed_models.as_ref();
+        allowed.is_none_or(|names| names.iter().any(|allowed| allowed == name))
+    }
+}
+
 fn patterns(name: &str, text: &str) -> Result<Vec<String>, InvalidSetting> {
     let list: Vec<String> = text.split(',').map(|one| one.trim().to_owned()).collect();
     let fits = |pattern: &String| match name {

@@ -13,6 +13,7 @@ use crate::id::{
     ArtifactId, AttemptId, DocumentId, KeyId, PipelineId, PipelineVersionId, ReadingId, RequestId, RunId,
     SourceId, StepId, UserId,
 };
+use crate::llm::LlmCall;
 use crate::reading::Reading;
 use crate::value::{Check, Field, Verdict};
 
@@ -267,6 +268,9 @@ pub struct CallUsage {
     pub log_dropped_bytes: u64,
     /// What it did beyond its inputs: `clock`, `http`, …; none: pure.
     pub effects: Vec<String>,
+    /// What it asked language models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub llm: Vec<LlmCall>,
 }
 
 /// What one step made of chunks or texts.

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use docmill_model::definition::{Definition, OnError, Problem};
 use docmill_model::failure::Code;
-use docmill_model::grant::Grants;
+use docmill_model::grant::{Capability, Grants};
 use docmill_model::id::TenantId;
+use docmill_model::llm::{Alias, ModelSetting};
+use docmill_model::plan::ModelPin;
 use docmill_model::plugin::{Kind, PinnedPlugin, PluginName, PluginRef, Wanted};
 use docmill_model::preset::Preset;
 use docmill_model::registry::{ChannelName, VersionState};
@@ -17,6 +19,7 @@ use docmill_store::{Store, StoreError};
 use semver::Version;
 use serde_json::Value as Json;
 
+use crate::models;
 use crate::suggest;
 use crate::trust::Trust;
 
@@ -31,6 +34,8 @@ pub struct Catalog {
     access: BTreeMap<(PluginName, Version), Access>,
     /// Versions whose signatures are worth nothing, where the tenant asks for signatures.
     untrusted: BTreeMap<(PluginName, Version), Untrusted>,
+    /// Models that grants name and that are set up.
+    models: BTreeMap<Alias, ModelPin>,
     valid_until: Option<Millis>,
     definition: Age,
 }
@@ -127,6 +132,27 @@ impl Catalog {
         Self::with(store, tenant, &[&preset.plugin], Age::New).await
     }
 
+    /// The same for a model.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn of_model(
+        store: &Store,
+        tenant: TenantId,
+        setting: &ModelSetting,
+    ) -> Result<Self, StoreError> {
+        Self::with(store, tenant, &[&setting.plugin], Age::New).await
+    }
+
+    /// The same for models that were set up.
+    pub(crate) async fn of_adapters(
+        store: &Store,
+        tenant: TenantId,
+        references: &[&PluginRef],
+    ) -> Result<Self, StoreError> {
+        Self::with(store, tenant, references, Age::Saved).await
+    }
+
     async fn with(
         store: &Store,
         tenant: TenantId,
@@ -176,6 +202,7 @@ impl Catalog {
             let key = (access.name.clone(), access.version.clone());
             catalog.access.insert(key, access);
         }
+        catalog.pin_models(store, tenant).await?;
         let settings = store.get_tenant(tenant).await?;
         let entries = store.catalog_entries(tenant, &wanted).await?;
         if settings.require_signatures {
@@ -190,6 +217,30 @@ impl Catalog {
             catalog.entries.insert(key, entry);
         }
         Ok(catalog)
+    }
+
+    /// Pins the models that plugins of the snapshot may ask. Their adapters ask none, so this ends.
+    async fn pin_models(&mut self, store: &Store, tenant: TenantId) -> Result<(), StoreError> {
+        let asking = self
+            .access
+            .values()
+            .filter(|it| it.needs.contains(&Capability::Llm));
+        let grants = asking.filter_map(|access| access.grants.llm.as_ref());
+        let aliases: BTreeSet<Alias> = grants.flat_map(|grant| grant.models().iter().cloned()).collect();
+        if aliases.is_empty() {
+            return Ok(());
+        }
+        let aliases: Vec<Alias> = aliases.into_iter().collect();
+        let (pins, adapters) = models::pin(store, tenant, &aliases).await?;
+        let both = [self.valid_until, adapters.valid_until].into_iter().flatten();
+        self.valid_until = both.min();
+        self.models = pins.into_iter().collect();
+        Ok(())
+    }
+
+    /// Models that plugins of the snapshot may ask.
+    pub(crate) fn models(&self) -> &BTreeMap<Alias, ModelPin> {
+        &self.models
     }
 
     /// What a version may do beyond its inputs.

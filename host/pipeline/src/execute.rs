@@ -6,6 +6,7 @@
 //! a fallback ends the run, and so do the run's deadline and the host's interruption whatever `on_error` says: what runs
 //! beside it is stopped, what has not begun is recorded as skipped.
 
+mod asking;
 mod attempt;
 mod call;
 mod chunking;

@@ -109,6 +109,7 @@ pub fn plan(definition: &Definition, catalog: &Catalog) -> Result<Plan, Vec<Prob
         return Ok(Plan {
             definition: definition.clone(),
             steps,
+            models: catalog.models().clone(),
         });
     }
     Err(limited(problems))
@@ -222,6 +223,7 @@ impl Step<'_> {
             Kind::Parser => return self.judge_parser(problems),
             Kind::Chunker => return self.judge_chunker(before(Kind::Parser), problems),
             Kind::Embedder => return self.judge_embedder(before(Kind::Chunker), problems),
+            Kind::LlmAdapter => return self.refuse_adapter(problems),
             Kind::Extractor | Kind::Validator | Kind::Transformer => {}
         }
         if self.spec.input.is_some() {
@@ -248,6 +250,16 @@ impl Step<'_> {
             );
             self.say("use", message, problems);
         }
+    }
+
+    /// Adapters answer for models, and plugins ask those.
+    fn refuse_adapter(&self, problems: &mut Vec<Problem>) {
+        let message = format!(
+            "{} is an llm-adapter, which no step calls by itself: set a model up with it (`docmill model set`), and use a plugin \
+             that asks it (one that imports docmill:plugin/llm)",
+            self.used.name
+        );
+        self.say("use", message, problems);
     }
 
     /// A chunker splits readings, each by itself.
@@ -441,6 +453,7 @@ const fn one(kind: Kind) -> &'static str {
         Kind::Transformer => "a transformer",
         Kind::Chunker => "a chunker",
         Kind::Embedder => "an embedder",
+        Kind::LlmAdapter => "an llm-adapter",
     }
 }
 

@@ -232,6 +232,7 @@ const fn kind_phrase(kind: Kind) -> &'static str {
         Kind::Transformer => "a transformer",
         Kind::Chunker => "a chunker",
         Kind::Embedder => "an embedder",
+        Kind::LlmAdapter => "an llm-adapter",
     }
 }
 

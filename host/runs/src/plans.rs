@@ -113,12 +113,7 @@ async fn load(
         )
     })?;
     let plan = planned.map_err(|problems| no_plan(name, &problems))?;
-    let plugins = plan
-        .steps
-        .iter()
-        .flat_map(|step| std::iter::once(&step.plugin).chain(&step.fallback))
-        .map(ToString::to_string)
-        .collect();
+    let plugins = plan.plugins().map(ToString::to_string).collect();
     tracing::info!(
         pipeline.name = name,
         pipeline.version = row.number,

@@ -82,6 +82,9 @@ pub enum Command {
     /// Keep, list and forget secrets, which the host puts into what plugins send.
     #[command(subcommand)]
     Secret(Secrets),
+    /// Set language models up, for plugins that ask them.
+    #[command(subcommand)]
+    Model(Models),
     /// Save, show and check pipelines.
     #[command(subcommand)]
     Pipeline(Pipeline),
@@ -161,7 +164,7 @@ pub enum Plugin {
         /// The plugin's name, as in `acme/invoice-fields`; without a namespace it belongs to `local`.
         name: String,
         /// What it does.
-        #[arg(long, value_parser = parse_kind, value_name = "parser|extractor|validator|transformer|chunker|embedder")]
+        #[arg(long, value_parser = parse_kind, value_name = "parser|extractor|validator|transformer|chunker|embedder|llm-adapter")]
         kind: Kind,
         /// The language to write it in.
         #[arg(long, value_enum, default_value_t = Language::Rust)]
@@ -242,7 +245,7 @@ pub enum Plugin {
     List {
         /// Only those with this in their name or summary.
         text: Option<String>,
-        #[arg(long, value_parser = parse_kind, value_name = "parser|extractor|validator|transformer")]
+        #[arg(long, value_parser = parse_kind, value_name = "parser|extractor|validator|transformer|chunker|embedder|llm-adapter")]
         kind: Option<Kind>,
         /// Only those with a version that is admitted, published, deprecated or yanked.
         #[arg(long, value_parser = parse_state)]
@@ -359,7 +362,7 @@ pub enum Plugin {
     Grant {
         /// `namespace/name`
         name: String,
-        /// `http` or `keyvalue`
+        /// `http`, `keyvalue` or `llm`
         capability: String,
         /// Of http: where to: a name, `*.name` (one label or more before it) or an address; may be repeated.
         #[arg(long = "host", required_if_eq("capability", "http"))]
@@ -382,8 +385,14 @@ pub enum Plugin {
         /// Of keyvalue: it may change nothing.
         #[arg(long)]
         read_only: bool,
+        /// Of llm: which models may be asked, by their aliases; may be repeated.
+        #[arg(long = "model", value_name = "ALIAS", required_if_eq("capability", "llm"))]
+        models: Vec<String>,
+        /// Of llm: what one call of the plugin may spend, as in "0.10 USD".
+        #[arg(long, value_name = "AMOUNT CURRENCY", required_if_eq("capability", "llm"))]
+        cost: Option<String>,
         /// Another bound; may be repeated. Of http, in one call: calls, request_bytes, response_bytes, header_bytes, time. Of
-        /// keyvalue: keys, bytes, value_bytes, and calls in one call.
+        /// keyvalue: keys, bytes, value_bytes, and calls in one call. Of llm, in one call: calls, input_bytes, output_tokens.
         #[arg(long = "bound", value_name = "NAME=VALUE")]
         bounds: Vec<String>,
     },
@@ -391,7 +400,7 @@ pub enum Plugin {
     Revoke {
         /// `namespace/name`
         name: String,
-        /// `http` or `keyvalue`
+        /// `http`, `keyvalue` or `llm`
         capability: String,
     },
     /// Show how much a plugin keeps between its calls, or remove all of it.
@@ -416,6 +425,52 @@ pub struct RegistryAccess {
     /// Without TLS. A registry on this machine is spoken to without it anyway.
     #[arg(long)]
     pub plain_http: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// Set a model up: who is asked, as what, and what it costs. All of it: what is left out is not kept from before.
+    Set {
+        /// What to call it: `default` is what plugins ask for that name none.
+        alias: String,
+        /// The llm-adapter, as a step would name it: docmill/openai@0.1
+        #[arg(
+            long = "use",
+            value_name = "NAME@VERSION",
+            default_value = "docmill/openai@0.1"
+        )]
+        plugin: String,
+        /// What the provider calls the model.
+        #[arg(long)]
+        model: String,
+        /// The adapter's configuration, as JSON.
+        #[arg(long = "with", value_name = "JSON")]
+        config: Option<String>,
+        /// What a million tokens of questions cost: a decimal.
+        #[arg(long, value_name = "AMOUNT", requires = "output_price", requires = "currency")]
+        input_price: Option<String>,
+        /// The same of those that the provider had cached [default: as others].
+        #[arg(long, value_name = "AMOUNT", requires = "input_price")]
+        cached_price: Option<String>,
+        /// What a million tokens of answers cost.
+        #[arg(long, value_name = "AMOUNT", requires = "input_price")]
+        output_price: Option<String>,
+        /// The prices' currency, as in USD.
+        #[arg(long, value_name = "CODE", requires = "input_price")]
+        currency: Option<String>,
+        /// Tokens of an answer at most, whatever a plugin asks for.
+        #[arg(long, value_name = "TOKENS")]
+        max_output_tokens: Option<u32>,
+    },
+    /// List models.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a model, as JSON.
+    Show { alias: String },
+    /// Remove a model: plugins that ask for it are refused.
+    Remove { alias: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod dev;
 mod grant;
 mod key;
 mod migrate;
+mod model;
 mod new;
 mod pipeline;
 mod plugin;
@@ -42,6 +43,7 @@ pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             Command::Migrate => migrate::migrate(&arguments).await,
             Command::Plugin(command) => plugin::plugin(&arguments, command).await,
             Command::Secret(command) => secret::secret(&arguments, command).await,
+            Command::Model(command) => model::model(&arguments, command).await,
             Command::Pipeline(command) => pipeline::pipeline(&arguments, command).await,
             Command::Preset(command) => preset::preset(&arguments, command).await,
             Command::Run(options) => run::run(&arguments, options).await,

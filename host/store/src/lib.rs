@@ -20,6 +20,7 @@ mod tenant;
 pub mod audit;
 pub mod document;
 pub mod grant;
+pub mod model;
 pub mod pipeline;
 pub mod plugin;
 pub mod preset;

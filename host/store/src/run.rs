@@ -13,6 +13,7 @@ use uuid::Uuid;
 mod build;
 mod commit;
 mod list;
+mod llm;
 mod rows;
 mod shared;
 mod view;

@@ -1,6 +1,8 @@
 //! The ledger: what runs used. Entries of runs that are kept are written by the statement that keeps them
 //! (migrations/0012_usage.sql); of those that are not, in batches.
 
+mod llm;
+
 use docmill_model::id::{KeyId, RunId, TenantId};
 use docmill_model::run::Millis;
 use docmill_model::usage::Amounts;
@@ -10,6 +12,8 @@ use crate::clean::text;
 use crate::connect::Store;
 use crate::convert::{size_in, size_out};
 use crate::error::StoreError;
+
+pub use llm::ModelUsage;
 
 /// An entry of runs that are not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ const wit = new URL("../../../wit/plugin.wit", import.meta.url);
 const tool = new URL("node_modules/.bin/componentize-qjs", import.meta.url);
 mkdirSync(dist, { recursive: true });
 
-for (const kind of ["parser", "extractor", "validator", "transformer", "chunker", "embedder"]) {
+for (const kind of ["parser", "extractor", "validator", "transformer", "chunker", "embedder", "llm-adapter"]) {
   const out = new URL(`js-${kind}.wasm`, dist);
   const flags = ["--sync", "--stub-wasi", "--opt-size", "--wit", wit.pathname, "--world", `${kind}-plugin`];
   const built = spawnSync(tool.pathname, [...flags, "--js", `${kind}.js`, "-o", out.pathname], {

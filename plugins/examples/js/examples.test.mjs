@@ -4,6 +4,7 @@ import { encodeUtf8, toCsv } from "./csv.js";
 import { findEmails } from "./emails.js";
 import { letterFrequencies, LETTERS } from "./letters.js";
 import { groupLines } from "./lines.js";
+import { lastQuestion, words } from "./parrot.js";
 import { decodeUtf8, readSubtitles } from "./subtitles.js";
 
 test("e-mail addresses and their places", () => {
@@ -45,4 +46,11 @@ test("frequencies of letters", () => {
   assert.equal(vector.length, LETTERS.length);
   assert.equal(vector[LETTERS.indexOf("е")], 1);
   assert.ok(letterFrequencies("42").every((number) => number === 0));
+});
+
+test("the parrot's question and words", () => {
+  const text = (role, val) => ({ role, content: [{ tag: "image", val: {} }, { tag: "text", val }] });
+  assert.equal(lastQuestion([text("user", "a"), text("user", "b"), text("assistant", "c")]), "b");
+  assert.equal(lastQuestion([text("system", "a")]), undefined);
+  assert.deepEqual(words("Сәлем,  әлем!"), ["Сәлем,  ", "әлем!"]);
 });

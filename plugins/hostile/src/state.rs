@@ -28,11 +28,18 @@ fn unveiled(text: &str) -> u64 {
 #[inline(never)]
 fn on_the_stack(mark: u64, frames: usize) -> u64 {
     let frame = black_box([mark; FRAME]);
-    let deeper = if frames == 0 { 0 } else { on_the_stack(mark, frames - 1) };
+    let deeper = if frames == 0 {
+        0
+    } else {
+        on_the_stack(mark, frames - 1)
+    };
     deeper.wrapping_add(frame.iter().fold(0, |sum: u64, word| sum.wrapping_add(*word)))
 }
 
-#[expect(unsafe_code, reason = "pages that belong to nobody yet, which no allocator hands out")]
+#[expect(
+    unsafe_code,
+    reason = "pages that belong to nobody yet, which no allocator hands out"
+)]
 fn beyond_the_heap(mark: u64) {
     let page = core::arch::wasm32::memory_grow(0, PAGES);
     if page == usize::MAX {

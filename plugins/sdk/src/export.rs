@@ -51,6 +51,14 @@ macro_rules! export_embedder {
     };
 }
 
+/// Exports a type that implements [`LlmAdapter`](crate::LlmAdapter) as this component's llm-adapter.
+#[macro_export]
+macro_rules! export_llm_adapter {
+    ($plugin:ident) => {
+        $crate::__export_kind!($plugin, LlmAdapter, llm_adapter, complete, (request: $crate::llm::Request, sink: ::std::option::Option<$crate::llm::DeltaSink>) -> $crate::llm::Response, ::std::convert::Into::into);
+    };
+}
+
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_kind {
@@ -132,6 +140,12 @@ exported_interface!(chunker, "package docmill:sdk; world exports-chunker { expor
 #[cfg(target_arch = "wasm32")]
 exported_interface!(embedder, "package docmill:sdk; world exports-embedder { export docmill:plugin/embedder@0.1.0; }", "docmill:sdk/exports-embedder", {
     "docmill:plugin/types@0.1.0": crate::bindings::docmill::plugin::types,
+});
+#[cfg(target_arch = "wasm32")]
+exported_interface!(llm_adapter, "package docmill:sdk; world exports-llm-adapter { export docmill:plugin/llm-adapter@0.1.0; }", "docmill:sdk/exports-llm-adapter", {
+    "docmill:plugin/types@0.1.0": crate::bindings::docmill::plugin::types,
+    "docmill:plugin/llm-types@0.1.0": crate::bindings::docmill::plugin::llm_types,
+    "docmill:plugin/deltas@0.1.0": crate::bindings::docmill::plugin::deltas,
 });
 
 /// As the contract has them.

@@ -1,7 +1,7 @@
 //! Write docmill plugins in Rust.
 //!
-//! A plugin is a type that implements one of [`Parser`], [`Extractor`], [`Validator`], [`Transformer`], [`Chunker`] or
-//! [`Embedder`], and one line that exports it:
+//! A plugin is a type that implements one of [`Parser`], [`Extractor`], [`Validator`], [`Transformer`], [`Chunker`],
+//! [`Embedder`] or [`LlmAdapter`], and one line that exports it:
 //!
 //! ```
 //! use docmill_plugin::prelude::*;
@@ -51,6 +51,7 @@ mod config;
 mod describe;
 mod error;
 mod export;
+pub mod llm;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 mod plugin;
@@ -61,7 +62,7 @@ mod write;
 
 pub use chunk::{Chunk, Embeddings, Purpose};
 pub use describe::{Description, FieldSpec};
-pub use plugin::{Chunker, Embedder, Extractor, Output, Parser, Transformer, Validator};
+pub use plugin::{Chunker, Embedder, Extractor, LlmAdapter, Output, Parser, Transformer, Validator};
 
 pub use bindings::docmill::plugin::types::{
     Artifact, Attachment, Block, BlockKind, Cell, Check, Citation, Error, ErrorKind, Field, Fragment, Image,
@@ -80,9 +81,9 @@ pub use native::{Inputs, Reading, ReadingBuilder, Source, report_progress};
 pub mod prelude {
     pub use crate::{
         Artifact, Attachment, Block, BlockKind, Cell, Check, Chunk, Chunker, Citation, Description, Embedder,
-        Embeddings, Error, ErrorKind, Extractor, Field, FieldSpec, Fragment, Image, Inputs, Money, Outcome,
-        Output, PageInfo, Parser, Purpose, Reading, ReadingBuilder, Rect, Severity, Size, Source, Span,
-        Table, TextOrigin, TextRange, TextUnit, Transformer, Validator, Value,
+        Embeddings, Error, ErrorKind, Extractor, Field, FieldSpec, Fragment, Image, Inputs, LlmAdapter,
+        Money, Outcome, Output, PageInfo, Parser, Purpose, Reading, ReadingBuilder, Rect, Severity, Size,
+        Source, Span, Table, TextOrigin, TextRange, TextUnit, Transformer, Validator, Value,
     };
 }
 

@@ -4,11 +4,13 @@
 
 mod find;
 mod inputs;
+mod llm;
 mod page;
 mod reading;
 mod source;
 
 pub use inputs::Inputs;
+pub use llm::{DeltaSink, answering, complete};
 pub use reading::{Reading, ReadingBuilder};
 pub use source::Source;
 

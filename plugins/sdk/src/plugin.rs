@@ -1,5 +1,6 @@
 //! The kinds.
 
+use crate::llm::{DeltaSink, Request, Response};
 use crate::{
     Artifact, Check, Chunk, Description, Embeddings, Error, Field, Inputs, Purpose, Reading, ReadingBuilder,
     Source,
@@ -85,6 +86,21 @@ pub trait Embedder {
     /// # Errors
     /// Whatever keeps the plugin from making vectors, as a typed [`Error`].
     fn embed(texts: Vec<String>, purpose: Purpose, config: Self::Config) -> Result<Embeddings, Error>;
+}
+
+/// Asks a provider's language models.
+pub trait LlmAdapter {
+    /// Parsed from the model's JSON; a mismatch answers `invalid-config` before `complete` is called.
+    type Config: DeserializeOwned;
+
+    fn describe() -> Description;
+
+    /// Asks for `request.model`, which is always there. What arrives is pushed into the sink if there is one; the whole is
+    /// returned in any case.
+    ///
+    /// # Errors
+    /// Whatever the provider refuses, as a typed [`Error`]; what the sink answers, as it is.
+    fn complete(request: Request, sink: Option<DeltaSink>, config: Self::Config) -> Result<Response, Error>;
 }
 
 /// What a transformer makes.

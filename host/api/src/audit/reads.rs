@@ -63,6 +63,8 @@ const UNSEEN: &[&str] = &[
     "/v1/plugins/{namespace}/{name}/channels",
     "/v1/plugins/{namespace}/{name}/grants",
     "/v1/plugins/{namespace}/{name}/values",
+    "/v1/models",
+    "/v1/models/{alias}",
     "/v1/signing-keys",
     "/v1/usage",
     "/v1/openapi.json",

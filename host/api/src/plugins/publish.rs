@@ -30,7 +30,7 @@ pub struct PublishedBody {
     name: String,
     /// Semantic version.
     version: String,
-    /// `parser`, `extractor`, `validator`, `transformer`, `chunker` or `embedder`
+    /// `parser`, `extractor`, `validator`, `transformer`, `chunker`, `embedder` or `llm-adapter`
     kind: String,
     /// SHA-256 of the component.
     digest: String,

@@ -129,7 +129,7 @@ impl Guest {
 
 /// Whether an error that a guest returned is one that the host gave it.
 pub(crate) fn is_refusal(error: &Error) -> bool {
-    error.code == HOST_MEMORY || error.code == RULE
+    [HOST_MEMORY, RULE, super::llm::NOBODY_READS].contains(&error.code.as_str())
 }
 
 impl documents::HostReadingBuilder for Guest {

@@ -99,7 +99,7 @@ fn imports_that_nobody_has() {
         &importing("wasi:cli/environment@0.3.0"),
         "`wasi:cli/environment@0.3.0`",
     );
-    assert_says(&importing("wasi:keyvalue/store@0.2.0-draft2"), "capability");
+    assert_says(&importing("wasi:blobstore/container@0.2.0-draft"), "capability");
     // What can be granted is refused when a plan wants it, and not here.
     assert!(Engine::inspect(&importing("wasi:http/outgoing-handler@0.2.6")).is_ok());
 }

@@ -17,6 +17,7 @@ mod inspect;
 mod keyvalue;
 mod kinds;
 mod limits;
+mod llm;
 mod malformed;
 mod plugins;
 mod speed;

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use docmill_engine::{Call, Context, Invocation, Output, Plugin};
+use docmill_engine::{Call, Context, Invocation, Output, Plugin, Sink};
 use docmill_model::chunk::{Chunk, Embeddings, Purpose};
 use docmill_model::limits::Limits;
+use docmill_model::llm::{Delta, Message, Part, Request, Role};
 use docmill_model::reading::{Inputs, Reading, TextSpan};
 use docmill_model::value::{Check, Field, Outcome, Value};
 
@@ -373,6 +374,49 @@ async fn the_examples_in_javascript() {
     assert_eq!(chunks[1].metadata, Some(serde_json::json!({"line": 1})));
     let embeddings = embed(&embedder, &chunks, "{}").await;
     assert_eq!((embeddings.vectors.len(), embeddings.vectors[0].len()), (2, 58));
+    let Some(adapter) = example("llm-adapter").await else {
+        return;
+    };
+    let asked = |text: &str, sink| Call::Complete {
+        request: Arc::new(Request {
+            model: Some("parrot".to_owned()),
+            messages: vec![Message {
+                role: Role::User,
+                content: vec![Part::Text(text.to_owned())],
+            }],
+            ..Request::default()
+        }),
+        sink,
+        config: r#"{"prefix": "> "}"#.into(),
+    };
+    let (sink, mut deltas) = Sink::new();
+    let answered = tokio::spawn({
+        let (adapter, call) = (adapter.clone(), asked("Сәлем,  әлем 😀", Some(sink)));
+        async move {
+            engine()
+                .invoke(&adapter, call, &Limits::default(), &CONTEXT)
+                .await
+        }
+    });
+    let mut pieces = Vec::new();
+    while let Some(Delta::Text(piece)) = deltas.next().await {
+        pieces.push(piece);
+    }
+    assert_eq!(pieces, ["> ", "Сәлем,  ", "әлем ", "😀"]);
+    let answered = answered.await.unwrap();
+    let Ok(Output::Completion(response)) = &answered.result else {
+        panic!("{:?}", answered.result)
+    };
+    assert_eq!(response.only_text().as_deref(), Some("> Сәлем,  әлем 😀"));
+    assert_eq!((response.model.as_str(), response.usage.output), ("parrot", 4));
+    twice(&adapter, || asked("again", None)).await;
+    // A reader that leaves ends it.
+    let (sink, deltas) = Sink::new();
+    drop(deltas);
+    let left = engine()
+        .invoke(&adapter, asked("a b", Some(sink)), &Limits::default(), &CONTEXT)
+        .await;
+    assert_eq!(code(&left).as_str(), "interrupted");
     let damaged = Call::Parse {
         source: source("text/plain", "talk.srt", "no cues here"),
         config: "{}".into(),

@@ -168,6 +168,8 @@ pub(crate) async fn invoke(
             seed: memo::seed(run, asked.identity),
             deadline: run.context.deadline,
         },
+        plan: run.plan.clone(),
+        memory: run.context.memory,
     };
     let work = async {
         let _turn = run.calls.acquire().await;
@@ -198,6 +200,10 @@ pub(crate) async fn invoke(
         Output::Artifact(artifact) => Given::Artifact(artifact),
         Output::Chunks(chunks) => Given::Chunks(chunks),
         Output::Embeddings(embeddings) => Given::Embeddings(embeddings),
+        Output::Completion(_) => {
+            let message = "a step called an llm-adapter; this is a fault of docmill";
+            return Err(Failure::new(Code::Internal, message));
+        }
     })
 }
 

@@ -231,6 +231,7 @@ fn asking(view: &View<'_>, item: &Item, kind: Kind, config: Arc<str>) -> Result<
             config,
         },
         (Kind::Embedder, _) => return missing("there are no texts for the embedder"),
+        (Kind::LlmAdapter, _) => return missing("an llm-adapter is asked through a model, and by no step"),
     })
 }
 

@@ -65,6 +65,10 @@ pub(crate) fn identity(recipe: Digest, call: &Call, readings: &[Made]) -> Digest
                 add(&mut hasher, &&**text);
             }
         }
+        Call::Complete { request, .. } => {
+            add(&mut hasher, &request.model);
+            hasher.update(request.digest().as_bytes());
+        }
     }
     hasher.finish()
 }

@@ -160,7 +160,9 @@ async fn answer(asked: Arc<Asked>, request: Request) -> Invocation {
         Call::Extract { inputs, config }
         | Call::Validate { inputs, config }
         | Call::Transform { inputs, config } => (config, Some(inputs.clone()), None),
-        Call::Split { config, .. } | Call::Embed { config, .. } => (config, None, None),
+        Call::Split { config, .. } | Call::Embed { config, .. } | Call::Complete { config, .. } => {
+            (config, None, None)
+        }
     };
     let config: serde_json::Value = serde_json::from_str(config).unwrap();
     let name = request.plugin.name.to_string();
@@ -224,6 +226,7 @@ async fn answer(asked: Arc<Asked>, request: Request) -> Invocation {
             model: format!("t/{}", purpose.as_str()),
             vectors: texts.iter().map(|text| vec![text.len() as f32, 0.1]).collect(),
         }),
+        Call::Complete { .. } => panic!("a step asks no adapter"),
     };
     Invocation {
         result: Ok(output),

@@ -66,6 +66,7 @@ fn catalog() -> Catalog {
         entry("docmill/template", "1.0.0", Kind::Transformer),
         entry("docmill/chunks", "1.0.0", Kind::Chunker),
         entry("docmill/ngrams", "1.0.0", Kind::Embedder),
+        entry("docmill/openai", "1.0.0", Kind::LlmAdapter),
     ])
 }
 
@@ -154,6 +155,9 @@ fn every_problem_names_its_place_and_the_fix() {
         (steps("{id: x, use: docmill/chunks@1, purpose: query}"), "steps.x.purpose", "only embedders"),
         ("{name: a, inputs: {f: {}, t: {kind: text}}, steps: [{id: p, use: docmill/pdf@1}, {id: x, use: docmill/chunks@1, input: t}]}".into(), "steps.x.input", "no file or document"),
         (steps("{id: x, use: docmill/ngrams@1}"), "steps.x.use", "put a chunker first"),
+        (steps("{id: x, use: docmill/openai@1}"), "steps.x.use", "docmill model set"),
+        (steps("{id: x, use: docmill/openai@1, for_each: '[1]'}"), "steps.x.use", "docmill model set"),
+        (steps("{id: x, use: docmill/patterns@1, on_error: {fallback: docmill/openai@1}}"), "steps.x.on_error.fallback", "a fallback does the same"),
         (steps("{id: c, use: docmill/chunks@1}, {id: x, use: docmill/ngrams@1, needs: [p]}"), "steps.x.use", "name it in `needs`"),
         (steps("{id: c, use: docmill/chunks@1}, {id: x, use: docmill/ngrams@1, input: file}"), "steps.x.input", "is no text"),
         (steps("{id: c, use: docmill/chunks@1}, {id: x, use: docmill/ngrams@1, for_each: chunks}"), "steps.x.for_each", "at once"),

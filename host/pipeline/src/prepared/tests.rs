@@ -26,6 +26,7 @@ fn plan(name: &str, schema: Json) -> Arc<Plan> {
     Arc::new(Plan {
         definition: Definition::parse(&text).unwrap_or_else(|p| panic!("{p:?}")),
         steps: vec![step.clone(), step],
+        models: Default::default(),
     })
 }
 

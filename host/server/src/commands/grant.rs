@@ -66,6 +66,8 @@ fn bounds(command: &Command) -> Result<Json> {
         secrets,
         prefixes,
         read_only,
+        models,
+        cost,
         bounds,
         ..
     } = command
@@ -78,6 +80,7 @@ fn bounds(command: &Command) -> Result<Json> {
         ("ports", ports),
         ("methods", methods),
         ("prefixes", prefixes),
+        ("models", models),
     ];
     for (name, values) in lists {
         if !values.is_empty() {
@@ -89,6 +92,9 @@ fn bounds(command: &Command) -> Result<Json> {
     }
     if *read_only {
         body.insert("write".to_owned(), json!(false));
+    }
+    if let Some(cost) = cost {
+        body.insert("cost".to_owned(), json!(cost));
     }
     let mut named = Vec::new();
     for secret in secrets {

@@ -45,6 +45,9 @@ pub async fn usage(arguments: &Arguments, options: &Usage) -> Result<u8> {
         say!("{}", serde_json::to_string_pretty(&usage)?);
     } else {
         say!("{}", sheet(&usage, &options.by, Style::stdout()).trim_end());
+        if let Some(models) = models(&usage, Style::stdout()) {
+            say!("\n{}", models.trim_end());
+        }
     }
     Ok(exit::OK)
 }
@@ -81,6 +84,37 @@ pub fn sheet(usage: &Json, by: &str, style: Style) -> String {
     let (since, until) = (text(usage, "since"), text(usage, "until"));
     let span = format!("from {since} to {until}, days in {}", text(usage, "timezone"));
     out + "\n  " + &style.dim(&span) + "\n"
+}
+
+/// What was asked language models, if anything was.
+fn models(usage: &Json, style: Style) -> Option<String> {
+    let rows: Vec<[String; 7]> = list(usage, "models")
+        .iter()
+        .map(|row| {
+            let number = |member: &str| row.get(member).and_then(Json::as_u64).unwrap_or(0).to_string();
+            [
+                text(row, "alias"),
+                text(row, "model"),
+                number("calls"),
+                number("failed"),
+                number("input_tokens"),
+                number("output_tokens"),
+                text(row, "cost"),
+            ]
+        })
+        .collect();
+    let heading = [
+        "model",
+        "is",
+        "asked",
+        "failed",
+        "tokens in",
+        "tokens out",
+        "cost",
+    ];
+    let mut out = String::new();
+    table(&mut out, heading, &rows, style);
+    (!rows.is_empty()).then_some(out)
 }
 
 /// Of what: a key by its name, and something for what has none.

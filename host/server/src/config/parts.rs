@@ -15,6 +15,7 @@ impl Config {
         settings.ceiling.cpu = self.step_cpu_max;
         settings.pool_memory = self.guest_memory;
         settings.pool_instances = self.instances_max;
+        settings.pool_nested = self.instances_max.div_ceil(4);
         settings.compile.memory = self.compile_memory;
         settings.compile.timeout = self.compile_timeout;
         settings.compile.cpu = self.compile_timeout;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Home, home, root, text};
 
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
     "parser",
     "extractor",
     "validator",
     "transformer",
     "chunker",
     "embedder",
+    "llm-adapter",
 ];
 
 /// Builds of all kinds share their dependencies.

@@ -159,7 +159,8 @@ impl Store {
     }
 
     /// A number that grows with every plugin published or moved to another state, every channel moved, every pipeline saved,
-    /// every key and identity of signatures and every change of the tenant's settings: while it stays, what was planned still holds.
+    /// every key and identity of signatures, every model and every change of the tenant's settings: while it stays, what was planned
+    /// still holds.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -174,6 +175,7 @@ impl Store {
                     + (select count(*) from docmill.pipeline_version where tenant_id = $1)
                     + (select coalesce(sum(changes), 0) from docmill.preset where tenant_id = $1)
                     + (select coalesce(sum(changes), 0) from docmill.plugin_grant where tenant_id = $1)
+                    + (select coalesce(sum(changes), 0) from docmill.model where tenant_id = $1)
                     + (select coalesce(sum(settings_version), 0) from docmill.tenant where tenant_id = $1) as "revision!""#,
             tenant.uuid(),
         )

@@ -1,6 +1,7 @@
 //! From a run to its rows.
 
 use docmill_model::definition::{Durability, Retain};
+use docmill_model::llm::{LlmCall, Usage};
 use docmill_model::reading::{Page, TextOrigin};
 use docmill_model::run::{AttemptRecord, InputContent, ReadingRecord, RunHead, StepRecord};
 use docmill_model::value::{Check, Citation, Field, MatchClass, Outcome, Severity};
@@ -8,8 +9,8 @@ use uuid::Uuid;
 
 use super::RunCommit;
 use super::rows::{
-    NewArtifact, NewAttempt, NewCheck, NewChunks, NewCitation, NewField, NewInput, NewLookup, NewOutput,
-    NewPage, NewReading, NewRun, NewSource, NewStep, Rows,
+    NewArtifact, NewAttempt, NewCheck, NewChunks, NewCitation, NewField, NewInput, NewLlmCall, NewLookup,
+    NewOutput, NewPage, NewReading, NewRun, NewSource, NewStep, Rows,
 };
 use crate::clean::{json_text, text, texts};
 use crate::convert::{count_out, size_out};
@@ -289,10 +290,45 @@ fn step_rows(rows: &mut Rows, head: &RunHead, ordinal: i32, step: &StepRecord) -
         });
     }
     for (number, attempt) in step.attempts.iter().enumerate() {
-        rows.attempts
-            .push(attempt_row(head, ordinal, count_out(number)?, attempt)?);
+        let number = count_out(number)?;
+        rows.attempts.push(attempt_row(head, ordinal, number, attempt)?);
+        for (place, call) in attempt.usage.llm.iter().enumerate() {
+            rows.llm_calls
+                .push(llm_row(head, ordinal, number, count_out(place)?, call)?);
+        }
     }
     Ok(())
+}
+
+fn llm_row(
+    head: &RunHead,
+    step: i32,
+    attempt: i32,
+    ordinal: i32,
+    call: &LlmCall,
+) -> Result<NewLlmCall, StoreError> {
+    let tokens = |of: fn(&Usage) -> u32| call.usage.as_ref().map(|usage| i64::from(of(usage)));
+    let cost = call.cost.map(|cost| size_out(cost.amount.as_micros()));
+    Ok(NewLlmCall {
+        run_id: head.id.uuid(),
+        step_ordinal: step,
+        attempt_ordinal: attempt,
+        ordinal,
+        alias: call.alias.to_string(),
+        adapter: text(&call.adapter.name).into_owned(),
+        component: call.adapter.digest.as_bytes().to_vec(),
+        model: text(&call.model).into_owned(),
+        answered_by: call.answered_by.as_deref().map(|model| text(model).into_owned()),
+        prompt: call.prompt.as_bytes().to_vec(),
+        input: tokens(|it| it.input),
+        cached_input: tokens(|it| it.cached_input),
+        output: tokens(|it| it.output),
+        reasoning: tokens(|it| it.reasoning),
+        cost_micros: cost.transpose()?,
+        currency: call.cost.map(|cost| cost.currency.to_string()),
+        wall_us: size_out(call.wall_us)?,
+        outcome: text(&call.outcome).into_owned(),
+    })
 }
 
 fn attempt_row(

@@ -232,6 +232,8 @@ const WRITE: &str = "select given, instead from docmill.write_runs(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
 const WRITE_WITH_CHUNKS: &str = "select given, instead from docmill.write_runs_with_chunks(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+const WRITE_WITH_LLM: &str = "select given, instead from docmill.write_runs_with_llm(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
 
 async fn send(
     line: &mut Line,
@@ -240,8 +242,14 @@ async fn send(
     runs: &[&Rows],
     shared: &Shared,
 ) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error> {
-    let chunked = runs.iter().any(|r| !r.chunks.is_empty());
-    let query = sqlx::query_as(if chunked { WRITE_WITH_CHUNKS } else { WRITE })
+    let asked = runs.iter().any(|r| !r.llm_calls.is_empty());
+    let chunked = asked || runs.iter().any(|r| !r.chunks.is_empty());
+    let statement = match (asked, chunked) {
+        (true, _) => WRITE_WITH_LLM,
+        (false, true) => WRITE_WITH_CHUNKS,
+        (false, false) => WRITE,
+    };
+    let query = sqlx::query_as(statement)
         .bind(tenant.uuid())
         .bind(accepted)
         .bind(runs.iter().flat_map(|r| &r.runs).bind_iter())
@@ -264,6 +272,11 @@ async fn send(
         .bind(shared.audit.iter().bind_iter());
     let query = if chunked {
         query.bind(runs.iter().flat_map(|r| &r.chunks).bind_iter())
+    } else {
+        query
+    };
+    let query = if asked {
+        query.bind(runs.iter().flat_map(|r| &r.llm_calls).bind_iter())
     } else {
         query
     };

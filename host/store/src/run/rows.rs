@@ -1,6 +1,6 @@
 //! The rows that `docmill.write_runs` takes: each struct is one composite type of the database, field by field in its order.
-//! See migrations/0005_commit_runs.sql, 0008_step_outputs.sql, 0015_shared_entries.sql for the last two and those with a 2, and
-//! 0021_chunks.sql.
+//! See migrations/0005_commit_runs.sql, 0008_step_outputs.sql, 0015_shared_entries.sql for the last two and those with a 2,
+//! 0021_chunks.sql and 0023_models.sql.
 
 use uuid::Uuid;
 
@@ -24,6 +24,7 @@ pub(crate) struct Rows {
     pub(crate) outputs: Vec<NewOutput>,
     /// At most one.
     pub(crate) chunks: Vec<NewChunks>,
+    pub(crate) llm_calls: Vec<NewLlmCall>,
     /// What all inputs hold together, also of a run whose inputs were written when it was accepted.
     pub(crate) input_bytes: i64,
 }
@@ -270,6 +271,29 @@ pub(crate) struct NewChunks {
     pub(crate) run_id: Uuid,
     pub(crate) chunks: String,
     pub(crate) embeddings: String,
+}
+
+#[derive(Debug, Clone, sqlx::Type)]
+#[sqlx(type_name = "docmill.new_llm_call")]
+pub(crate) struct NewLlmCall {
+    pub(crate) run_id: Uuid,
+    pub(crate) step_ordinal: i32,
+    pub(crate) attempt_ordinal: i32,
+    pub(crate) ordinal: i32,
+    pub(crate) alias: String,
+    pub(crate) adapter: String,
+    pub(crate) component: Vec<u8>,
+    pub(crate) model: String,
+    pub(crate) answered_by: Option<String>,
+    pub(crate) prompt: Vec<u8>,
+    pub(crate) input: Option<i64>,
+    pub(crate) cached_input: Option<i64>,
+    pub(crate) output: Option<i64>,
+    pub(crate) reasoning: Option<i64>,
+    pub(crate) cost_micros: Option<i64>,
+    pub(crate) currency: Option<String>,
+    pub(crate) wall_us: i64,
+    pub(crate) outcome: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::Type)]

@@ -183,7 +183,7 @@ async fn steps(
     .fetch_all(tx.connection())
     .await?;
     let attempts = sqlx::query!(
-        r#"select step_ordinal, id, plugin, error as "error: Json<Failure>", wall_us, cpu_us, peak_memory_bytes, host_calls,
+        r#"select step_ordinal, ordinal, id, plugin, error as "error: Json<Failure>", wall_us, cpu_us, peak_memory_bytes, host_calls,
                   host_call_bytes, log_dropped_bytes, effects, log, reused
            from docmill.attempt where tenant_id = $1 and run_id = $2 order by step_ordinal, ordinal"#,
         tenant,
@@ -200,6 +200,14 @@ async fn steps(
         );
         let rows = rows.fetch_all(tx.connection()).await?;
         outputs.extend(rows.into_iter().map(|row| (row.step_ordinal, row.output)));
+    }
+    let mut asked = HashMap::new();
+    // Few runs ask any.
+    if attempts
+        .iter()
+        .any(|row| row.effects.iter().any(|effect| effect == "llm"))
+    {
+        asked = super::llm::calls(tx, tenant, run).await?;
     }
     let mut attempts = attempts.into_iter().peekable();
     steps
@@ -220,6 +228,7 @@ async fn steps(
                         host_call_bytes: size_in(row.host_call_bytes),
                         log_dropped_bytes: size_in(row.log_dropped_bytes),
                         effects: row.effects,
+                        llm: asked.remove(&(row.step_ordinal, row.ordinal)).unwrap_or_default(),
                     },
                     log: row.log,
                     reused: row.reused,

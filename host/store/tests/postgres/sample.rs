@@ -12,6 +12,7 @@ use docmill_model::id::{
     ArtifactId, AttemptId, DocumentId, PipelineId, PipelineVersionId, ReadingId, RequestId, RunId, SourceId,
     StepId,
 };
+use docmill_model::llm::{LlmCall, PinnedAdapter, Usage};
 use docmill_model::lookup;
 use docmill_model::reading::{
     Block, BlockKind, Page, PageInfo, PageSize, Reading, Rect, TextOrigin, TextRange,
@@ -312,6 +313,30 @@ fn step(name: &str, plugin: &str, attempts: Vec<AttemptRecord>) -> StepRecord {
     }
 }
 
+/// A question to a model: one that was answered and paid for, or one that was not.
+fn asked(outcome: &str) -> LlmCall {
+    let answered = outcome == "succeeded";
+    LlmCall {
+        alias: "default".parse().unwrap(),
+        adapter: PinnedAdapter {
+            name: "docmill/openai@0.1.0".into(),
+            digest: Digest::of(b"openai"),
+        },
+        model: "gpt-x".into(),
+        answered_by: answered.then(|| "gpt-x-1".into()),
+        prompt: Digest::of(b"prompt"),
+        usage: answered.then_some(Usage {
+            input: 120,
+            cached_input: 20,
+            output: 30,
+            reasoning: 5,
+        }),
+        cost: answered.then(|| "0.000575 USD".parse().unwrap()),
+        wall_us: 1_000,
+        outcome: outcome.into(),
+    }
+}
+
 fn attempt(error: Option<Failure>, log: Option<&str>) -> AttemptRecord {
     AttemptRecord {
         id: AttemptId::new(),
@@ -325,7 +350,8 @@ fn attempt(error: Option<Failure>, log: Option<&str>) -> AttemptRecord {
             host_calls: 7,
             host_call_bytes: 2_048,
             log_dropped_bytes: 0,
-            effects: vec!["clock".into()],
+            effects: vec!["clock".into(), "llm".into()],
+            llm: vec![asked("succeeded"), asked("timeout")],
         },
         log: log.map(str::to_owned),
         reused: false,

@@ -176,6 +176,22 @@ const CONTRACT_0_1_0: &[(&str, &str)] = &[
         "1dd329d95bed711c9676add72e39c385eda20d162b02f3a5f6f5c82ec884b2f7",
     ),
     (
+        "interface llm-types",
+        "1bcea7a2dd37ceeb9afa4cfff3472eb4debe130c6dccbaddb26d8e36b95678b5",
+    ),
+    (
+        "interface llm",
+        "56cc0fac73ad96bcfa68be9f31cacb50a13a73f4293cf468a6b131eda5c8f6f9",
+    ),
+    (
+        "interface deltas",
+        "d41b6b9eb0525e91950f5e8bcc98aa678fdfa90e275793019641541030e3c7f8",
+    ),
+    (
+        "interface llm-adapter",
+        "d5319d1e7e23bf9accf554576f5d963dea5a0dd31c5db2020b11085123e96aac",
+    ),
+    (
         "world base",
         "beacc4d9d251183c0a37f9e92c0f9cc71bf2a3bef608f9d00b70e84a6c2ee7e0",
     ),
@@ -202,6 +218,10 @@ const CONTRACT_0_1_0: &[(&str, &str)] = &[
     (
         "world embedder-plugin",
         "079d53e64f18e2cd2405863004076a6492135d55bc41eea2c88fdee4a7bc2335",
+    ),
+    (
+        "world llm-adapter-plugin",
+        "e44742b5832696c9145c2f21a5e9488568f69de5be29ed0977531f3cabdc5721",
     ),
 ];
 

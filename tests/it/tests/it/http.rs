@@ -18,6 +18,7 @@ mod javascript;
 mod kept;
 mod keyvalue;
 mod lists;
+mod llm;
 mod outage;
 mod overload;
 mod pages;

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod client;
 pub mod host;
+pub mod provider;
 pub mod proxy;
 pub mod redis;
 pub mod sigstore;

@@ -81,6 +81,7 @@ const INVOKERS: &[&str] = &[
     "words_of",
     "write_runs",
     "write_runs_with_chunks",
+    "write_runs_with_llm",
 ];
 
 #[tokio::test]

@@ -206,7 +206,7 @@ fn answered(reply: &Reply) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_answers_every_caller_as_the_table_says() {
-    let host = Host::with(&["text", "patterns", "template"]).await;
+    let host = Host::with(&["text", "patterns", "template", "openai"]).await;
     let keys = Keys::new(&host).await;
     let golden = golden();
     let mut text = "operation\tcredentials\tstatus\tcode\n".to_owned();
@@ -297,7 +297,7 @@ fn shape(reply: &Reply, ids: &[String]) -> (u16, Vec<String>, String) {
 /// Asked for by another tenant, an object answers like one that never was.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_tenants_object_answers_like_one_that_is_not_there() {
-    let host = Host::with(&["text", "patterns", "template"]).await;
+    let host = Host::with(&["text", "patterns", "template", "openai"]).await;
     let objects = Objects::new(&host).await;
     let nothing = Objects {
         run: RunId::new().to_string(),
@@ -310,6 +310,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         pipeline: "absent".into(),
         preset: "never".into(),
         secret: "vanished".into(),
+        model: "other".into(),
         plugin: ("docmill".into(), "nothings".into()),
         signing_key: "k".repeat(objects.signing_key.len()),
         signing_identity: "i".repeat(objects.signing_identity.len()),
@@ -331,6 +332,8 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         ("GET", "/v1/plugins/{namespace}/{name}/grants"),
         ("DELETE", "/v1/plugins/{namespace}/{name}/grants/{capability}"),
         ("DELETE", "/v1/secrets/{name}"),
+        ("GET", "/v1/models/{alias}"),
+        ("DELETE", "/v1/models/{alias}"),
         ("GET", "/v1/plugins/{namespace}/{name}/versions/{version}/report"),
         ("GET", "/v1/plugins/{namespace}/{name}/versions/{version}/{file}"),
         ("PATCH", "/v1/plugins/{namespace}/{name}/versions/{version}"),
@@ -362,6 +365,7 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         "/v1/presets/{name}",
         "/v1/plugins/{namespace}/{name}/grants/{capability}",
         "/v1/secrets/{name}",
+        "/v1/models/{alias}",
         "/v1/plugins/{namespace}/{name}/versions/{version}",
     ];
     for operation in operations()

@@ -5,8 +5,8 @@ use std::path::Path;
 use docmill_samples::verify::{PageText, verify_quotes};
 use serde_json::{Value as Json, json};
 
-use crate::support::Host;
 use crate::support::client::Part;
+use crate::support::{Host, component};
 
 const PIPELINE: &str = "
 name: addresses
@@ -118,4 +118,46 @@ async fn a_pipeline_of_plugins_in_javascript() {
     };
     let problem = host.run("addresses").form(&[dumb]).send().await;
     assert_eq!(problem.problem(422, "invalid-input")["reason"], "no-cues");
+}
+
+/// An adapter in JavaScript stands behind a model, and a plugin asks it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_through_an_adapter_in_javascript() {
+    let Some(adapter) = example("llm-adapter") else {
+        return;
+    };
+    let host = Host::with(&["text"]).await;
+    for (name, component) in [
+        ("example/js-parrot", adapter),
+        ("test/hostile-llm", component("hostile_llm").to_vec()),
+    ] {
+        let put = host.call("PUT", &format!("/v1/plugins/{name}/versions/0.1.0"));
+        put.body("application/wasm", component).send().await.ok(201);
+    }
+    for (path, body) in [
+        (
+            "/v1/models/default",
+            json!({ "use": "example/js-parrot@0.1", "model": "parrot-1", "with": { "prefix": "> " } }),
+        ),
+        (
+            "/v1/plugins/test/hostile-llm/grants/llm",
+            json!({ "models": ["default"], "cost": "0 USD" }),
+        ),
+    ] {
+        let put = host.call("PUT", path).body("application/json", body.to_string());
+        let done = put.send().await;
+        assert!(done.status < 300, "{}", done.text());
+    }
+    let text = "name: ask\nsteps:\n  - { id: parse, use: docmill/text@0.1 }\n  - { id: ask, use: test/hostile-llm@0.1, \
+                with: { asks: [{ prompt: document }] } }\n";
+    host.save(text).await;
+    let run = host.run("ask").body("text/plain", "Сәлем, әлем 😀");
+    let run = run.send().await.ok(200);
+    let found: Vec<&str> = run["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| field["value"].as_str().unwrap())
+        .collect();
+    assert_eq!(found, ["> Сәлем, әлем 😀", "3 0 4 0", "parrot-1"]);
 }

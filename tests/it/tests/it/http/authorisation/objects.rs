@@ -13,6 +13,7 @@ use crate::support::{Host, component};
 const PRESET: &str = "{ name: short, use: docmill/template@0.1, with: { template: short } }";
 
 const GRANT: &str = r#"{"hosts": ["api.example.org"]}"#;
+const MODEL: &str = r#"{"use": "docmill/openai@0.1", "model": "gpt-x"}"#;
 const SECRET: &str = r#"{"value": "not much of one", "hosts": ["api.example.org"]}"#;
 /// A signing key, not revoked. There may be few in all, revoked ones too, so one serves until it is.
 async fn trusted(host: &Host) -> String {
@@ -64,6 +65,7 @@ pub struct Objects {
     pub pipeline: String,
     pub preset: String,
     pub secret: String,
+    pub model: String,
     pub plugin: (String, String),
     pub version: String,
     pub signing_key: String,
@@ -84,6 +86,7 @@ impl Objects {
         for (path, body) in [
             ("/v1/plugins/docmill/patterns/grants/http", GRANT),
             ("/v1/secrets/upstream", SECRET),
+            ("/v1/models/cheap", MODEL),
         ] {
             let put = host.call("PUT", path).body("application/json", body).send().await;
             assert!(put.status < 300, "{}", put.text());
@@ -138,6 +141,7 @@ impl Objects {
             pipeline: "letter".into(),
             preset: "short".into(),
             secret: "upstream".into(),
+            model: "cheap".into(),
             plugin: ("docmill".into(), "patterns".into()),
             version,
             signing_key,
@@ -168,6 +172,7 @@ impl Objects {
             self.pipeline.clone(),
             self.preset.clone(),
             self.secret.clone(),
+            self.model.clone(),
             format!("{namespace}/{name}"),
         ]);
         ids
@@ -188,6 +193,7 @@ impl Objects {
             }
             "PUT /v1/plugins/{namespace}/{name}/grants/{capability}" => call.body("application/json", GRANT),
             "PUT /v1/secrets/{name}" => call.body("application/json", SECRET),
+            "PUT /v1/models/{alias}" => call.body("application/json", MODEL),
             "PATCH /v1/plugins/{namespace}/{name}/versions/{version}" => {
                 call.body("application/json", r#"{"state": "published"}"#)
             }
@@ -250,6 +256,7 @@ impl Objects {
             ("{file}", "component"),
             ("{capability}", "http"),
             ("{channel}", "stable"),
+            ("{alias}", &self.model),
             ("{code}", "not-found"),
         ] {
             assert!(

@@ -442,7 +442,7 @@ fn path_of(objects: &Objects, path: &str) -> String {
 /// A page that asks for nothing and shows something would be a hole.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_asks_for_what_the_list_says() {
-    let host = Host::with(&["text", "patterns", "template"]).await;
+    let host = Host::with(&["text", "patterns", "template", "openai"]).await;
     let stranger = host.database.another_tenant("stranger").await.unwrap().1;
     let stranger = Browser::signed_in(&host, stranger.expose()).await;
     let mut open = BTreeSet::new();
