@@ -340,3 +340,86 @@ declare module "docmill:plugin/embedder@0.1.0" {
     embed(texts: string[], purpose: Purpose, config: Json): Embeddings;
   }
 }
+
+declare module "docmill:plugin/llm-types@0.1.0" {
+  import type { Image, Json } from "docmill:plugin/types@0.1.0";
+
+  export type Role = "system" | "user" | "assistant" | "tool";
+  export interface ToolCall {
+    id: string;
+    name: string;
+    arguments: Json;
+  }
+  export interface ToolResult {
+    id: string;
+    content: string;
+    isError: boolean;
+  }
+  export type Part =
+    | { tag: "text"; val: string }
+    | { tag: "image"; val: Image }
+    | { tag: "tool-call"; val: ToolCall }
+    | { tag: "tool-result"; val: ToolResult };
+  export interface Message {
+    role: Role;
+    content: Part[];
+  }
+  export interface Tool {
+    name: string;
+    description: string;
+    parameters: Json;
+  }
+  export interface Request {
+    /** An alias of the tenant, `null` for `default`; an adapter is given the provider's own name, always. */
+    model: string | null;
+    messages: Message[];
+    schema: Json | null;
+    tools: Tool[];
+    maxOutputTokens: number | null;
+    temperature: number | null;
+    seed: number | null;
+    stop: string[];
+    extra: Json | null;
+  }
+  export type Finish = "stop" | "length" | "tool-calls" | "refused";
+  export interface Usage {
+    input: number;
+    cachedInput: number;
+    output: number;
+    reasoning: number;
+  }
+  export interface Response {
+    content: Part[];
+    finish: Finish;
+    model: string;
+    usage: Usage;
+  }
+  export type Delta = { tag: "text"; val: string } | { tag: "tool-call"; val: ToolCall };
+}
+
+/** Language models, a capability: a world of your own imports it. */
+declare module "docmill:plugin/llm@0.1.0" {
+  import type { Request, Response } from "docmill:plugin/llm-types@0.1.0";
+  /** @throws {PluginError} */
+  export function complete(request: Request): Response;
+}
+
+declare module "docmill:plugin/deltas@0.1.0" {
+  import type { Delta } from "docmill:plugin/llm-types@0.1.0";
+  /** Where an adapter puts the pieces of an answer. Made by the host. */
+  export class DeltaSink {
+    private constructor();
+    /** @throws {PluginError} Nobody reads any more: stop, and let it through. */
+    push(delta: Delta): void;
+  }
+}
+
+declare module "docmill:plugin/llm-adapter@0.1.0" {
+  import type { Json } from "docmill:plugin/types@0.1.0";
+  import type { DeltaSink } from "docmill:plugin/deltas@0.1.0";
+  import type { Request, Response } from "docmill:plugin/llm-types@0.1.0";
+  export interface LlmAdapter {
+    /** @throws {PluginError} */
+    complete(request: Request, sink: DeltaSink | null, config: Json): Response;
+  }
+}

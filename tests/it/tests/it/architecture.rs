@@ -309,6 +309,17 @@ fn declared(part: &str) -> Vec<(String, &str)> {
             ] => {
                 names.push((pascal(name), line));
                 cases = line.ends_with('{') && matches!(*what, "enum" | "variant");
+                // On one line.
+                if let Some((_, inside)) = line
+                    .split_once('{')
+                    .filter(|_| matches!(*what, "enum" | "variant"))
+                {
+                    let named = inside
+                        .split([',', '}'])
+                        .map(str::trim)
+                        .filter(|name| !name.is_empty());
+                    names.extend(named.map(|name| (name.to_owned(), line)));
+                }
                 if *what == "record" {
                     let members = line.split_once('{').map_or("", |(_, rest)| rest).split(',');
                     let named = members.filter_map(|member| member.split_once(':'));
