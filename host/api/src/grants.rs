@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::answer::json as body_of;
 use crate::body::object;
 use crate::permission::{GrantPlugins, May, ReadPlugins};
-use crate::plugins::plugin_name;
+use crate::plugins::{must_exist, plugin_name};
 use crate::problem::{Problem, ProblemBody};
 use crate::state::ApiState;
 use crate::time::rfc3339;
@@ -72,14 +72,8 @@ pub async fn list(
     let name = plugin_name(&namespace, &name)?;
     let (store, tenant) = (state.store(), caller.tenant());
     let rows = store.grants(tenant, &name).await.map_err(|e| e.failure())?;
-    if rows.is_empty()
-        && store
-            .get_plugin(tenant, &name)
-            .await
-            .map_err(|e| e.failure())?
-            .is_none()
-    {
-        return Err(Problem::new(Code::NotFound, format!("there is no plugin {name}")));
+    if rows.is_empty() {
+        must_exist(&state, tenant, &name).await?;
     }
     body_of(&GrantList {
         items: rows.into_iter().map(GrantBody::of).collect(),

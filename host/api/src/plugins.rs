@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use docmill_model::attachment::Attachment;
 use docmill_model::failure::Code;
-use docmill_model::id::PluginVersionId;
+use docmill_model::id::{PluginVersionId, TenantId};
 use docmill_model::plugin::{Kind, PluginName};
 use docmill_model::registry::VersionState;
 use docmill_model::run::Millis;
@@ -213,6 +213,15 @@ pub(crate) fn version_item(
         "manifest": row.manifest,
         "inspection": row.inspection,
     })
+}
+
+/// Refuses the name of a plugin that is not there: what is kept beside a plugin cannot tell an empty answer from none.
+pub(crate) async fn must_exist(state: &ApiState, tenant: TenantId, name: &PluginName) -> Result<(), Problem> {
+    let found = state.store().get_plugin(tenant, name).await;
+    match found.map_err(|e| e.failure())? {
+        Some(_) => Ok(()),
+        None => Err(Problem::new(Code::NotFound, format!("there is no plugin {name}"))),
+    }
 }
 
 pub(crate) fn plugin_name(namespace: &str, name: &str) -> Result<PluginName, Problem> {

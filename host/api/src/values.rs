@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::answer::json as body_of;
 use crate::permission::{GrantPlugins, May, ReadPlugins};
-use crate::plugins::plugin_name;
+use crate::plugins::{must_exist, plugin_name};
 use crate::problem::{Problem, ProblemBody};
 use crate::state::ApiState;
 
@@ -32,8 +32,6 @@ impl From<Held> for ValuesBody {
 }
 
 /// How much a plugin keeps between its calls.
-///
-/// Of a plugin that never kept anything it is nothing, also if there is none of that name.
 #[utoipa::path(
     get, path = "/v1/plugins/{namespace}/{name}/values", tag = "plugins", security(("key" = ["plugins:read"])),
     params(
@@ -49,7 +47,11 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let name = plugin_name(&namespace, &name)?;
     let held = state.store().values_held(caller.tenant(), &name).await;
-    body_of(&ValuesBody::from(held.map_err(|e| e.failure())?))
+    let held = held.map_err(|e| e.failure())?;
+    if held == Held::default() {
+        must_exist(&state, caller.tenant(), &name).await?;
+    }
+    body_of(&ValuesBody::from(held))
 }
 
 /// Remove everything that a plugin keeps between its calls.
@@ -69,6 +71,7 @@ pub async fn clear(
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let name = plugin_name(&namespace, &name)?;
+    must_exist(&state, caller.tenant(), &name).await?;
     let held = state.store().clear_values(caller.tenant(), &name).await;
     let held = held.map_err(|e| e.failure())?;
     let detail = json!({ "keys": held.keys, "bytes": held.bytes });

@@ -76,6 +76,10 @@ impl Enclosed {
             );
             Failure::new(Code::MalformedRequest, said)
         };
+        // A list would be read as the values of the members in their order.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(wrong("cannot be read: it is no JSON object"));
+        }
         let read: Sbom =
             serde_json::from_slice(&bytes).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
         let (media_type, format) = read.format().map_err(|why| wrong(&why))?;

@@ -383,21 +383,10 @@ mod parent {
         Duration::new(now.tv_sec.try_into().unwrap(), now.tv_nsec.try_into().unwrap())
     }
 
-    /// In a process of its own, because other tests of this one use CPU time and memory too.
     #[test]
     fn compiling_moves_the_parent_by_almost_nothing() {
-        const ALONE: &str = "DOCMILL_TEST_ALONE";
-        if std::env::var_os(ALONE).is_none() {
-            let _ = component("docmill-pdf");
-            let status = std::process::Command::new(std::env::current_exe().unwrap())
-                .args([
-                    "--exact",
-                    "code::parent::compiling_moves_the_parent_by_almost_nothing",
-                    "--nocapture",
-                ])
-                .env(ALONE, "1")
-                .status();
-            assert!(status.unwrap().success());
+        let _ = component("docmill-pdf");
+        if !alone("code::parent::compiling_moves_the_parent_by_almost_nothing") {
             return;
         }
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -300,6 +300,9 @@ async fn tried(engine: &Engine, bytes: &Bytes) -> Result<(), Code> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_is_refused_or_stopped_soon() {
+    if !alone("handmade::each_is_refused_or_stopped_soon") {
+        return;
+    }
     let (engine, _dir) = engine_with(|settings| settings.compile.timeout = Duration::from_secs(4));
     let all: Vec<Made> = [promises(), greedy(), laborious(), starters()]
         .into_iter()

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use docmill_engine::{Answer, Granted, Invocation, KeyValue, KeyValueError, Start};
 use docmill_model::duration::Span;
@@ -132,14 +131,18 @@ async fn without_a_grant_nothing_is_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_hangs_ends_the_call_in_time() {
     for ask in ["get", "set", "delete", "list", "increment", "second.swap"] {
-        let begun = Instant::now();
         let store = Odd::new(How::Hangs);
         let ended = call(json!([[ask, "a", "1"]]), Some(Arc::clone(&store)), |limits| {
             limits.timeout = Span::millis(300);
         });
         let ended = ended.await;
+        // As the engine measured it: the plugin may have to be built and compiled first.
+        assert!(
+            ended.usage.wall_us < 5_000_000,
+            "{ask}: {} µs",
+            ended.usage.wall_us
+        );
         assert_eq!(ended.result.unwrap_err().code, Code::Timeout, "{ask}");
-        assert!(begun.elapsed() < Duration::from_secs(5), "{ask}");
         assert_eq!(store.asked.load(Ordering::Relaxed), 1, "{ask}");
     }
 }

@@ -152,6 +152,9 @@ async fn tried(engine: &Engine, bytes: Vec<u8>, compiled: &mut usize) -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_uploaded_gets_a_typed_answer() {
+    if !alone("malformed::whatever_is_uploaded_gets_a_typed_answer") {
+        return;
+    }
     let (engine, _dir) = engine_with(|_| ());
     let real = [
         component("docmill-hostile-chunker"),

@@ -80,6 +80,20 @@ pub fn component(package: &str) -> Bytes {
     bytes
 }
 
+/// Runs a test again in a process of its own, because others of this one use CPU time and memory, too. True: this is that process.
+pub fn alone(test: &str) -> bool {
+    const ALONE: &str = "DOCMILL_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(ALONE, "1")
+        .status();
+    assert!(status.unwrap().success(), "{test}, in a process of its own");
+    false
+}
+
 /// A component without imports; it exports functions of the right names, whose types nobody gets to see.
 pub fn component_of(modules: &str, instances: &str) -> Bytes {
     let text = format!(

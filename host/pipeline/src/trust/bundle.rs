@@ -232,11 +232,8 @@ fn by_key<'a>(
         };
         let result = root_of(identity.trusted_root.as_deref()).and_then(|root| {
             let key = DerPublicKey::from_pem(pem).map_err(|error| bad(error.to_string()))?;
-            let mut policy = PublicKeyVerificationPolicy::new(key);
-            // The key is the proof; an entry of a log that comes with it has to be true all the same.
-            if bundle.verification_material.tlog_entries.is_empty() {
-                policy = policy.skip_tlog_unsafe();
-            }
+            // With its entry in a log, as cosign makes it unless it is told otherwise.
+            let policy = PublicKeyVerificationPolicy::new(key);
             let verifier = Verifier::new(&root).map_err(said)?;
             verifier
                 .verify(Sha256Hash::new(*digest.as_bytes()), bundle, &policy)

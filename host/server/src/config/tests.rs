@@ -305,6 +305,12 @@ fn every_setting_that_the_open_api_document_names_exists() {
         "request_bytes",
         "response_bytes",
         "header_bytes",
+        "value_bytes",
+        "input_bytes",
+        "output_tokens",
+        "cached_input",
+        "max_output_tokens",
+        "media_type",
         // Members of plugins and their versions.
         "config_schema",
         "calls_30d",

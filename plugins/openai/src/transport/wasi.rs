@@ -170,7 +170,7 @@ impl Reply for Response {
                     return Err(match wasip2::http::types::http_error_code(&error) {
                         Some(code) => refused(&code),
                         // Some hosts have no code here, and say it in words alone.
-                        None if error.to_debug_string().contains("HttpResponseBodySize") => {
+                        None if error.to_debug_string().contains("response body size") => {
                             failure::oversized()
                         }
                         None => broken("its answer cannot be read on"),

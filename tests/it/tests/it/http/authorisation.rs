@@ -331,6 +331,8 @@ async fn another_tenants_object_answers_like_one_that_is_not_there() {
         ("GET", "/v1/plugins/{namespace}/{name}"),
         ("GET", "/v1/plugins/{namespace}/{name}/grants"),
         ("DELETE", "/v1/plugins/{namespace}/{name}/grants/{capability}"),
+        ("GET", "/v1/plugins/{namespace}/{name}/values"),
+        ("DELETE", "/v1/plugins/{namespace}/{name}/values"),
         ("DELETE", "/v1/secrets/{name}"),
         ("GET", "/v1/models/{alias}"),
         ("DELETE", "/v1/models/{alias}"),

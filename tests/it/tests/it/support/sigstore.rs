@@ -208,6 +208,22 @@ impl Sigstore {
         bundle
     }
 
+    /// As cosign makes it with a key of its own.
+    pub fn bundle_of_key(&self, key: &KeyPair, component: &[u8], predicate: Option<&str>) -> Json {
+        let content = content(key, component, predicate);
+        let at = OffsetDateTime::now_utc().unix_timestamp() - 60;
+        let entry = self.entry(&content, component, &public_pem(key), at);
+        let mut bundle = json!({
+            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "verificationMaterial": { "publicKey": { "hint": "whatever" }, "tlogEntries": [entry] },
+        });
+        bundle
+            .as_object_mut()
+            .unwrap()
+            .extend(content.as_object().unwrap().clone());
+        bundle
+    }
+
     /// What the log says of a signature: where it stands, since when, and under which head.
     fn entry(&self, content: &Json, component: &[u8], verifier: &str, at: i64) -> Json {
         let (kind, body) = match content.get("messageSignature") {
@@ -257,20 +273,6 @@ impl Sigstore {
             },
         })
     }
-}
-
-/// A bundle of a key that is nobody's by certificate, as `cosign sign-blob --key` writes it.
-pub fn bundle_of_key(key: &KeyPair, component: &[u8], predicate: Option<&str>) -> Json {
-    let mut bundle = json!({
-        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-        "verificationMaterial": { "publicKey": { "hint": "whatever" }, "tlogEntries": [] },
-    });
-    let content = content(key, component, predicate);
-    bundle
-        .as_object_mut()
-        .unwrap()
-        .extend(content.as_object().unwrap().clone());
-    bundle
 }
 
 /// A signature over the component, or over a statement about it.

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::{NAME, lines, put, text_plugin, upload};
 use crate::support::Host;
 use crate::support::client::{Part, Reply};
-use crate::support::sigstore::{Signing, Sigstore, bundle_of_key, public_pem};
+use crate::support::sigstore::{Signing, Sigstore, public_pem};
 
 const WORKFLOW: Signing = Signing {
     subject: "https://github.com/acme/plugins/.github/workflows/release.yml@refs/tags/v1",
@@ -296,7 +296,7 @@ async fn a_bundle_that_is_not_quite_right_is_worth_nothing() {
         ),
         (
             "of a key",
-            bundle_of_key(&KeyPair::generate().unwrap(), &component, None),
+            sigstore.bundle_of_key(&KeyPair::generate().unwrap(), &component, None),
             "unknown-identity",
         ),
     ];
@@ -339,7 +339,7 @@ async fn attestations_of_workflows_and_keys_of_cosign_count_too() {
     trust(
         &host,
         &host.key,
-        json!({ "name": "cosign", "public_key": public_pem(&key) }),
+        json!({ "name": "cosign", "public_key": public_pem(&key), "trusted_root": sigstore.root() }),
     )
     .await
     .ok(201);
@@ -379,14 +379,20 @@ async fn attestations_of_workflows_and_keys_of_cosign_count_too() {
     ] {
         let component = text_plugin(version, &[]);
         for wrong in [
-            bundle_of_key(&KeyPair::generate().unwrap(), &component, predicate),
-            bundle_of_key(&key, b"other", predicate),
-            bundle_of_key(&key, &component, Some("https://example.org/scan")),
+            sigstore.bundle_of_key(&KeyPair::generate().unwrap(), &component, predicate),
+            sigstore.bundle_of_key(&key, b"other", predicate),
+            sigstore.bundle_of_key(&key, &component, Some("https://example.org/scan")),
         ] {
             let refused = bundled(&host, version, wrong.to_string().as_bytes()).await;
             refused.problem(403, "signature-refused");
         }
-        let good = bundle_of_key(&key, &component, predicate).to_string();
+        let good = sigstore.bundle_of_key(&key, &component, predicate);
+        // A log has to have it, also of a key: who loses a key can tell when it was used.
+        let mut unlogged = good.clone();
+        unlogged["verificationMaterial"]["tlogEntries"] = json!([]);
+        let refused = bundled(&host, version, unlogged.to_string().as_bytes()).await;
+        assert_eq!(refused.problem(403, "signature-refused")["reason"], "bad-bundle");
+        let good = good.to_string();
         bundled(&host, version, good.as_bytes()).await.ok(201);
     }
     host.save(&format!("name: mine\nsteps: [{{ id: parse, use: {NAME}@1 }}]\n"))
@@ -421,7 +427,7 @@ async fn attestations_of_workflows_and_keys_of_cosign_count_too() {
     };
     let (signature, bundle) = (
         json!(signature).to_string(),
-        bundle_of_key(&key, &component, None).to_string(),
+        sigstore.bundle_of_key(&key, &component, None).to_string(),
     );
     let parts = [
         Part::file("component", "a.wasm", &component),
