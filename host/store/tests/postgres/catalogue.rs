@@ -115,6 +115,7 @@ async fn the_application_role_has_no_power_of_its_own() -> anyhow::Result<()> {
         [
             "api_key",
             "document",
+            "model",
             "pipeline",
             "plugin",
             "plugin_channel",

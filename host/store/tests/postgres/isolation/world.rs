@@ -273,7 +273,7 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
     db.store.put_secret(tenant, &secret_of, mark).await?;
     let model = serde_json::json!({ "use": "docmill/openai@0.1", "model": mark });
     let model = serde_json::from_value(model).unwrap();
-    let alias = "default".parse().unwrap();
+    let alias = mark.parse().unwrap();
     db.store.set_model(tenant, &alias, &model, mark).await?;
     let (component, code) = (Digest::of(mark.as_bytes()), Digest::of(b"code"));
     let (kept, quota) = (
