@@ -30,10 +30,10 @@ impl wasip2::exports::http::incoming_handler::Guest for Handler {
                 .collect::<std::collections::BTreeMap<_, _>>(),
         });
         let mut text = Vec::new();
-        if let Ok(body) = request.consume() {
-            if let Ok(mut stream) = body.stream() {
-                let _ = stream.read_to_end(&mut text);
-            }
+        if let Ok(body) = request.consume()
+            && let Ok(mut stream) = body.stream()
+        {
+            let _ = stream.read_to_end(&mut text);
         }
         let posted: Json = serde_json::from_slice(&text).unwrap_or_default();
         let config = posted["config"].clone();
