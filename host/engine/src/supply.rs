@@ -19,7 +19,7 @@ pub trait Supply: Send + Sync {
     /// may come from places that are not trusted.
     fn code(&self, engine: Fingerprint) -> impl Future<Output = Option<Bytes>> + Send;
 
-    /// Whether there is somebody to keep code for.
+    /// Whether code comes from others and goes to them; otherwise nobody is asked.
     fn shares(&self) -> bool {
         true
     }

@@ -110,6 +110,17 @@ pub struct Refusal {
     pub cpu_us: u64,
 }
 
+impl Refusal {
+    /// Before anything of it ran on somebody's usage.
+    fn early(failure: Failure, report: Report) -> Self {
+        Self {
+            report: told(report, &failure).close(),
+            failure,
+            cpu_us: 0,
+        }
+    }
+}
+
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         Self {
@@ -158,26 +169,11 @@ impl Registry {
                 return Ok(known);
             }
         }
-        let Examined { mut report, result } =
-            examine(&self.engine, upload.component.clone(), expected.as_ref()).await;
-        let sound = match result {
-            Ok(sound) => sound,
-            Err(failure) => {
-                return Err(Refusal {
-                    failure,
-                    report,
-                    cpu_us: 0,
-                });
-            }
-        };
+        let (sound, mut report) = self.look(&upload.component, expected.as_ref()).await?;
         if let Some((name, version)) = expected
             && let Err(failure) = report.judge("version", called(&sound, &name, &version))
         {
-            return Err(Refusal {
-                failure,
-                report: report.close(),
-                cpu_us: 0,
-            });
+            return Err(Refusal::early(failure, report));
         }
         self.settle(author, sound, report, upload).await
     }
@@ -187,24 +183,28 @@ impl Registry {
     /// # Errors
     /// As [`publish`](Self::publish).
     pub async fn publish_by_itself(&self, author: &Author, upload: Upload) -> Result<Publication, Refusal> {
-        let Examined { report, result } = examine(&self.engine, upload.component.clone(), None).await;
-        let refuse = |failure: Failure, report: Report| Refusal {
-            report: told(report, &failure).close(),
-            failure,
-            cpu_us: 0,
-        };
-        let sound = match result {
-            Ok(sound) => sound,
-            Err(failure) => return Err(refuse(failure, report)),
-        };
+        let (sound, report) = self.look(&upload.component, None).await?;
         let (name, version) = (&sound.manifest.name, &sound.manifest.version);
         if let Err(failure) = check_namespace(name) {
-            return Err(refuse(failure, report));
+            return Err(Refusal::early(failure, report));
         }
         if let Some(known) = self.known(author.tenant, name, version, upload.digest).await? {
             return Ok(known);
         }
         self.settle(author, sound, report, upload).await
+    }
+
+    /// Everything that can be seen of a component alone.
+    async fn look(
+        &self,
+        component: &Bytes,
+        address: Option<&(PluginName, Version)>,
+    ) -> Result<(Sound, Report), Refusal> {
+        let Examined { report, result } = examine(&self.engine, component.clone(), address).await;
+        match result {
+            Ok(sound) => Ok((sound, report)),
+            Err(failure) => Err(Refusal::early(failure, report)),
+        }
     }
 
     /// Holds a sound component to promises, signature and samples, and keeps it.
@@ -272,20 +272,11 @@ impl Registry {
         tenant: TenantId,
         component: Bytes,
     ) -> Result<Publication, Refusal> {
-        let Examined { report, result } = examine(&self.engine, component.clone(), None).await;
-        let refuse = |failure: Failure, report: Report| Refusal {
-            report: told(report, &failure),
-            failure,
-            cpu_us: 0,
-        };
-        let mut sound = match result {
-            Ok(sound) => sound,
-            Err(failure) => return Err(refuse(failure, report)),
-        };
+        let (mut sound, report) = self.look(&component, None).await?;
         let name = std::slice::from_ref(&sound.manifest.name);
         let entries = match self.store.catalog_of(tenant, name).await {
             Ok(entries) => entries,
-            Err(error) => return Err(refuse(error.failure(), report)),
+            Err(error) => return Err(Refusal::early(error.failure(), report)),
         };
         let report_json = serde_json::to_value(&report).unwrap_or_default();
         let newest = entries
@@ -304,7 +295,7 @@ impl Registry {
             Ok(mark) => sound.manifest.version.build = mark,
             Err(error) => {
                 let said = format!("the version cannot be marked: {error}");
-                return Err(refuse(Failure::new(Code::Internal, said), report));
+                return Err(Refusal::early(Failure::new(Code::Internal, said), report));
             }
         }
         let upload = Upload::bare(component);
@@ -314,11 +305,11 @@ impl Registry {
             .await
         {
             Ok(Some(published)) => Ok(publication(sound, published, report_json, 0)),
-            Ok(None) => Err(refuse(
+            Ok(None) => Err(Refusal::early(
                 Failure::new(Code::Internal, "a free version was judged"),
                 report,
             )),
-            Err(failure) => Err(refuse(failure, report)),
+            Err(failure) => Err(Refusal::early(failure, report)),
         }
     }
 

@@ -60,6 +60,11 @@ pub fn answer(bucket: &str, word: &str, asked: &Asked<'_>) -> Result<String, Str
             };
             Ok(format!("{}{few}", keys.len()))
         }
+        // Behind more keys than there can be.
+        "list-beyond" => bucket
+            .list_keys(Some(u64::MAX))
+            .map(|page| page.keys.len().to_string())
+            .map_err(why),
         "increment" => {
             let delta = u64::try_from(asked.number(2)).unwrap_or(u64::MAX);
             atomics::increment(&bucket, &key, delta)

@@ -56,6 +56,28 @@ impl Database {
         Ok((tenant, secret))
     }
 
+    /// Every row of every table as text, with its table.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn dump(&self) -> Result<Vec<(String, String)>> {
+        let mut owner = PgConnection::connect(&self.url).await?;
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select relname::text from pg_class where relnamespace = 'docmill'::regnamespace and relkind in ('r', 'p')",
+        )
+        .fetch_all(&mut owner)
+        .await?;
+        let mut all = Vec::new();
+        for table in tables {
+            let rows = format!("select t::text from docmill.\"{table}\" t");
+            let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(rows))
+                .fetch_all(&mut owner)
+                .await?;
+            all.extend(rows.into_iter().map(|row| (table.clone(), row)));
+        }
+        Ok(all)
+    }
+
     /// What the audit log tells of this action, oldest first, as JSON.
     ///
     /// # Errors

@@ -109,6 +109,9 @@ impl Engine {
 
     /// Takes code over that another host compiled. Whatever is wrong with it, the component can be compiled here.
     async fn pull(&self, digest: Digest, supply: &impl Supply) -> Option<Plugin> {
+        if !supply.shares() {
+            return None;
+        }
         let _turn = self.0.pulls.acquire().await.ok()?;
         let code = supply.code(self.fingerprint()).await?;
         let taken = self.blocking(move |shared| {

@@ -313,8 +313,8 @@ async fn many_keys_come_in_pages() {
     for n in 0..2_300 {
         question.extend([json!(format!("k{n:04}")), json!("v")]);
     }
-    let asked = json!([question, ["list"], ["second.list"]]);
-    assert_eq!(ask(&host, asked).await, ["set", "2300", "2300"]);
+    let asked = json!([question, ["list"], ["second.list"], ["list-beyond"]]);
+    assert_eq!(ask(&host, asked).await, ["set", "2300", "2300", "0"]);
     // What is not granted is not listed.
     grant(&host, json!({ "keys": 5_000, "prefixes": ["k229", "m"] })).await;
     let ten = (0..10).map(|n| format!("k229{n}")).collect::<Vec<_>>().join(" ");
