@@ -250,7 +250,7 @@ pub async fn observe(State(state): State<ApiState>, mut request: Request, next: 
         trace: trace.as_ref().map(|trace| trace.context().clone()),
     }));
     let asked = Language::asked(request.headers());
-    let refused = refused_header(request.headers());
+    let refused = refused_header(request.uri().path(), request.headers());
     state.metrics().in_flight.fetch_add(1, Ordering::Relaxed);
     let mut open = Open {
         state,
@@ -397,13 +397,18 @@ fn request_id(headers: &HeaderMap) -> RequestId {
 }
 
 /// What is wrong with the headers of any request.
-fn refused_header(headers: &HeaderMap) -> Option<String> {
-    if headers.contains_key(IDEMPOTENCY_KEY) {
+fn refused_header(path: &str, headers: &HeaderMap) -> Option<String> {
+    if headers.contains_key(IDEMPOTENCY_KEY) && !keeps_keys(path) {
         // Ignored, it would have a client believe that repeating the request is safe.
-        let said = "the header Idempotency-Key is not supported yet: sent twice, the request is carried out twice; leave it out";
+        let said = "the header Idempotency-Key is for runs alone: this request, sent twice, is carried out twice; leave it out";
         return Some(said.to_owned());
     }
     doubled_header(headers).map(|name| format!("the header {name} stands twice; send it once"))
+}
+
+/// Where a request with a key is carried out once.
+fn keeps_keys(path: &str) -> bool {
+    path.starts_with("/v1/pipelines/") && path.ends_with("/runs")
 }
 
 /// A header that must stand once and stands twice: which of the two counts is what request smuggling lives on.

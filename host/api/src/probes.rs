@@ -108,6 +108,7 @@ pub async fn metrics(State(state): State<ApiState>) -> Response {
     engine(&mut text, &state);
     cache(&mut text, &state);
     pool(&mut text, &state);
+    queue(&mut text, &state);
     audit(&mut text, &state);
     quotas(&mut text, &state);
     let ready = u8::from(state.readiness().ready());
@@ -307,6 +308,46 @@ fn quotas(text: &mut String, state: &ApiState) {
         "Tenants whose quotas this host holds in memory.",
         figures.tenants,
     );
+}
+
+/// Runs that wait for workers. Depth and age are those of all hosts' queue, by which workers are added.
+fn queue(text: &mut String, state: &ApiState) {
+    let (figures, depth) = (state.runs().queue_figures(), state.runs().queue_depth());
+    let name = "docmill_queue_runs";
+    head(text, name, "gauge", "Queued runs of all tenants, as a worker of this host saw them last.");
+    line(text, name, "state=\"ready\"", depth.ready);
+    line(text, name, "state=\"delayed\"", depth.delayed);
+    line(text, name, "state=\"leased\"", depth.leased);
+    single(
+        text,
+        "docmill_queue_age_seconds",
+        "gauge",
+        "How long the oldest queued run could have begun.",
+        std::time::Duration::from_millis(depth.oldest_ms).as_secs_f64(),
+    );
+    for (name, help, value) in [
+        ("docmill_queue_accepted_total", "Runs that this host queued.", figures.accepted),
+        ("docmill_queue_claimed_total", "Queued runs that its worker began with.", figures.claimed),
+        ("docmill_queue_ended_total", "Queued runs that its worker ended.", figures.ended),
+        ("docmill_queue_retried_total", "Queued runs that it handed back for a later attempt.", figures.retried),
+        (
+            "docmill_queue_lost_total",
+            "Queued runs that were cancelled or taken over while its worker had them.",
+            figures.lost,
+        ),
+        (
+            "docmill_queue_taken_over_total",
+            "Queued runs of silent workers that it made ready again.",
+            figures.taken_over,
+        ),
+        (
+            "docmill_queue_resumed_steps_total",
+            "Steps of runs that were taken over that were not executed again.",
+            figures.resumed_steps,
+        ),
+    ] {
+        single(text, name, "counter", help, value);
+    }
 }
 
 fn pool(text: &mut String, state: &ApiState) {

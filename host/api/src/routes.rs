@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use docmill_model::failure::Code;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
@@ -25,6 +27,7 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::artifact))
+        .routes(routes!(runs::later::cancel))
         // What the tenant keeps.
         .routes(routes!(documents::list))
         .routes(routes!(documents::show, documents::change))
@@ -90,8 +93,19 @@ pub fn router(state: ApiState) -> Router {
         // For people, in a browser: pages are no operations and have a list of their own.
         .merge(console::router(&state))
         .fallback(|| async { Problem::new(Code::NotFound, "there is no such path; GET / lists the routes") })
+        .layer(from_fn_with_state(state.clone(), of_the_role))
         .layer(from_fn_with_state(state.clone(), observe))
         .with_state(state)
+}
+
+/// A host that only works on queued runs answers probes alone.
+async fn of_the_role(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+    if state.settings().serves || PROBES.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let said = "this host works on queued runs and answers no requests (setting: roles); ask another one";
+    Problem::new(Code::NotFound, said).into_response()
 }
 
 static DESCRIBED: LazyLock<OpenApi> = LazyLock::new(|| {

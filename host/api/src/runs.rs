@@ -1,10 +1,11 @@
 //! Runs over HTTP.
 
 mod asked;
+pub mod later;
 mod view;
 
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use docmill_model::access::Scope;
 use docmill_model::definition::{Definition, Retain};
@@ -43,12 +44,17 @@ pub use view::{RunBody, SummaryBody};
         ("param.*" = Option<String>, Query, description = "A param: `?param.currency=KZT`"),
         ("Docmill-Tier" = Option<String>, Header, description = "What the run and the documents that come with it demand of those who look at them: S, A, B, C or D. Raises what the pipeline says, never lowers it"),
         ("Docmill-Subject" = Option<String>, Header, description = "On whose behalf: an end user of your own product, by the name that you have for them; 1 to 200 bytes of visible characters"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: the run is kept and worked on later, the answer is 202 with its address in `Location`; `respond-async, wait=10`: the answer waits so many seconds (60 at most) for it"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters: sent again within 24 hours with the same key, the same request is carried out once, and its first answer given again"),
+        ("Docmill-Priority" = Option<i32>, Header, description = "Of a run that waits for a worker, within your organisation: from -100 to 100, higher first"),
+        ("Docmill-Delay" = Option<String>, Header, description = "Puts the start of a run that waits for a worker off: `30s`, `2h`, up to 366 days"),
     ),
     request_body(description = "A form, or a document as it is", content(
         (Object = "multipart/form-data"), (String = "application/octet-stream"), (String = "text/plain")
     )),
     responses(
         (status = 200, body = RunBody),
+        (status = 202, description = "It is kept and waits for a worker", body = RunBody),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -61,10 +67,14 @@ pub async fn invoke(
     request: Request,
 ) -> Result<Response, Problem> {
     let asked = Asked::of(request.headers())?;
-    let answer = answer(&state, &caller, &name, asked, async |definition| {
+    let wait = asked.wait;
+    let done = carry_out(&state, &caller, &name, asked, async |definition| {
         upload::read(&state, definition, query, request).await
     });
-    let (answer, seen) = answer.await?;
+    let (answer, seen) = match done.await? {
+        Done::Now(answer, seen) => (answer, seen),
+        Done::Kept { run, replayed } => return later::answered(&state, &caller, run, wait, replayed).await,
+    };
     let mut response = json(&RunBody::of_answer(&answer, seen))?;
     let location = kept(&answer)
         .filter(|_| seen)
@@ -80,14 +90,27 @@ pub(crate) fn kept(answer: &Answer) -> Option<RunId> {
     (answer.head.retain != Retain::None).then_some(answer.head.id)
 }
 
-/// Runs a pipeline on what `uploaded` reads for its definition. The second: whether the caller may see the run when it is kept.
-pub(crate) async fn answer(
+/// What became of a request to run a pipeline.
+pub(crate) enum Done {
+    /// It was run. The second: whether the caller may see it when it is kept.
+    Now(Box<Answer>, bool),
+    /// It is kept: accepted, to be worked on later, or the run that came with the same key before.
+    Kept {
+        /// Which run.
+        run: RunId,
+        /// It came with the same key before.
+        replayed: bool,
+    },
+}
+
+/// Runs a pipeline on what `uploaded` reads for its definition, now or later, once for each key.
+pub(crate) async fn carry_out(
     state: &ApiState,
     caller: &May<InvokeRuns>,
     name: &str,
     asked: Asked,
     uploaded: impl AsyncFnOnce(&Definition) -> Result<Uploaded, Problem>,
-) -> Result<(Answer, bool), Problem> {
+) -> Result<Done, Problem> {
     let runs = state.runs();
     if let Some(subject) = &asked.subject {
         let limiter = runs.quotas().limiter();
@@ -105,13 +128,43 @@ pub(crate) async fn answer(
         caller.must(Scope::DocumentsRead)?;
     }
     uploaded.request.tier = asked.tier;
+    let key = later::key(name, &asked, &uploaded.request);
+    if let Some(key) = &key
+        && let Some(run) = later::used(state, caller, key).await?
+    {
+        return Ok(Done::Kept { run, replayed: true });
+    }
+    uploaded.request.key = key.clone();
     let acting = Acting {
         subject: asked.subject,
         ..caller.acting()
     };
-    let answer = runs.invoke(admission, &snapshot, acting, uploaded.request).await;
+    let answer = match asked.later {
+        Some(later) => {
+            let accepted = runs.accept(admission, &snapshot, acting, uploaded.request, later).await;
+            accepted.map(|accepted| Err(accepted.head.id))
+        }
+        None => {
+            let answer = runs.invoke(admission, &snapshot, acting, uploaded.request).await;
+            answer.map(Ok)
+        }
+    };
     drop((uploaded.reader, uploaded.budget));
-    let mut answer = answer.map_err(|refused| Problem::from(refused.failure).of_run(refused.run))?;
+    let answer = match answer {
+        Err(refused) if refused.failure.code == Code::KeyInUse => {
+            // The same key came at the same time, and was first.
+            let used = match &key {
+                Some(key) => later::used(state, caller, key).await?,
+                None => None,
+            };
+            let run = used.ok_or_else(|| Problem::from(refused.failure))?;
+            return Ok(Done::Kept { run, replayed: true });
+        }
+        Err(refused) => return Err(Problem::from(refused.failure).of_run(refused.run)),
+        Ok(Err(run)) => return Ok(Done::Kept { run, replayed: false }),
+        Ok(Ok(answer)) => answer,
+    };
+    let mut answer = answer;
     caller.context().set_ended(&answer, snapshot);
     let seen = caller.who().clearance.sees(answer.head.tier);
     if !seen {
@@ -126,7 +179,7 @@ pub(crate) async fn answer(
             .unwrap_or_else(|| Failure::new(Code::Internal, "the run failed without saying why"));
         return Err(Problem::from(failure).of_run(kept(&answer)));
     }
-    Ok((answer, seen))
+    Ok(Done::Now(Box::new(answer), seen))
 }
 
 /// A page of runs.
@@ -145,7 +198,7 @@ pub struct RunList {
     params(
         ("lookup.*" = Option<String>, Query, description = "By a look-up: `?lookup.fio=Иванов+Иван`. Order of words, case and ё/е do not matter"),
         ("pipeline" = Option<String>, Query, description = "Of this pipeline"),
-        ("status" = Option<String>, Query, description = "running, succeeded or failed"),
+        ("status" = Option<String>, Query, description = "queued, running, succeeded, failed or cancelled"),
         ("verdict" = Option<String>, Query, description = "pass, fail or undecided"),
         ("error" = Option<String>, Query, description = "Failed with this code"),
         ("document" = Option<String>, Query, description = "Over this document"),
@@ -189,7 +242,7 @@ pub(crate) fn filter(query: &mut Query, caller: &Caller) -> Result<RunFilter, Pr
         status: word(
             query,
             "status",
-            &[Status::Running, Status::Succeeded, Status::Failed],
+            &Status::ALL,
             |s| s.as_str(),
         )?,
         verdict: word(
@@ -212,17 +265,29 @@ pub(crate) fn filter(query: &mut Query, caller: &Caller) -> Result<RunFilter, Pr
 }
 
 /// One run with everything that is kept of it.
+///
+/// With `Prefer: wait=10` (or `?wait=10`) the answer waits so many seconds, 60 at most, for a run that is not over yet.
 #[utoipa::path(
     get, path = "/v1/runs/{id}", tag = "runs", security(("key" = ["runs:read"])),
-    params(("id" = String, Path, description = "run_…")),
+    params(
+        ("id" = String, Path, description = "run_…"),
+        ("wait" = Option<u32>, Query, description = "Seconds to wait for the run's end; the same as `Prefer: wait=…`"),
+        ("Prefer" = Option<String>, Header, description = "`wait=10`: the answer waits so many seconds for the run's end"),
+    ),
     responses((status = 200, body = RunBody), (status = "4XX", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub async fn show(
     State(state): State<ApiState>,
     caller: May<ReadRuns>,
     Path(id): Path<String>,
+    mut query: Query,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id: RunId = id_of(&id)?;
+    let asked = query.take("wait")?.map(|text| asked::seconds(&text)).transpose()?;
+    query.finish()?;
+    let wait = asked.or(asked::Preferred::of(&headers)?.wait).unwrap_or_default();
+    later::wait(&state, caller.sight(), id, wait).await?;
     let found = state
         .store()
         .get_run(caller.sight(), id)

@@ -48,6 +48,8 @@ pub struct Settings {
     pub parts: usize,
     /// Most connections at once; more wait to be accepted. `connections_max`
     pub connections: usize,
+    /// Whether requests are answered beside probes. `roles`
+    pub serves: bool,
     /// Who vouches for people beside docmill's own keys. `oidc_issuer`, `oidc_audience`, `oidc_tenant`
     pub sign_on: Option<SignOn>,
     /// Where traces go. `otlp_endpoint`, `otlp_headers`, `otlp_sample`
@@ -71,6 +73,7 @@ impl Default for Settings {
             head: Duration::from_secs(10),
             parts: 256,
             connections: 4096,
+            serves: true,
             sign_on: None,
             traces: Traces::off(),
             caller_age: Duration::from_secs(5),

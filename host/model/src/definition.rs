@@ -124,6 +124,9 @@ pub enum Durability {
     Result,
     /// The run is written before work starts.
     Accepted,
+    /// The same, and of a queued run every step is written when it is over: whoever takes the run over goes on after it. Without
+    /// it, that holds for steps that had effects or took long; what a pure step gave can be computed again.
+    Steps,
 }
 
 /// What is kept of a run.
@@ -351,10 +354,10 @@ impl Definition {
                 "write 1 to 60 lower-case letters, digits and dashes, beginning with a letter".into(),
             );
         }
-        if self.retain == Retain::None && self.durability == Durability::Accepted {
+        if self.retain == Retain::None && self.durability != Durability::Result {
             say(
                 "durability".into(),
-                "`accepted` keeps a run before work starts, and `retain: none` keeps nothing: leave `durability` out, or \
+                "`accepted` and `steps` keep a run before work starts, and `retain: none` keeps nothing: leave `durability` out, or \
                  write `retain: result`"
                     .into(),
             );

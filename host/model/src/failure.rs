@@ -60,6 +60,14 @@ codes! {
     SlowBody = "slow-body", 408;
     /// The same thing exists with other content.
     Conflict = "conflict", 409;
+    /// The first request with this idempotency key is still at work.
+    KeyInUse = "key-in-use", 409;
+    /// The idempotency key came with another request before.
+    KeyReused = "key-reused", 422;
+    /// The run is over, or nobody queued it.
+    NotQueued = "not-queued", 409;
+    /// Nothing is kept of the pipeline's runs, and what was asked needs a run that is.
+    KeepsNothing = "keeps-nothing", 422;
     /// Nobody would be left who can let others in.
     LastOwner = "last-owner", 409;
     /// The thing is not the version that the client names.

@@ -129,6 +129,8 @@ ids! {
     ArtifactId = "art";
     /// A line of the audit log.
     AuditId = "aud";
+    /// A host that works on queued runs, since it started.
+    WorkerId = "wrk";
     /// An HTTP request.
     RequestId = "req";
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::Definition;
+use crate::definition::{Definition, Fallback, OnError};
 use crate::grant::Grants;
 use crate::llm::{Alias, ModelSetting};
-use crate::plugin::PinnedPlugin;
+use crate::plugin::{PinnedPlugin, PluginRef};
 
 /// The definition with every plugin pinned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,47 @@ impl Plan {
             ModelPin::Unusable(_) => None,
         });
         steps.chain(models)
+    }
+}
+
+/// A plan as it is kept for runs that are executed later: the definition with every plugin at one version. What the plugins may do,
+/// and which models they may ask, is looked up again when a run is executed: a grant that was withdrawn stays withdrawn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// Its references ask for exactly one version each.
+    pub definition: Definition,
+    /// Plugins of the steps and of what takes their place, with their digests, in order of name and version.
+    pub plugins: Vec<PinnedPlugin>,
+}
+
+impl Frozen {
+    /// Of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let mut definition = plan.definition.clone();
+        let mut plugins = Vec::new();
+        for (step, pinned) in definition.steps.iter_mut().zip(&plan.steps) {
+            step.plugin = PluginRef::exactly(&pinned.plugin);
+            plugins.push(pinned.plugin.clone());
+            let fallback = match &mut step.on_error {
+                OnError::Fallback(Fallback::Plugin(plugin) | Fallback::Configured { plugin, .. }) => plugin,
+                OnError::Fail | OnError::Skip => continue,
+            };
+            if let Some(pinned) = &pinned.fallback {
+                *fallback = PluginRef::exactly(pinned);
+                plugins.push(pinned.clone());
+            }
+        }
+        plugins.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+        plugins.dedup();
+        Self { definition, plugins }
+    }
+
+    /// The first plugin of a plan, made of [`Self::definition`], that is not among those that were kept: its bytes are others
+    /// now. None: the plan executes the same components.
+    pub fn stranger<'a>(&self, plan: &'a Plan) -> Option<&'a PinnedPlugin> {
+        let steps = plan.steps.iter();
+        let mut used = steps.flat_map(|step| std::iter::once(&step.plugin).chain(&step.fallback));
+        used.find(|plugin| !self.plugins.contains(plugin))
     }
 }
 

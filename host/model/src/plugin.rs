@@ -140,6 +140,17 @@ pub struct PluginRef {
     written: String,
 }
 
+impl PluginRef {
+    /// A reference to this version and no other, build metadata included.
+    pub fn exactly(plugin: &PinnedPlugin) -> Self {
+        Self {
+            written: format!("{}@={}", plugin.name, plugin.version),
+            name: plugin.name.clone(),
+            wanted: Wanted::Exactly(plugin.version.clone()),
+        }
+    }
+}
+
 /// What a reference asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Wanted {
@@ -147,6 +158,8 @@ pub enum Wanted {
     Range(VersionReq),
     /// Whatever version the channel stands for.
     Channel(ChannelName),
+    /// This one, build metadata included, which ranges pass over: `=1.2.3+dev.4`.
+    Exactly(Version),
 }
 
 impl FromStr for PluginRef {
@@ -156,9 +169,10 @@ impl FromStr for PluginRef {
         let Some((name, range)) = text.split_once('@') else {
             return Err(format!("'{text}' names no version: write it as in docmill/pdf@1"));
         };
-        let wanted = match range.parse() {
-            Ok(channel) => Wanted::Channel(channel),
-            Err(_) => Wanted::Range(VersionReq::parse(range).map_err(|error| {
+        let wanted = match (range.parse(), whole_version(range)) {
+            (Ok(channel), _) => Wanted::Channel(channel),
+            (Err(_), Some(version)) => Wanted::Exactly(version),
+            (Err(_), None) => Wanted::Range(VersionReq::parse(range).map_err(|error| {
                 format!(
                     "'{range}' is neither a version or range such as 1, ^2.1 or =1.2.3 nor a channel's name such as stable: {error}"
                 )
@@ -170,6 +184,11 @@ impl FromStr for PluginRef {
             written: text.to_owned(),
         })
     }
+}
+
+/// The version of `=1.2.3` or `=1.2.3+dev.4`, where it is written out.
+fn whole_version(range: &str) -> Option<Version> {
+    Version::parse(range.strip_prefix('=')?.trim_start()).ok()
 }
 
 impl fmt::Display for PluginRef {

@@ -358,6 +358,7 @@ impl Catalog {
         }
         let fits = |version: &Version| match &reference.wanted {
             Wanted::Range(range) => Ok(range.matches(version)),
+            Wanted::Exactly(wanted) => Ok(wanted == version),
             Wanted::Channel(channel) => self.channel(name, channel).map(|of| of == version),
         };
         let mut fitting = Vec::new();

@@ -14,6 +14,7 @@ mod item;
 mod key;
 mod memo;
 mod outcome;
+mod saved;
 mod state;
 mod step;
 
@@ -41,6 +42,7 @@ use crate::prepared::{Prepared, Ready};
 use crate::schema::Effort;
 use crate::vault::Vault;
 use call::Caller;
+pub use saved::Progress;
 use state::Done;
 
 /// Calls of one run that are under way at once; the engine decides how many really run.
@@ -284,6 +286,7 @@ pub(crate) struct Run {
     calls: Semaphore,
     bytes_left: AtomicUsize,
     log_left: AtomicUsize,
+    progress: Option<Arc<dyn Progress>>,
 }
 
 impl Run {
@@ -359,6 +362,19 @@ pub async fn execute(
     inputs: RunInputs,
     context: RunContext,
 ) -> (RunOutcome, Vec<(ArtifactRecord, Bytes)>) {
+    // Boxed: whoever runs samples inside a request would be a state machine that the compiler does not lay out any more.
+    Box::pin(execute_from(executor, tenant, plan, inputs, context, None)).await
+}
+
+/// The same, going on after the steps that were kept before, and keeping those that follow.
+pub async fn execute_from(
+    executor: &Executor,
+    tenant: TenantId,
+    plan: &Arc<Plan>,
+    inputs: RunInputs,
+    context: RunContext,
+    progress: Option<Arc<dyn Progress>>,
+) -> (RunOutcome, Vec<(ArtifactRecord, Bytes)>) {
     let begun = Instant::now();
     let prepared = executor.0.ready.of(plan).await;
     let known = executor.0.known(plan, &prepared, &inputs).await;
@@ -381,6 +397,7 @@ pub async fn execute(
         calls: Semaphore::new(CALLS_AT_ONCE),
         bytes_left: AtomicUsize::new(RUN_BYTES),
         log_left: AtomicUsize::new(LOG_BYTES),
+        progress,
     };
     let (done, failure) = match failed {
         Some(_) => (vec![None; plan.steps.len()], failed),
@@ -392,7 +409,14 @@ pub async fn execute(
 /// Runs the steps; stops at the first failure that ends the run.
 async fn steps(run: &Run) -> (Vec<Option<Arc<Done>>>, Option<Failure>) {
     let mut done: Vec<Option<Arc<Done>>> = vec![None; run.plan.steps.len()];
-    let mut waiting: Vec<usize> = (0..run.plan.steps.len()).collect();
+    for kept in saved::before(run).await {
+        if let Some(place) = done.get_mut(kept.number) {
+            *place = Some(Arc::new(kept));
+        }
+    }
+    let mut waiting: Vec<usize> = (0..run.plan.steps.len())
+        .filter(|number| done.get(*number).is_none_or(Option::is_none))
+        .collect();
     let mut running = FuturesUnordered::new();
     let program = |number: usize| run.prepared.program.steps.get(number);
     let before = |done: &[Option<Arc<Done>>], number: usize| -> Vec<Arc<Done>> {
@@ -411,6 +435,9 @@ async fn steps(run: &Run) -> (Vec<Option<Arc<Done>>>, Option<Failure>) {
             }
             waits
         });
+        if let Some(Err(failure)) = ready.iter().map(|number| saved::begin(run, *number)).find(Result::is_err) {
+            return (done, Some(failure));
+        }
         let next = match (running.is_empty(), ready.as_slice()) {
             // Nothing runs beside it.
             (true, [only]) => Some(step::step(run, *only, before(&done, *only)).await),
@@ -426,7 +453,8 @@ async fn steps(run: &Run) -> (Vec<Option<Arc<Done>>>, Option<Failure>) {
         let Some((number, ended)) = next else {
             return (done, None);
         };
-        let failure = ended.ends_run.clone();
+        let kept = saved::keep(run, &ended).await;
+        let failure = ended.ends_run.clone().or(kept.err());
         if let Some(place) = done.get_mut(number) {
             *place = Some(Arc::new(ended));
         }

@@ -40,7 +40,7 @@ pub(crate) const MAX_PROBLEMS: usize = 50;
 
 pub use catalog::{Catalog, Unresolved};
 pub use codes::Codes;
-pub use execute::{Executor, RunContext, execute};
+pub use execute::{Executor, Progress, RunContext, execute, execute_from};
 pub use inputs::{FileInput, RunInputs};
 pub use loader::Loader;
 pub use models::judge_model;

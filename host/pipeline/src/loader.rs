@@ -47,6 +47,11 @@ impl Loader {
         self
     }
 
+    /// Where components are kept.
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
     /// Where compiled code is kept for other hosts, if it is.
     pub fn codes(&self) -> Option<&Codes> {
         self.codes.as_ref()

@@ -148,8 +148,8 @@ impl Gate {
 
     pub(crate) fn ended(&self, outcome: &RunOutcome) {
         let counter = match outcome.status {
-            Status::Succeeded | Status::Running => &self.0.succeeded,
-            Status::Failed => &self.0.failed,
+            Status::Succeeded | Status::Queued | Status::Running => &self.0.succeeded,
+            Status::Failed | Status::Cancelled => &self.0.failed,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         self.0

@@ -9,13 +9,16 @@ use docmill_model::access::Clearance;
 use docmill_model::definition::{Durability, Retain};
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{ArtifactId, DocumentId, KeyId, RequestId, RunId, TenantId, UserId};
+use docmill_model::quota::Allowance;
 use docmill_model::reading::Source;
 use docmill_model::run::{ArtifactRecord, RunHead, RunOutcome, Status};
 use docmill_model::size::ByteSize;
 use docmill_pipeline::{RunContext, RunInputs, execute};
 use docmill_quota::{Reserved, Tenant};
+use docmill_store::queue::KeyUse;
 use docmill_store::run::{Committed, RunCommit};
 use docmill_store::{Sight, StoreError};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -45,6 +48,8 @@ pub struct Acting {
 pub struct Request {
     /// The run is to demand this of those who look at it, or more.
     pub tier: Option<Clearance>,
+    /// Under which it may be sent again.
+    pub key: Option<KeyUse>,
     /// An object.
     pub params: serde_json::Value,
     /// Files, in order within each role.
@@ -125,8 +130,8 @@ impl Runs {
     /// run ends as interrupted.
     ///
     /// # Errors
-    /// What is wrong with the inputs; [`Code::Overloaded`]; [`Code::QuotaExceeded`]; [`Code::PluginNotAllowed`]; what the store or the blobs say. A step that fails is an
-    /// answer, not an error.
+    /// What is wrong with the inputs; [`Code::Overloaded`]; [`Code::QuotaExceeded`]; [`Code::PluginNotAllowed`]; [`Code::KeyInUse`];
+    /// what the store or the blobs say. A step that fails is an answer, not an error.
     pub async fn invoke(
         &self,
         admission: Admission,
@@ -134,6 +139,26 @@ impl Runs {
         acting: Acting,
         request: Request,
     ) -> Result<Answer, Refused> {
+        let stated = snapshot.definition().limits.timeout;
+        let stated = stated.unwrap_or(self.0.settings.timeout);
+        let deadline = admission.since + stated.min(self.0.settings.longest).0;
+        let ready = self.prepare(&admission, snapshot, acting, request).await?;
+        let answer = ready
+            .run
+            .carry_out(admission, snapshot, ready.inputs, deadline)
+            .await;
+        drop(ready.loaded);
+        answer
+    }
+
+    /// Everything before work starts: may it run, does what it is given fit.
+    pub(crate) async fn prepare(
+        &self,
+        admission: &Admission,
+        snapshot: &Snapshot,
+        acting: Acting,
+        request: Request,
+    ) -> Result<ReadyRun, Refused> {
         let parts = &self.0;
         let definition = snapshot.definition();
         if definition.retain != Retain::None && parts.health.just_failed() {
@@ -142,19 +167,15 @@ impl Runs {
         }
         if definition.retain == Retain::None {
             parts.unwritten.check(acting.sight.tenant)?;
+            if request.key.is_some() {
+                return Err(keeps_nothing("Idempotency-Key", "could be given again").into());
+            }
         }
         let allowance = admission.tenant.allowance();
-        let refused = snapshot
-            .plugins
-            .iter()
-            .find(|plugin| !allowance.allows_plugin(plugin.split('@').next().unwrap_or_default()));
-        if let Some(plugin) = refused {
-            return Err(not_allowed(plugin).into());
-        }
-        let stated = definition.limits.timeout.unwrap_or(parts.settings.timeout);
-        let deadline = admission.since + stated.min(parts.settings.longest).0;
+        allowed(&snapshot.plugins, &allowance)?;
         let created_at = now();
         let asked = request.tier.unwrap_or(Clearance::everybody());
+        let key = request.key.clone();
         let gathered = documents::gather(parts, acting.sight, definition, request).await?;
         let reserved = if definition.retain == Retain::None {
             None
@@ -176,7 +197,11 @@ impl Runs {
             pipeline_name: definition.name.clone(),
             pipeline_version: snapshot.version_id,
             version_number: snapshot.number,
-            durability: definition.durability,
+            durability: match (definition.durability, &key) {
+                // A request that may come again is kept before anything is done for it.
+                (Durability::Result, Some(_)) => Durability::Accepted,
+                (stated, _) => stated,
+            },
             retain: definition.retain,
             created_at,
             tier: definition.tier.raised_to(asked).raised_to(gathered.tier),
@@ -197,27 +222,38 @@ impl Runs {
             head,
             new: gathered.new,
             reserved,
+            key,
             memory: allowance.memory.map(ByteSize),
             // Counted from before `created_at`, by which others take it for lost.
             kept_until: admission.since + parts.settings.longest.0 + KEEPING,
         };
-        let answer = run
-            .carry_out(admission, snapshot, gathered.inputs, deadline)
-            .await;
-        drop(gathered.loaded);
-        answer
+        Ok(ReadyRun {
+            run,
+            inputs: gathered.inputs,
+            loaded: gathered.loaded,
+        })
     }
 }
 
-struct Run {
-    parts: Arc<Parts>,
-    tenant: TenantId,
+/// A run that may begin.
+pub(crate) struct ReadyRun {
+    pub(crate) run: Run,
+    inputs: RunInputs,
+    /// Memory of documents that were loaded.
+    pub(crate) loaded: Option<OwnedSemaphorePermit>,
+}
+
+pub(crate) struct Run {
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) tenant: TenantId,
     /// See [`RunContext::reuse`].
     reuse: Option<Clearance>,
-    head: RunHead,
-    new: Vec<NewFile>,
+    pub(crate) head: RunHead,
+    pub(crate) new: Vec<NewFile>,
     /// Room for what it keeps.
-    reserved: Option<Reserved>,
+    pub(crate) reserved: Option<Reserved>,
+    /// Under which its client may send it again.
+    pub(crate) key: Option<KeyUse>,
     /// What a call of a plugin may have at most.
     memory: Option<ByteSize>,
     /// After it the run is nobody's any more: it must be kept before, or not at all.
@@ -259,12 +295,12 @@ impl Run {
         let retained = self.head.retain != Retain::None;
         // Large sources travel to the blob store while the steps work.
         let mut uploads = if retained { self.send_sources() } else { Vec::new() };
-        if retained && self.head.durability == Durability::Accepted {
+        if retained && self.head.durability != Durability::Result {
             // The row must never name bytes that are not there.
             let sources = timeout_at(deadline, wait_for(std::mem::take(&mut uploads))).await;
             sources.unwrap_or_else(|_| Err(blobs_too_slow()))?;
             let rows = documents::rows(&self.new, None, parts.settings.inline).await;
-            let accepting = parts.store.accept_run(self.tenant, &self.head, &rows);
+            let accepting = parts.store.accept_run(self.tenant, &self.head, &rows, self.key.as_ref());
             let committed = accepting.await.map_err(|e| self.said(&e))?;
             client.accepted = Some((self.head.clone(), committed));
         }
@@ -301,7 +337,7 @@ impl Run {
     }
 
     /// Sources that are too large for their row.
-    fn send_sources(&self) -> Vec<JoinHandle<Result<(), Failure>>> {
+    pub(crate) fn send_sources(&self) -> Vec<JoinHandle<Result<(), Failure>>> {
         let large = self
             .new
             .iter()
@@ -381,7 +417,10 @@ impl Run {
     }
 
     /// What the store says, for the client; the cause goes to the log.
-    fn said(&self, error: &StoreError) -> Refused {
+    pub(crate) fn said(&self, error: &StoreError) -> Refused {
+        if matches!(error, StoreError::KeyUsed) {
+            return key_in_use().into();
+        }
         let cause = std::error::Error::source(error).map(ToString::to_string);
         tracing::warn!(run.id = %self.head.id, %error, cause, "a run could not be kept");
         let mut failure = error.failure();
@@ -410,6 +449,35 @@ impl Run {
     }
 }
 
+/// Whether the tenant may use every plugin of the plan.
+pub(crate) fn allowed(plugins: &[String], allowance: &Allowance) -> Result<(), Failure> {
+    let mut plugins = plugins.iter();
+    let refused =
+        plugins.find(|plugin| !allowance.allows_plugin(plugin.split('@').next().unwrap_or_default()));
+    refused.map_or(Ok(()), |plugin| Err(not_allowed(plugin)))
+}
+
+/// The same key, at the same time or before.
+fn key_in_use() -> Failure {
+    let mut failure = Failure::new(
+        Code::KeyInUse,
+        "the run that came first with this Idempotency-Key is still at work; ask again for its answer",
+    );
+    failure.retry_after_ms = Some(1_000);
+    failure
+}
+
+/// What needs a run that is kept.
+pub(crate) fn keeps_nothing(what: &str, why: &str) -> Failure {
+    Failure::new(
+        Code::KeepsNothing,
+        format!(
+            "{what} needs a run that is kept, so that its result {why}, and the pipeline says `retain: none`: leave {what} out, \
+             or write `retain: result`"
+        ),
+    )
+}
+
 fn not_allowed(plugin: &str) -> Failure {
     let said =
         format!("the pipeline uses {plugin}, which is not among the plugins that your organisation may use");
@@ -417,12 +485,12 @@ fn not_allowed(plugin: &str) -> Failure {
 }
 
 /// What the guests of a run used.
-fn cpu_us(outcome: &RunOutcome) -> u64 {
+pub(crate) fn cpu_us(outcome: &RunOutcome) -> u64 {
     let attempts = outcome.steps.iter().flat_map(|step| &step.attempts);
     attempts.map(|attempt| attempt.usage.cpu_us).sum()
 }
 
-async fn wait_for(uploads: Vec<JoinHandle<Result<(), Failure>>>) -> Result<(), Failure> {
+pub(crate) async fn wait_for(uploads: Vec<JoinHandle<Result<(), Failure>>>) -> Result<(), Failure> {
     for upload in uploads {
         upload.await.map_err(|error| {
             tracing::error!(%error, "putting a source panicked");
@@ -442,17 +510,17 @@ fn too_slow() -> StoreError {
     }
 }
 
-fn blobs_too_slow() -> Failure {
+pub(crate) fn blobs_too_slow() -> Failure {
     Failure::new(
         Code::BlobUnavailable,
         "the run's files could not be kept within the run's time",
     )
 }
 
-/// Ends an accepted run that cannot be finished.
-async fn interrupt(parts: &Parts, tenant: TenantId, head: &RunHead, failure: Failure) {
+/// What a run comes to that no step of was done.
+pub(crate) fn failed(failure: Failure) -> RunOutcome {
     let at = now();
-    let outcome = RunOutcome {
+    RunOutcome {
         status: Status::Failed,
         verdict: None,
         error: Some(failure),
@@ -467,7 +535,12 @@ async fn interrupt(parts: &Parts, tenant: TenantId, head: &RunHead, failure: Fai
         readings: Vec::new(),
         started_at: at,
         finished_at: at,
-    };
+    }
+}
+
+/// Ends an accepted run that cannot be finished.
+async fn interrupt(parts: &Parts, tenant: TenantId, head: &RunHead, failure: Failure) {
+    let outcome = failed(failure);
     let commit = RunCommit {
         head,
         outcome: &outcome,

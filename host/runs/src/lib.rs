@@ -7,6 +7,7 @@
 //! - [`remembered`]: what is asked of the store before every run is kept in memory, and outlives the store's absence.
 //! - [`plans`]: pipelines with every plugin pinned, looked at again every second.
 //! - [`admit`]: how many runs may be in flight (more are shed) and at work (more queue).
+//! - [`queue`]: runs that are accepted now and worked on later, by whichever host claims them.
 //! - [`quotas`]: what tenants may use, kept in step with the database.
 //! - [`invoke`]: the walk of one run.
 //! - `usage`: what runs used of which nothing else is kept.
@@ -19,6 +20,7 @@
 pub mod admit;
 pub mod invoke;
 pub mod plans;
+pub mod queue;
 pub mod quotas;
 pub mod remembered;
 
@@ -104,6 +106,7 @@ pub(crate) struct Parts {
     pub(crate) health: Health,
     pub(crate) unwritten: Arc<usage::Unwritten>,
     pub(crate) quotas: quotas::Quotas,
+    pub(crate) queue: queue::Queue,
     /// When it was put together.
     started: Millis,
 }
@@ -131,6 +134,7 @@ impl Runs {
             health,
             unwritten,
             quotas,
+            queue: queue::Queue::default(),
             gate,
             started: now(),
         }))

@@ -94,6 +94,12 @@ pub enum Command {
     /// Look at runs that are kept.
     #[command(subcommand)]
     Runs(Runs),
+    /// Show who works on queued runs, on what, and how full the queue is; on the machine itself.
+    Workers {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make, list, rotate and revoke API keys.
     #[command(subcommand)]
     Key(Key),
@@ -153,6 +159,9 @@ pub struct Serve {
     /// Where to listen [setting: listen].
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// What this host does: api, worker, or both with a comma between [setting: roles].
+    #[arg(long = "role", value_name = "ROLES")]
+    pub roles: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

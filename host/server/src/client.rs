@@ -41,7 +41,7 @@ impl Client {
             return Self::new(base, key.expose().to_owned(), None);
         }
         let config = load_config(arguments, &[])?;
-        let platform = Platform::start(config, Start::for_command()).await?;
+        let platform = Platform::start(config, Start::to_look()).await?;
         serve::announce_key(&platform);
         Self::of(platform)
     }

@@ -19,6 +19,7 @@ pub mod serve;
 mod tenant;
 mod usage;
 mod user;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,7 @@ pub fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             Command::Preset(command) => preset::preset(&arguments, command).await,
             Command::Run(options) => run::run(&arguments, options).await,
             Command::Runs(command) => runs::runs(&arguments, command).await,
+            Command::Workers { json } => workers::workers(&arguments, *json).await,
             Command::Key(command) => key::key(&arguments, command).await,
             Command::User(command) => user::user(&arguments, command).await,
             Command::Tenant(command) => tenant::tenant(&arguments, command).await,

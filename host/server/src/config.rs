@@ -87,6 +87,10 @@ pub struct Config {
     pub in_flight_max_per_tenant: usize,
     pub running_max: usize,
     pub queue_wait: Duration,
+    pub roles: Roles,
+    pub worker_runs: usize,
+    pub worker_lease: Duration,
+    pub run_attempts: u32,
     /// What a tenant may use that has no limits of its own.
     pub tenant: Allowance,
     /// 0: not limited.
@@ -100,6 +104,15 @@ pub struct Config {
     pub log_filter: String,
     /// How everything above came to be.
     pub resolved: Resolved,
+}
+
+/// What a host does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// It answers requests.
+    pub api: bool,
+    /// It works on queued runs.
+    pub worker: bool,
 }
 
 /// Where blobs are.
@@ -220,6 +233,10 @@ impl Config {
                 .count("in_flight_max_per_tenant", Some(in_flight_max.div_ceil(2)))?,
             running_max: get.count("running_max", Some(cores.saturating_mul(8)))?,
             queue_wait: any_span("queue_wait")?.0,
+            roles: get.roles("roles")?,
+            worker_runs: get.count("worker_runs", Some(cores.saturating_mul(8)))?,
+            worker_lease: get.lease("worker_lease")?,
+            run_attempts: get.count_u32("run_attempts")?,
             tenant: get.allowance()?,
             failed_keys_per_minute: get.parsed("failed_keys_per_minute", "a whole number, or 0")?,
             run_timeout,
@@ -310,6 +327,30 @@ impl Values<'_> {
 
     fn optional(&self, name: &str) -> Option<String> {
         Some(self.text(name)).filter(|text| !text.is_empty())
+    }
+
+    fn roles(&self, name: &str) -> Result<Roles, ConfigError> {
+        let text = self.text(name);
+        let mut roles = Roles {
+            api: false,
+            worker: false,
+        };
+        for role in text.split(',').map(str::trim) {
+            match role {
+                "api" => roles.api = true,
+                "worker" => roles.worker = true,
+                _ => return Err(self.wrong(name, "`api`, `worker` or both, with a comma between")),
+            }
+        }
+        Ok(roles)
+    }
+
+    /// A worker says eight times in a lease that it is there, over a network and to a database that may be busy.
+    fn lease(&self, name: &str) -> Result<Duration, ConfigError> {
+        let lease = self.parsed::<Span>(name, "a time span such as 10s")?.0;
+        let fits = (Duration::from_secs(1)..=Duration::from_secs(600)).contains(&lease);
+        fits.then_some(lease)
+            .ok_or_else(|| self.wrong(name, "a time span from 1s to 10m"))
     }
 
     /// Networks, with blanks or commas between them. None holds everything: what is refused is refused for a reason.

@@ -25,6 +25,7 @@ use docmill_oidc::Verifier;
 use docmill_quota::Limiter;
 use docmill_registry::Registry;
 use docmill_runs::Runs;
+use docmill_runs::queue::Worker;
 use docmill_store::Store;
 use docmill_store::who::{AuditEntry, Bootstrap, NewKey, Secret};
 use docmill_traces::Traces;
@@ -45,6 +46,8 @@ pub struct Start {
     pub public: bool,
     /// The command needs an API key of this machine's owner: one is made if there is none.
     pub with_key: bool,
+    /// Work on queued runs, if the settings say so.
+    pub works: bool,
     /// Hears what takes long.
     pub progress: Progress,
 }
@@ -55,7 +58,16 @@ impl Start {
         Self {
             public: false,
             with_key: true,
+            works: true,
             progress: told,
+        }
+    }
+
+    /// The same for one that only looks.
+    pub fn to_look() -> Self {
+        Self {
+            works: false,
+            ..Self::for_command()
         }
     }
 }
@@ -78,6 +90,7 @@ pub struct Platform {
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<std::io::Result<()>>,
     upkeep: [JoinHandle<()>; 2],
+    worker: Option<Worker>,
     traces: Traces,
 }
 
@@ -182,7 +195,7 @@ impl Platform {
             tokio::spawn(upkeep::run(store.clone(), runs.clone())),
             tokio::spawn(sealer::run(store.clone())),
         ];
-        let platform = Self {
+        let mut platform = Self {
             store,
             registry,
             runs,
@@ -198,9 +211,13 @@ impl Platform {
             stop: Some(stop),
             server,
             upkeep,
+            worker: None,
             traces,
         };
         platform.install(start.progress).await?;
+        // Plugins first: a run that waits may need one of this release.
+        let worker = config.worker().filter(|_| start.works);
+        platform.worker = worker.map(|settings| platform.runs.work(settings));
         platform.state.readiness().set_ready(true);
         Ok(platform)
     }
@@ -400,9 +417,14 @@ impl Platform {
         if let Some(stop) = self.stop.take() {
             stop.send(()).ok();
         }
-        tokio::time::timeout(self.drain + Duration::from_secs(1), &mut self.server)
-            .await
-            .ok();
+        let worker = self.worker.take();
+        let worked = async {
+            if let Some(worker) = worker {
+                worker.drain(self.drain).await;
+            }
+        };
+        let served = tokio::time::timeout(self.drain + Duration::from_secs(1), &mut self.server);
+        let (_, ()) = tokio::join!(served, worked);
         self.interrupt().await;
         self.state.journal().close(LAST_READS).await;
         self.runs.settle_usage(SETTLING).await;

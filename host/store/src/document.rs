@@ -218,6 +218,23 @@ impl Store {
         }))
     }
 
+    /// The bytes of a source, if they are in its row; for the platform itself, which sees every tier. None: among the blobs.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn source_bytes(
+        &self,
+        tenant: TenantId,
+        source: SourceId,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let mut tx = self.seeing(Sight::whole(tenant)).await?;
+        let bytes = sqlx::query_scalar!("select docmill.source_bytes($1)", source.uuid())
+            .fetch_one(tx.connection())
+            .await?;
+        tx.end().await?;
+        Ok(bytes.map(Bytes::from))
+    }
+
     /// A document with its pages and the runs over it.
     ///
     /// # Errors

@@ -29,6 +29,9 @@ pub enum StoreError {
         /// What exists, for a person.
         what: String,
     },
+    /// An idempotency key was used for another run.
+    #[error("the key was used for another run")]
+    KeyUsed,
     /// Nobody would be left who can let others in.
     #[error(
         "then no key would be left that lasts and may do everything: of a service, or of an owner cleared for S"
@@ -58,7 +61,7 @@ impl StoreError {
             Self::Unavailable { .. } | Self::Unanswered { .. } | Self::NotMigrated { .. } => {
                 Code::StoreUnavailable
             }
-            Self::Conflict { .. } => Code::Conflict,
+            Self::Conflict { .. } | Self::KeyUsed => Code::Conflict,
             Self::LastOwner => Code::LastOwner,
             Self::NotFound { .. } => Code::NotFound,
             Self::Invalid { .. } => Code::MalformedRequest,
@@ -74,6 +77,7 @@ impl StoreError {
             }
             Self::Internal(_) => "a fault of docmill; the log tells more under the request's id".to_owned(),
             Self::Conflict { what } | Self::Invalid { what } => what.clone(),
+            Self::KeyUsed => format!("{self}"),
             Self::LastOwner => format!("{self}; make another one first"),
             Self::NotFound { what } => format!("{what} does not exist"),
         };

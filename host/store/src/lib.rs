@@ -24,6 +24,7 @@ pub mod model;
 pub mod pipeline;
 pub mod plugin;
 pub mod preset;
+pub mod queue;
 pub mod run;
 pub mod secret;
 pub mod signing;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use docmill_faults::point;
 use docmill_model::access::Clearance;
 use docmill_model::failure::{Code, Failure};
-use docmill_model::id::{ArtifactId, DocumentId, KeyId, ReadingId, RunId, SourceId, TenantId, UserId};
+use docmill_model::id::{ArtifactId, DocumentId, KeyId, ReadingId, RunId, SourceId, TenantId, UserId, WorkerId};
 use docmill_model::run::{ArtifactRecord, Lookup, Millis, RunHead, RunOutcome, Status};
 use docmill_model::value::Verdict;
 use serde::Serialize;
@@ -19,6 +20,7 @@ mod shared;
 mod view;
 
 pub(crate) use commit::Committer;
+use commit::Way;
 pub(crate) use list::page_size;
 pub(crate) use shared::{ENDED_TOGETHER, RUN_FINISH};
 
@@ -27,6 +29,7 @@ use crate::connect::Store;
 use crate::convert::{digest, size_in};
 use crate::document::NewDocument;
 use crate::error::StoreError;
+use crate::queue::{JobSpec, KeyUse, Lease};
 use crate::tenant::Sight;
 
 /// A finished run with everything that is to be kept of it. What `retain: result` leaves out (logs of attempts that
@@ -83,12 +86,31 @@ impl Committed {
 pub struct StoredRun {
     /// What was known before work started.
     pub head: RunHead,
-    /// None while it is running. Its `readings` are empty: `readings` below names them.
+    /// Where it stands.
+    pub status: Status,
+    /// Its place among those that workers have or take.
+    pub queued: Option<QueuePlace>,
+    /// None while it is not over, and of a cancelled run. Its `readings` are empty: `readings` below names them.
     pub outcome: Option<RunOutcome>,
     /// What citations point to.
     pub readings: Vec<ReadingRef>,
     /// Documents among its inputs whose bytes had come before, with the first document that had them.
     pub duplicates: Vec<(DocumentId, DocumentId)>,
+}
+
+/// Where a queued run stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueuePlace {
+    /// Who works on it.
+    pub worker: Option<WorkerId>,
+    /// How often somebody began to.
+    pub attempt: u32,
+    /// Within its tenant; higher first.
+    pub priority: i16,
+    /// When it may begin.
+    pub ready_at: Millis,
+    /// Why the attempt before was broken off.
+    pub last_error: Option<Failure>,
 }
 
 /// A reading that a run used.
@@ -182,22 +204,62 @@ impl Store {
         tenant: TenantId,
         commit: &RunCommit<'_>,
     ) -> Result<Committed, StoreError> {
-        self.committer.commit(tenant, build::whole(commit)?).await
+        self.committer.commit(tenant, Way::Whole, build::whole(commit)?).await
     }
 
-    /// Writes a run before work starts (`durability: accepted`).
+    /// Writes a run before work starts (`durability: accepted`), under a key if its client gave one.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// [`StoreError::KeyUsed`]; when the database does not answer.
     pub async fn accept_run(
         &self,
         tenant: TenantId,
         head: &RunHead,
         documents: &[NewDocument],
+        key: Option<&KeyUse>,
     ) -> Result<Committed, StoreError> {
-        self.committer
-            .commit(tenant, build::accepted(head, documents)?)
-            .await
+        let mut rows = build::accepted(head, documents)?;
+        rows.keys.extend(key.map(|key| build::key(head, key)));
+        self.committer.commit(tenant, Way::Accept, rows).await
+    }
+
+    /// Writes a run that is to be worked on later, by whichever worker claims it. When this returns `Ok`, it is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyUsed`]; when the database does not answer.
+    pub async fn queue_run(
+        &self,
+        tenant: TenantId,
+        head: &RunHead,
+        documents: &[NewDocument],
+        job: &JobSpec,
+        key: Option<&KeyUse>,
+    ) -> Result<Committed, StoreError> {
+        let mut rows = build::queued(head, documents, job)?;
+        rows.keys.extend(key.map(|key| build::key(head, key)));
+        point("accept.before").await;
+        let accepted = self.committer.commit(tenant, Way::Accept, rows).await;
+        point("accept.after").await;
+        accepted
+    }
+
+    /// Finishes a queued run, if it is still this worker's.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it is not: it was taken over, cancelled or finished. When the database does not answer, the
+    /// same call again is safe.
+    pub async fn end_job(
+        &self,
+        tenant: TenantId,
+        lease: Lease,
+        commit: &RunCommit<'_>,
+    ) -> Result<Committed, StoreError> {
+        let mut rows = build::finished(commit)?;
+        rows.fence = lease.fence;
+        point("end.before").await;
+        let ended = self.committer.commit(tenant, Way::End(lease.worker), rows).await;
+        point("end.after").await;
+        ended
     }
 
     /// Finishes a run that was accepted, if it is still running. `commit.documents` was written when it was accepted and is
@@ -210,7 +272,9 @@ impl Store {
         tenant: TenantId,
         commit: &RunCommit<'_>,
     ) -> Result<Committed, StoreError> {
-        self.committer.finish(tenant, build::finished(commit)?).await
+        self.committer
+            .alone(tenant, Way::Finish, &build::finished(commit)?)
+            .await
     }
 
     /// Fails accepted runs of all tenants that were admitted before `older_than` and never finished, with

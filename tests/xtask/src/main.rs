@@ -23,6 +23,9 @@ cargo xtask COMMAND [ARGUMENTS]
   bench [NAME…] [--json FILE]   the benchmarks (release build)
   malformed [COUNT] [SEED] malformed uploads, for a night: 100000 of them if nothing else is said
   pairs [COUNT]            pairs of calls that look for each other's state, for a night: 100000 if nothing else is said
+  crash [--faults N] [--runs N] [--seed S] [--json FILE]
+                           kill, stop and cut off hosts and PostgreSQL at named points while runs are worked on; 200 faults
+                           if nothing else is said
   sqlx                     check every SQL statement again and write host/store/.sqlx
 ";
 
@@ -53,6 +56,7 @@ fn dispatch() -> Result<()> {
         "bench" => bench(&root, &rest),
         "malformed" => malformed(&root, &rest),
         "pairs" => pairs(&root, &rest),
+        "crash" => crash(&root, &rest),
         "sqlx" => sqlx(&root),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -123,7 +127,12 @@ fn test(root: &Path, arguments: &[String]) -> Result<()> {
     tests(&root.join("plugins"), &["--quiet"])?;
     process::step("testing the host, with a real PostgreSQL");
     // With the generator of the samples, which makes the committed ones again and compares.
-    tests(root, &["--features", "docmill-samples/generate"])
+    tests(root, &["--features", "docmill-samples/generate"])?;
+    if arguments.is_empty() {
+        process::step("killing hosts and PostgreSQL under runs: 20 faults");
+        crash_suite(root, &["--faults", "20", "--runs", "200"].map(str::to_owned))?;
+    }
+    Ok(())
 }
 
 /// Real documents with their truth, which are not part of the repository: tests over them read `DOCMILL_CORPUS`. None if it
@@ -197,6 +206,29 @@ fn pairs(root: &Path, arguments: &[String]) -> Result<()> {
         bail!("write how many, as a whole number: cargo xtask pairs 100000");
     }
     run(one_test(root, "no_call_finds_what_another_left").env("DOCMILL_PAIRS", count))
+}
+
+/// Faults at named points, which are compiled into everything but releases.
+fn crash(root: &Path, arguments: &[String]) -> Result<()> {
+    setup::wasm_target()?;
+    setup::postgresql()?;
+    plugins::build(root)?;
+    process::step("building what the tests use");
+    run(cargo(root).args([
+        "test",
+        "--workspace",
+        "--features",
+        "docmill-samples/generate",
+        "--no-run",
+    ]))?;
+    crash_suite(root, arguments)
+}
+
+fn crash_suite(root: &Path, arguments: &[String]) -> Result<()> {
+    let program = |name: &str| root.join("target/debug").join(name);
+    let mut command = process::command(program("docmill-crash"));
+    command.arg("--docmill").arg(program("docmill")).args(arguments);
+    run(command.current_dir(root))
 }
 
 /// One integration test, with the features of `test`, so that nothing is built twice.

@@ -65,6 +65,26 @@ pub(super) const fn words(code: Code) -> Words {
             "The same thing exists with other content, or somebody changed it at the same time.",
             "Read the present state, decide, and send the request again.",
         ),
+        Code::KeyInUse => say(
+            "The key is in use",
+            "The first request with this Idempotency-Key is still being worked on.",
+            "Send it again in a moment: then its answer is given again.",
+        ),
+        Code::KeyReused => say(
+            "The key was used for something else",
+            "This Idempotency-Key came with another request within the last 24 hours.",
+            "Use a new key for a new request.",
+        ),
+        Code::NotQueued => say(
+            "Nothing to cancel",
+            "The run is over already, or somebody waits for its answer.",
+            "Read the run to see what it came to.",
+        ),
+        Code::KeepsNothing => say(
+            "Nothing is kept",
+            "What was asked needs a run that is kept, and the pipeline says `retain: none`.",
+            "Leave it out, or write `retain: result` in the pipeline.",
+        ),
         Code::LastOwner => say(
             "The last owner",
             "After this change no key would be left that lasts and may do everything: of a service, or of an active owner cleared for S.",

@@ -171,7 +171,7 @@ pub fn told(run: &StoredRun, pages: &[PageText], zone: &str, kept: bool, may_see
     );
     html! {
         p.state {
-            (ended.map_or_else(|| status(docmill_model::run::Status::Running), |o| status(o.status))) " "
+            (status(run.status)) " "
             (verdict(ended.and_then(|o| o.verdict)))
         }
         p.facts {

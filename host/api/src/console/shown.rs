@@ -88,9 +88,11 @@ fn badge(class: &str, sign: &str, word: &str) -> Markup {
 
 pub fn status(status: Status) -> Markup {
     match status {
+        Status::Queued => badge("wait", "…", "queued"),
         Status::Running => badge("wait", "◌", "running"),
         Status::Succeeded => badge("good", "✓", "succeeded"),
         Status::Failed => badge("bad", "✕", "failed"),
+        Status::Cancelled => badge("bad", "⊘", "cancelled"),
     }
 }
 

@@ -17,7 +17,7 @@ use super::run::{PageText, told};
 use super::shown::cut;
 use crate::permission::InvokeRuns;
 use crate::problem::Problem;
-use crate::runs;
+use crate::runs::{self, Done};
 use crate::state::ApiState;
 use crate::upload;
 
@@ -125,7 +125,7 @@ pub async fn run(
     request: Request,
 ) -> Result<Response, Problem> {
     let (token, zone) = (visitor.token().clone(), visitor.zone().to_owned());
-    let made = runs::answer(
+    let made = runs::carry_out(
         &state,
         visitor.caller(),
         &name,
@@ -133,7 +133,9 @@ pub async fn run(
         async |definition| upload::read_form(&state, definition, request, &token).await,
     );
     let (answer, seen) = match made.await {
-        Ok(made) => made,
+        Ok(Done::Now(answer, seen)) => (*answer, seen),
+        // Nobody asks for that here; if somebody does, it is found under its address.
+        Ok(Done::Kept { run, .. }) => return Ok(see_other(&format!("/console/runs/{run}"))),
         // It is kept, with why it failed.
         Err(problem) if problem.run.is_some() && visitor.may(Scope::RunsRead) => {
             let run = problem.run.map(|run| format!("/console/runs/{run}"));
@@ -166,6 +168,8 @@ fn at_hand(answer: Answer) -> (StoredRun, Vec<PageText>) {
         }
     }
     let run = StoredRun {
+        status: answer.outcome.status,
+        queued: None,
         head: answer.head,
         outcome: Some(answer.outcome),
         readings: Vec::new(),

@@ -8,7 +8,7 @@ use docmill_model::access::Clearance;
 use docmill_model::chunk::Chunk;
 use docmill_model::definition::{Durability, Retain};
 use docmill_model::failure::Failure;
-use docmill_model::id::{ArtifactId, DocumentId, KeyId, ReadingId, RunId, SourceId, UserId};
+use docmill_model::id::{ArtifactId, DocumentId, KeyId, ReadingId, RunId, SourceId, UserId, WorkerId};
 use docmill_model::run::{
     ArtifactRecord, EmbeddingsRecord, InputContent, RunHead, RunOutcome, Status, StepRecord,
 };
@@ -30,7 +30,7 @@ pub struct RunBody<'a> {
     pipeline: &'a str,
     /// Which version of the pipeline, from 1.
     version: i32,
-    /// `running`, `succeeded` or `failed`
+    /// `queued`, `running`, `succeeded`, `failed` or `cancelled`
     #[schema(value_type = String)]
     status: Status,
     /// `pass`, `fail` or `undecided`; null if nothing was checked.
@@ -78,7 +78,7 @@ pub struct RunBody<'a> {
     /// `none`, `result` or `debug`
     #[schema(value_type = String)]
     retain: Retain,
-    /// `result` or `accepted`
+    /// `result`, `accepted` or `steps`
     #[schema(value_type = String)]
     durability: Durability,
     /// What it demands of those who look at it: `S`, `A`, `B`, `C` or `D`, which is for everybody.
@@ -95,6 +95,9 @@ pub struct RunBody<'a> {
     /// On whose behalf.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
+    /// Of a run that waits for a worker or has one: `attempt`, `priority`, `ready_at`, `worker`, `last_error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<QueueBody<'a>>,
     /// How long it took.
     #[serde(skip_serializing_if = "Option::is_none")]
     timing: Option<Timing>,
@@ -102,6 +105,25 @@ pub struct RunBody<'a> {
     created_at: String,
     /// In which request.
     request_id: String,
+}
+
+/// Where a queued run stands.
+#[derive(Serialize, ToSchema)]
+struct QueueBody<'a> {
+    /// How often a worker began with it.
+    attempt: u32,
+    /// Higher first.
+    priority: i16,
+    /// When it may begin; RFC 3339 in UTC.
+    ready_at: String,
+    /// Who has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    worker: Option<WorkerId>,
+    /// Why the attempt before was broken off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    last_error: Option<&'a Failure>,
 }
 
 /// How long a run took, in microseconds.
@@ -290,6 +312,14 @@ impl<'a> RunBody<'a> {
             pages: usize::try_from(reading.pages).unwrap_or(usize::MAX),
         });
         let mut body = Self::new(&run.head, run.outcome.as_ref(), readings.collect());
+        body.status = run.status;
+        body.queue = run.queued.as_ref().map(|place| QueueBody {
+            attempt: place.attempt,
+            priority: place.priority,
+            ready_at: rfc3339(place.ready_at),
+            worker: place.worker,
+            last_error: place.last_error.as_ref(),
+        });
         for document in &mut body.documents {
             let same = run.duplicates.iter().find(|(new, _)| *new == document.id);
             document.duplicate_of = same.map(|(_, first)| *first);
@@ -369,6 +399,7 @@ impl<'a> RunBody<'a> {
             key: head.key,
             user: head.user,
             subject: head.subject.as_deref(),
+            queue: None,
             timing: None,
             created_at: rfc3339(head.created_at),
             request_id: head.request.to_string(),

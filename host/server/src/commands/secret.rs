@@ -24,7 +24,7 @@ pub async fn secret(arguments: &Arguments, command: &Command) -> Result<u8> {
             "secrets are sealed anew on the machine itself, with the settings of its hosts: leave --url out"
         );
         let config = load_config(arguments, &[])?;
-        let platform = Platform::start(config, Start::for_command()).await?;
+        let platform = Platform::start(config, Start::to_look()).await?;
         let sealed = platform.rotate_secrets().await;
         platform.stop().await;
         say!("{} secrets are sealed under a new key", sealed?);

@@ -9,12 +9,13 @@ use crate::{commands, exit};
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn serve(arguments: &Arguments, options: &Serve) -> Result<u8> {
-    let config = commands::load_config(arguments, &[("listen", options.listen.clone())])?;
+    let config = commands::load_config(arguments, &[("listen", options.listen.clone()), ("roles", options.roles.clone())])?;
     let platform = Platform::start(
         config,
         Start {
             public: true,
             with_key: false,
+            works: true,
             progress: platform::logged,
         },
     )

@@ -110,7 +110,7 @@ async fn here(arguments: &Arguments) -> Result<Platform> {
         "organisations are made and listed on the machine itself, with the settings of its hosts: leave --url out"
     );
     let config = load_config(arguments, &[])?;
-    Platform::start(config, Start::for_command()).await
+    Platform::start(config, Start::to_look()).await
 }
 
 async fn create(platform: &Platform, name: &str) -> Result<()> {

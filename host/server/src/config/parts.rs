@@ -38,6 +38,18 @@ impl Config {
         }
     }
 
+    /// What the worker is told, if this host has one.
+    pub fn worker(&self) -> Option<docmill_runs::queue::WorkerSettings> {
+        self.roles.worker.then(|| docmill_runs::queue::WorkerSettings {
+            places: self.worker_runs,
+            lease: self.worker_lease,
+            attempts: self.run_attempts,
+            host: hostname(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Default::default()
+        })
+    }
+
     /// What tenants may use that have no limits of their own.
     pub fn quotas(&self) -> docmill_quota::Settings {
         docmill_quota::Settings {
@@ -55,7 +67,16 @@ impl Config {
             body_total: self.body_timeout,
             head: self.head_timeout,
             connections: self.connections_max,
+            serves: self.roles.api,
             ..Default::default()
         }
     }
+}
+
+/// What people call this machine.
+fn hostname() -> String {
+    let said = std::env::var("HOSTNAME").ok();
+    let known = said.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
+    let name = known.map(|name| name.trim().to_owned());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
 }

@@ -119,6 +119,14 @@ settings! {
         "runs at once; 0: eight for each core; more wait";
     "queue_wait", ["DOCMILL_QUEUE_WAIT"], "10s", false,
         "time span that a run waits for its turn before it is told to come back (503)";
+    "roles", ["DOCMILL_ROLES"], "api,worker", false,
+        "what this host does, with commas between: `api` answers requests, `worker` works on queued runs; probes are answered by all";
+    "worker_runs", ["DOCMILL_WORKER_RUNS"], "0", false,
+        "queued runs that a worker has at once; 0: eight for each core";
+    "worker_lease", ["DOCMILL_WORKER_LEASE"], "10s", false,
+        "time span without a word after which a worker's runs are taken over; the same on every host";
+    "run_attempts", ["DOCMILL_RUN_ATTEMPTS"], "5", false,
+        "how often a queued run is begun that fails for a reason that passes, or whose worker goes away, before it fails for good";
     "tenant_requests_per_second", ["DOCMILL_TENANT_REQUESTS_PER_SECOND"], "", false,
         "requests a second of a tenant that has no limit of its own (`docmill tenant set`); more are told to come back (429); empty: not limited";
     "tenant_requests_burst", ["DOCMILL_TENANT_REQUESTS_BURST"], "", false,

@@ -57,6 +57,10 @@ fn defaults_are_right_and_wrong_values_are_named_with_their_origin() {
         ("otlp_sample", "-0.1"),
         ("otlp_sample", "NaN"),
         ("otlp_headers", "no-value"),
+        ("roles", ""),
+        ("roles", "api,boss"),
+        ("worker_lease", "100ms"),
+        ("run_attempts", "0"),
     ] {
         let error = Config::typed(resolve(None, &[(name, value.to_owned())], nothing).expect("resolved"));
         let text = error.err().map(|e| e.to_string()).unwrap_or_default();
@@ -129,13 +133,14 @@ fn with(name: &'static str, value: &str) -> Config {
 }
 
 /// What the parts of the platform are told.
-fn told(config: &Config) -> [String; 4] {
+fn told(config: &Config) -> [String; 5] {
     let engine = config.engine(PathBuf::new(), [0; 32]);
     [
         format!("{engine:?}"),
         format!("{:?}", config.runs()),
         format!("{:?}", config.api()),
         format!("{:?}", config.quotas()),
+        format!("{:?}", config.worker()),
     ]
 }
 
@@ -183,6 +188,7 @@ fn every_other_setting_reaches_a_part() {
                 "tenant_allowed_plugins" => "acme/*",
                 _ => "77",
             },
+            roles if roles.contains("worker") => "api",
             _ => "70s",
         };
         assert!(
@@ -205,6 +211,12 @@ fn defaults_are_those_of_the_parts() {
         ..Default::default()
     };
     let api = docmill_api::Settings::default();
+    // Whose name and cores those are is the machine's to say.
+    let worker = docmill_runs::queue::WorkerSettings {
+        places: config.worker_runs,
+        host: config.worker().expect("a worker").host,
+        ..Default::default()
+    };
     // Tests guess keys from one address all day.
     let quotas = docmill_quota::Settings {
         failed_keys: config.failed_keys_per_minute,
@@ -216,7 +228,8 @@ fn defaults_are_those_of_the_parts() {
             format!("{engine:?}"),
             format!("{runs:?}"),
             format!("{api:?}"),
-            format!("{quotas:?}")
+            format!("{quotas:?}"),
+            format!("{:?}", Some(worker))
         ]
     );
 }

@@ -32,5 +32,8 @@ pub async fn run(store: Store, runs: Runs) {
         if let Err(error) = runs.mark_lost(false).await {
             warn!(%error, "looking for runs whose host is gone is put off");
         }
+        if let Err(error) = store.sweep_queue().await {
+            warn!(%error, "forgetting keys and workers of before is put off");
+        }
     }
 }

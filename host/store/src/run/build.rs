@@ -3,19 +3,20 @@
 use docmill_model::definition::{Durability, Retain};
 use docmill_model::llm::{LlmCall, Usage};
 use docmill_model::reading::{Page, TextOrigin};
-use docmill_model::run::{AttemptRecord, InputContent, ReadingRecord, RunHead, StepRecord};
+use docmill_model::run::{AttemptRecord, InputContent, ReadingRecord, RunHead, Status, StepRecord};
 use docmill_model::value::{Check, Citation, Field, MatchClass, Outcome, Severity};
 use uuid::Uuid;
 
 use super::RunCommit;
 use super::rows::{
-    NewArtifact, NewAttempt, NewCheck, NewChunks, NewCitation, NewField, NewInput, NewLlmCall, NewLookup,
-    NewOutput, NewPage, NewReading, NewRun, NewSource, NewStep, Rows,
+    NewArtifact, NewAttempt, NewCheck, NewChunks, NewCitation, NewField, NewInput, NewJob, NewKey, NewLlmCall,
+    NewLookup, NewOutput, NewPage, NewReading, NewRun, NewSource, NewStep, Rows,
 };
 use crate::clean::{json_text, text, texts};
 use crate::convert::{count_out, size_out};
 use crate::document::NewDocument;
 use crate::error::StoreError;
+use crate::queue::{JobSpec, KeyUse};
 
 /// A run before work starts: its head, inputs, look-ups and new documents.
 pub(crate) fn accepted(head: &RunHead, documents: &[NewDocument]) -> Result<Rows, StoreError> {
@@ -25,6 +26,38 @@ pub(crate) fn accepted(head: &RunHead, documents: &[NewDocument]) -> Result<Rows
     };
     head_rows(&mut rows, head, documents)?;
     Ok(rows)
+}
+
+/// The same of a run that is to be worked on later.
+pub(crate) fn queued(
+    head: &RunHead,
+    documents: &[NewDocument],
+    job: &JobSpec,
+) -> Result<Rows, StoreError> {
+    let mut rows = accepted(head, documents)?;
+    for run in &mut rows.runs {
+        Status::Queued.as_str().clone_into(&mut run.status);
+    }
+    rows.jobs.push(NewJob {
+        run_id: head.id.uuid(),
+        pipeline_id: head.pipeline.uuid(),
+        plan: job.plan.as_bytes().to_vec(),
+        priority: job.priority,
+        delay_ms: i64::try_from(job.delay.as_millis()).unwrap_or(i64::MAX),
+        clearance: job.clearance.as_str().to_owned(),
+        head: json_text(head)?,
+    });
+    Ok(rows)
+}
+
+/// Under which key a client sent it.
+pub(crate) fn key(head: &RunHead, key: &KeyUse) -> NewKey {
+    NewKey {
+        key: text(&key.key).into_owned(),
+        request: key.request.as_bytes().to_vec(),
+        run_id: head.id.uuid(),
+        lasts_ms: i64::try_from(key.lasts.as_millis()).unwrap_or(i64::MAX),
+    }
 }
 
 /// A finished run with all that belongs to it.
@@ -118,6 +151,7 @@ fn run(head: &RunHead) -> Result<NewRun, StoreError> {
         durability: match head.durability {
             Durability::Result => "result",
             Durability::Accepted => "accepted",
+            Durability::Steps => "steps",
         }
         .to_owned(),
         retain: match head.retain {

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use docmill_model::id::TenantId;
+use docmill_model::id::{TenantId, WorkerId};
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgBindIterExt as _;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use super::shared::Shared;
 use crate::connect::again_if_cut;
 use crate::error::StoreError;
 use crate::line::{Line, Lines};
+use crate::queue::passing;
 
 /// Commits of one tenant that may be under way at once. The second and later ones are for when a large run holds up small
 /// ones: as a rule, there is one, because the larger the groups, the less each run costs.
@@ -28,6 +30,22 @@ const MAX_BYTES: usize = 4 << 20;
 
 /// What the database says of an accepted run that is finished already, or never was accepted.
 const NOT_RUNNING: &str = "DM001";
+/// What it says of a queued run that is another worker's, or nobody's any more.
+const NOT_OURS: &str = "DM002";
+/// What it says of an idempotency key that was used for another run.
+const KEY_USED: &str = "DM003";
+/// What is done with runs; those of one tenant are written together with their like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Way {
+    /// They are new, and whole.
+    Whole,
+    /// They are new, and nothing was done yet.
+    Accept,
+    /// They were accepted and are finished by who accepted them.
+    Finish,
+    /// They were queued and are finished by this worker.
+    End(WorkerId),
+}
 
 type Answer = oneshot::Sender<Result<Committed, StoreError>>;
 
@@ -37,7 +55,7 @@ pub(crate) struct Committer {
     lines: Lines,
     /// Most runs in one commit.
     most: usize,
-    queues: Arc<Mutex<HashMap<TenantId, Queue>>>,
+    queues: Arc<Mutex<HashMap<(TenantId, Way), Queue>>>,
 }
 
 #[derive(Debug, Default)]
@@ -62,16 +80,22 @@ impl Committer {
         }
     }
 
-    /// Writes a run that is not there yet. Goes on to the end even if the caller goes away.
-    pub(crate) async fn commit(&self, tenant: TenantId, rows: Rows) -> Result<Committed, StoreError> {
+    /// Writes a run together with others. Goes on to the end even if the caller goes away.
+    pub(crate) async fn commit(
+        &self,
+        tenant: TenantId,
+        way: Way,
+        rows: Rows,
+    ) -> Result<Committed, StoreError> {
+        let alike = (tenant, way);
         let (answer, mut answered) = oneshot::channel();
         {
             let mut queues = self.queues();
-            let queue = queues.entry(tenant).or_default();
+            let queue = queues.entry(alike).or_default();
             queue.waiting.push_back(Waiting { rows, answer });
             // Of commits of one run, one need not wait for another.
             if queue.lanes == 0 || self.most == 1 {
-                self.open_lane(tenant, queue);
+                self.open_lane(alike, queue);
             }
         }
         let gone = |_| StoreError::Unavailable {
@@ -83,30 +107,36 @@ impl Committer {
         {
             let mut queues = self.queues();
             let held_up = |queue: &&mut Queue| !queue.waiting.is_empty() && queue.lanes < LANES;
-            if let Some(queue) = queues.get_mut(&tenant).filter(held_up) {
-                self.open_lane(tenant, queue);
+            if let Some(queue) = queues.get_mut(&alike).filter(held_up) {
+                self.open_lane(alike, queue);
             }
         }
         answered.await.map_err(gone)?
     }
 
-    /// Finishes a run that was accepted.
-    pub(crate) async fn finish(&self, tenant: TenantId, rows: Rows) -> Result<Committed, StoreError> {
-        write(&self.lines, tenant, true, &[&rows], &AtomicU32::new(0)).await
+    /// Writes a run by itself.
+    pub(crate) async fn alone(
+        &self,
+        tenant: TenantId,
+        way: Way,
+        rows: &Rows,
+    ) -> Result<Committed, StoreError> {
+        write(&self.lines, tenant, way, &[rows], &AtomicU32::new(0)).await
     }
 
-    fn open_lane(&self, tenant: TenantId, queue: &mut Queue) {
+    fn open_lane(&self, alike: (TenantId, Way), queue: &mut Queue) {
         queue.lanes += 1;
         let committer = self.clone();
-        tokio::spawn(async move { committer.work_off(tenant).await });
+        tokio::spawn(async move { committer.work_off(alike).await });
     }
 
     /// Commits group after group until nobody of the tenant waits.
-    async fn work_off(&self, tenant: TenantId) {
-        while let Some(group) = self.next_group(tenant) {
+    async fn work_off(&self, alike: (TenantId, Way)) {
+        let (tenant, way) = alike;
+        while let Some(group) = self.next_group(alike) {
             let rows: Vec<&Rows> = group.iter().map(|w| &w.rows).collect();
             let sent = AtomicU32::new(0);
-            match write(&self.lines, tenant, false, &rows, &sent).await {
+            match write(&self.lines, tenant, way, &rows, &sent).await {
                 Ok(committed) => answer_all(group, || Ok(committed.clone())),
                 Err(StoreError::Unanswered { reason }) => {
                     answer_all(group, || {
@@ -114,18 +144,18 @@ impl Committer {
                             reason: reason.clone(),
                         })
                     });
-                    self.give_up(tenant, &reason);
+                    self.give_up(alike, &reason);
                 }
                 Err(StoreError::Unavailable { reason }) => {
                     answer_all(group, || away(&reason));
-                    self.give_up(tenant, &reason);
+                    self.give_up(alike, &reason);
                 }
                 // One of them is wrong, or was there already: it must not take its neighbours along.
                 Err(_) if group.len() > 1 => {
                     let sent_before = sent.into_inner().saturating_sub(1);
                     for waiting in group {
                         let (rows, sent) = ([&waiting.rows], AtomicU32::new(sent_before));
-                        let result = write(&self.lines, tenant, false, &rows, &sent).await;
+                        let result = write(&self.lines, tenant, way, &rows, &sent).await;
                         waiting.answer.send(result).ok();
                     }
                 }
@@ -140,9 +170,9 @@ impl Committer {
     }
 
     /// The next runs to commit together; none: the lane is closed.
-    fn next_group(&self, tenant: TenantId) -> Option<Vec<Waiting>> {
+    fn next_group(&self, alike: (TenantId, Way)) -> Option<Vec<Waiting>> {
         let mut queues = self.queues();
-        let queue = queues.get_mut(&tenant)?;
+        let queue = queues.get_mut(&alike)?;
         let mut group = Vec::new();
         let mut bytes = 0;
         while group.len() < self.most && bytes < MAX_BYTES {
@@ -157,24 +187,24 @@ impl Committer {
         }
         queue.lanes -= 1;
         if queue.lanes == 0 {
-            queues.remove(&tenant);
+            queues.remove(&alike);
         }
         None
     }
 
     /// Who waits behind would only find out the same, one time-out later.
-    fn give_up(&self, tenant: TenantId, reason: &str) {
+    fn give_up(&self, alike: (TenantId, Way), reason: &str) {
         let waiting = {
             let mut queues = self.queues();
             queues
-                .get_mut(&tenant)
+                .get_mut(&alike)
                 .map(|queue| std::mem::take(&mut queue.waiting))
         };
         answer_all(waiting.unwrap_or_default().into(), || away(reason));
     }
 
     /// Nothing panics while it holds the lock; if it did, the queues would still be whole.
-    fn queues(&self) -> MutexGuard<'_, HashMap<TenantId, Queue>> {
+    fn queues(&self) -> MutexGuard<'_, HashMap<(TenantId, Way), Queue>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -192,12 +222,11 @@ fn away(reason: &str) -> Result<Committed, StoreError> {
     })
 }
 
-/// Writes runs of one tenant: one statement, one round trip, one commit. `accepted`: they are there and running, and are
-/// finished now. Counts in `sent` how often they were sent: what was sent and not answered may have been written.
+/// Writes runs of one tenant: one statement, one round trip, one commit. Counts in `sent` how often they were sent: what was sent and not answered may have been written.
 async fn write(
     lines: &Lines,
     tenant: TenantId,
-    accepted: bool,
+    way: Way,
     runs: &[&Rows],
     sent: &AtomicU32,
 ) -> Result<Committed, StoreError> {
@@ -205,7 +234,7 @@ async fn write(
     let counted = || async {
         let mut line = lines.open().await?;
         sent.fetch_add(1, Ordering::Relaxed);
-        send(&mut line, tenant, accepted, runs, &shared).await
+        send(&mut line, tenant, way, runs, &shared).await
     };
     let written = again_if_cut(counted).await;
     let sent = sent.load(Ordering::Relaxed);
@@ -214,7 +243,7 @@ async fn write(
             replaced: replaced.into(),
         }),
         // It was written the first time; only the answer was lost. (Of several, one may have been there before.)
-        Err(error) if sent > 1 && runs.len() == 1 && is_there(&error, accepted) => Ok(Committed::default()),
+        Err(error) if sent > 1 && runs.len() == 1 && is_there(&error, way) => Ok(Committed::default()),
         Err(error) => {
             let said_no = sent == 1 && error.as_database_error().is_some();
             match refused(error) {
@@ -227,29 +256,50 @@ async fn write(
     }
 }
 
-// Not a checked macro: those take slices and would have every group copied into one.
-const WRITE: &str = "select given, instead from docmill.write_runs(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
-const WRITE_WITH_CHUNKS: &str = "select given, instead from docmill.write_runs_with_chunks(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
-const WRITE_WITH_LLM: &str = "select given, instead from docmill.write_runs_with_llm(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
+// Not checked macros: those take slices and would have every group copied into one.
+const RUNS: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20";
+
+/// The statement, and the number of its next parameter.
+fn statement(way: Way, function: &str, further: usize) -> String {
+    let first = 21;
+    let mut arguments = RUNS.to_owned();
+    for number in first..first + further {
+        arguments.push_str(&format!(", ${number}"));
+    }
+    let Way::End(_) = way else {
+        return format!("select given, instead from docmill.{function}({arguments})");
+    };
+    // The jobs are taken first: what is written depends on what that gives.
+    let last = first + further;
+    let arguments = arguments.replacen("$2", "taken.ok", 1);
+    format!(
+        "select w.given, w.instead
+         from (select docmill.end_jobs($1, ${}, ${}, ${}) and $2 as ok offset 0) taken
+         cross join lateral docmill.{function}({arguments}) w",
+        last,
+        last + 1,
+        last + 2
+    )
+}
 
 async fn send(
     line: &mut Line,
     tenant: TenantId,
-    accepted: bool,
+    way: Way,
     runs: &[&Rows],
     shared: &Shared,
 ) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error> {
     let asked = runs.iter().any(|r| !r.llm_calls.is_empty());
     let chunked = asked || runs.iter().any(|r| !r.chunks.is_empty());
-    let statement = match (asked, chunked) {
-        (true, _) => WRITE_WITH_LLM,
-        (false, true) => WRITE_WITH_CHUNKS,
-        (false, false) => WRITE,
+    let queued = way == Way::Accept;
+    let (function, further) = match (queued, asked, chunked) {
+        (true, ..) => ("accept_runs", 3),
+        (_, true, _) => ("write_runs_with_llm", 2),
+        (_, false, true) => ("write_runs_with_chunks", 1),
+        (_, false, false) => ("write_runs", 0),
     };
-    let query = sqlx::query_as(statement)
+    let accepted = matches!(way, Way::Finish | Way::End(_));
+    let query = sqlx::query_as(AssertSqlSafe(statement(way, function, further)))
         .bind(tenant.uuid())
         .bind(accepted)
         .bind(runs.iter().flat_map(|r| &r.runs).bind_iter())
@@ -270,26 +320,44 @@ async fn send(
         .bind(runs.iter().flat_map(|r| &r.outputs).bind_iter())
         .bind(shared.usage.iter().bind_iter())
         .bind(shared.audit.iter().bind_iter());
-    let query = if chunked {
+    let query = if queued {
+        query
+            .bind(runs.iter().flat_map(|r| &r.jobs).bind_iter())
+            .bind(runs.iter().flat_map(|r| &r.keys).bind_iter())
+            .bind(passing())
+    } else if chunked {
         query.bind(runs.iter().flat_map(|r| &r.chunks).bind_iter())
     } else {
         query
     };
-    let query = if asked {
+    let query = if asked && !queued {
         query.bind(runs.iter().flat_map(|r| &r.llm_calls).bind_iter())
     } else {
         query
     };
+    let query = match way {
+        Way::End(worker) => {
+            let ids = runs.iter().flat_map(|r| &r.runs).map(|run| run.id);
+            query
+                .bind(worker.uuid())
+                .bind(ids.collect::<Vec<_>>())
+                .bind(runs.iter().map(|r| r.fence).collect::<Vec<_>>())
+        }
+        _ => query,
+    };
     query.fetch_all(line).await
 }
 
-/// Whether a run is refused because one of its id is there; if it was accepted, because it is finished.
-fn is_there(error: &sqlx::Error, accepted: bool) -> bool {
+/// Whether a run is refused because one of its id is there; if it was accepted, because it is finished. (Of one that was queued,
+/// somebody else may have finished it: whoever asks looks at the run.)
+fn is_there(error: &sqlx::Error, way: Way) -> bool {
     let Some(cause) = error.as_database_error() else {
         return false;
     };
-    if accepted {
-        return cause.code().as_deref() == Some(NOT_RUNNING);
+    match way {
+        Way::Finish => return cause.code().as_deref() == Some(NOT_RUNNING),
+        Way::End(_) => return false,
+        Way::Whole | Way::Accept => {}
     }
     if !cause.is_unique_violation() {
         return false;
@@ -307,7 +375,8 @@ fn refused(error: sqlx::Error) -> StoreError {
         return error.into();
     };
     match cause.code().as_deref() {
-        Some(NOT_RUNNING) => StoreError::Conflict {
+        Some(KEY_USED) => StoreError::KeyUsed,
+        Some(NOT_RUNNING | NOT_OURS) => StoreError::Conflict {
             what: cause.message().to_owned(),
         },
         Some("23505") => StoreError::Conflict {

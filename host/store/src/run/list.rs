@@ -82,7 +82,11 @@ fn statement(
     limit: u32,
 ) -> Result<QueryBuilder<Postgres>, StoreError> {
     let mut query = QueryBuilder::new(
-        "select r.id, r.pipeline_name, r.version_number, r.status, r.verdict, r.error, r.tier::text as tier, r.subject,
+        "select r.id, r.pipeline_name, r.version_number, r.verdict,
+                case when r.status = 'queued' and exists (
+                    select from docmill.job j
+                    where j.tenant_id = r.tenant_id and j.run_id = r.id and j.state = 'leased')
+                then 'running' else r.status end as status, r.error, r.tier::text as tier, r.subject,
                 docmill.millis(r.created_at) as created_at, docmill.millis(r.finished_at) as finished_at,
                 (select coalesce(json_agg(json_build_object('name', l.name, 'value', l.value, 'tokens', l.tokens)
                                           order by l.ordinal), '[]')
@@ -96,10 +100,17 @@ fn statement(
     if let Some(id) = pipeline {
         query.push(" and r.pipeline_id = ").push_bind(id);
     }
+    // A queued run that a worker has says so in its job.
+    let is_leased = "exists (select from docmill.job j where j.tenant_id = r.tenant_id and j.run_id = r.id
+                             and j.state = 'leased')";
     match filter.status {
-        Some(Status::Running) => query.push(" and r.status = 'running'"),
+        Some(Status::Queued) => query.push(format!(" and r.status = 'queued' and not {is_leased}")),
+        Some(Status::Running) => {
+            query.push(format!(" and (r.status = 'running' or (r.status = 'queued' and {is_leased}))"))
+        }
         Some(Status::Succeeded) => query.push(" and r.status = 'succeeded'"),
         Some(Status::Failed) => query.push(" and r.status = 'failed'"),
+        Some(Status::Cancelled) => query.push(" and r.status = 'cancelled'"),
         None => &mut query,
     };
     match filter.verdict {

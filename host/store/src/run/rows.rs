@@ -1,6 +1,6 @@
 //! The rows that `docmill.write_runs` takes: each struct is one composite type of the database, field by field in its order.
 //! See migrations/0005_commit_runs.sql, 0008_step_outputs.sql, 0015_shared_entries.sql for the last two and those with a 2,
-//! 0021_chunks.sql and 0023_models.sql.
+//! 0021_chunks.sql, 0023_models.sql and 0027_queue.sql.
 
 use uuid::Uuid;
 
@@ -25,6 +25,12 @@ pub(crate) struct Rows {
     /// At most one.
     pub(crate) chunks: Vec<NewChunks>,
     pub(crate) llm_calls: Vec<NewLlmCall>,
+    /// At most one: of a run that is to be worked on later.
+    pub(crate) jobs: Vec<NewJob>,
+    /// At most one: under which a client may send it again.
+    pub(crate) keys: Vec<NewKey>,
+    /// Under which its worker holds it, of a run that was queued.
+    pub(crate) fence: i64,
     /// What all inputs hold together, also of a run whose inputs were written when it was accepted.
     pub(crate) input_bytes: i64,
 }
@@ -56,12 +62,14 @@ impl Rows {
             .iter()
             .map(|c| c.chunks.len() + c.embeddings.len())
             .sum();
+        let jobs: usize = self.jobs.iter().map(|j| j.head.len()).sum();
         pages
             + sources
             + runs
             + logs
             + outputs
             + chunks
+            + jobs
             + 500 * (self.fields.len() + self.citations.len() + self.checks.len())
     }
 }
@@ -294,6 +302,27 @@ pub(crate) struct NewLlmCall {
     pub(crate) currency: Option<String>,
     pub(crate) wall_us: i64,
     pub(crate) outcome: String,
+}
+
+#[derive(Debug, Clone, sqlx::Type)]
+#[sqlx(type_name = "docmill.new_job")]
+pub(crate) struct NewJob {
+    pub(crate) run_id: Uuid,
+    pub(crate) pipeline_id: Uuid,
+    pub(crate) plan: Vec<u8>,
+    pub(crate) priority: i16,
+    pub(crate) delay_ms: i64,
+    pub(crate) clearance: String,
+    pub(crate) head: String,
+}
+
+#[derive(Debug, Clone, sqlx::Type)]
+#[sqlx(type_name = "docmill.new_key")]
+pub(crate) struct NewKey {
+    pub(crate) key: String,
+    pub(crate) request: Vec<u8>,
+    pub(crate) run_id: Uuid,
+    pub(crate) lasts_ms: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::Type)]

@@ -16,7 +16,7 @@ use docmill_model::value::{Check, Citation, Field, Value};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{ReadingRef, StoredRun};
+use super::{QueuePlace, ReadingRef, StoredRun};
 use crate::connect::Store;
 use crate::convert::{count_in, digest, size_in, tag, typed};
 use crate::error::StoreError;
@@ -67,7 +67,9 @@ impl Store {
         };
         let status: Status = tag(&row.status)?;
         let (outcome, readings) = match (status, row.started_at, row.finished_at) {
-            (Status::Running, ..) | (_, None, _) | (_, _, None) => (None, Vec::new()),
+            (Status::Queued | Status::Running | Status::Cancelled, ..) | (_, None, _) | (_, _, None) => {
+                (None, Vec::new())
+            }
             (_, Some(started_at), Some(finished_at)) => {
                 let mut cited = citations(&mut tx, tenant, id).await?;
                 let (chunks, embeddings) = chunks(&mut tx, tenant, id).await?;
@@ -92,14 +94,66 @@ impl Store {
             }
         };
         let duplicates = duplicates(&mut tx, tenant, id).await?;
+        let queued = match status {
+            Status::Queued => place(&mut tx, tenant, id).await?,
+            _ => None,
+        };
         tx.end().await?;
         Ok(Some(StoredRun {
+            status: match &queued {
+                Some(place) if place.worker.is_some() => Status::Running,
+                _ => status,
+            },
+            queued,
             head,
             outcome,
             readings,
             duplicates,
         }))
     }
+}
+
+impl Store {
+    /// Where a run stands; none, if there is none or it may not be seen.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn run_status(&self, sight: Sight, run: RunId) -> Result<Option<Status>, StoreError> {
+        let mut tx = self.seeing(sight).await?;
+        let status = sqlx::query_scalar!(
+            r#"select case when r.status = 'queued' and exists (
+                   select from docmill.job j
+                   where j.tenant_id = r.tenant_id and j.run_id = r.id and j.state = 'leased')
+               then 'running' else r.status end as "status!"
+               from docmill.run r where r.tenant_id = $1 and r.id = $2"#,
+            sight.tenant.uuid(),
+            run.uuid(),
+        )
+        .fetch_optional(tx.connection())
+        .await?;
+        tx.end().await?;
+        status.as_deref().map(tag).transpose()
+    }
+}
+
+/// Where a queued run stands; none: it ended a moment ago.
+async fn place(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Option<QueuePlace>, StoreError> {
+    let row = sqlx::query!(
+        r#"select attempt, priority, worker_id, docmill.millis(ready_at) as "ready_at!",
+                  last_error as "last_error: Json<Failure>"
+           from docmill.job where tenant_id = $1 and run_id = $2"#,
+        tenant,
+        run,
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    Ok(row.map(|row| QueuePlace {
+        worker: row.worker_id.map(Into::into),
+        attempt: count_in(row.attempt),
+        priority: row.priority,
+        ready_at: row.ready_at,
+        last_error: row.last_error.map(|json| json.0),
+    }))
 }
 
 async fn lookups(tx: &mut TenantTx, tenant: Uuid, run: Uuid) -> Result<Vec<Lookup>, StoreError> {

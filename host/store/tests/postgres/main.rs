@@ -9,6 +9,7 @@ mod isolation;
 mod outage;
 mod plans;
 mod plugins_and_pipelines;
+mod queue;
 mod registry;
 mod runs;
 mod sample;

@@ -174,7 +174,7 @@ async fn accepted_runs_are_finished_once() -> anyhow::Result<()> {
     let early = db.store.finish_accepted_run(db.tenant, &sample.commit()).await;
     assert!(matches!(early, Err(StoreError::Conflict { .. })), "{early:?}");
     db.store
-        .accept_run(db.tenant, &sample.head, &sample.documents)
+        .accept_run(db.tenant, &sample.head, &sample.documents, None)
         .await?;
     let stored = db
         .store
@@ -203,7 +203,7 @@ async fn an_accepted_run_keeps_outputs_and_chunks_too() -> anyhow::Result<()> {
     sample.head.durability = Durability::Accepted;
     sample.head.retain = Retain::Debug;
     db.store
-        .accept_run(db.tenant, &sample.head, &sample.documents)
+        .accept_run(db.tenant, &sample.head, &sample.documents, None)
         .await?;
     db.store.finish_accepted_run(db.tenant, &sample.commit()).await?;
     let stored = db
@@ -233,7 +233,7 @@ async fn lost_runs_are_failed_and_cannot_be_finished() -> anyhow::Result<()> {
     let mut sample = sample::run("text");
     sample.head.durability = Durability::Accepted;
     db.store
-        .accept_run(db.tenant, &sample.head, &sample.documents)
+        .accept_run(db.tenant, &sample.head, &sample.documents, None)
         .await?;
     let admitted = sample.head.created_at;
     assert_eq!(db.store.mark_lost_runs(admitted).await?, 0, "not before its time");

@@ -110,7 +110,7 @@ async fn keep(db: &Database, samples: &[Sample]) {
                 return store.commit_run(tenant, &sample.commit()).await.unwrap();
             }
             sample.head.durability = Durability::Accepted;
-            let accepted = store.accept_run(tenant, &sample.head, &sample.documents).await;
+            let accepted = store.accept_run(tenant, &sample.head, &sample.documents, None).await;
             accepted.unwrap();
             store.finish_accepted_run(tenant, &sample.commit()).await.unwrap()
         })
@@ -258,7 +258,7 @@ async fn a_lost_run_is_in_the_ledger_once() -> anyhow::Result<()> {
     let mut sample = sample::run("text");
     sample.head.durability = Durability::Accepted;
     db.store
-        .accept_run(db.tenant, &sample.head, &sample.documents)
+        .accept_run(db.tenant, &sample.head, &sample.documents, None)
         .await?;
     assert_eq!(total(&db, &all()).await, Amounts::default(), "it is at work");
     for lost in [1, 0] {

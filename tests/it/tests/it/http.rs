@@ -26,6 +26,7 @@ mod parallel;
 mod presets;
 mod principals;
 mod python;
+mod queue;
 mod quotas;
 mod registry;
 mod samples;

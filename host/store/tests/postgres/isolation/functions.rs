@@ -17,8 +17,16 @@ const DEFINERS: &[(&str, &str)] = &[
         "asked before a tenant is known; gives one key's tenant to whoever has the whole key",
     ),
     (
+        "beat(uuid,text,text,bigint,boolean,json)",
+        "a worker serves all tenants; gives ids of runs that it leased itself",
+    ),
+    (
         "bootstrap(uuid,text,uuid,text,text,bytea)",
         "makes the first tenant; with any tenant there it does nothing and says so, whatever it is given",
+    ),
+    (
+        "claim_jobs(uuid,integer)",
+        "a worker serves all tenants: whose turn it is can be told only over all of them; gives runs to a worker that is there",
     ),
     (
         "count_requests(uuid[],date[],bigint[])",
@@ -33,6 +41,10 @@ const DEFINERS: &[(&str, &str)] = &[
         "deletes what a plugin keeps, which nobody may from the table, because who may delete may lock; names the tenant itself",
     ),
     (
+        "keep_checkpoint(uuid,uuid,uuid,bigint,integer,bytea)",
+        "locks a job, which who may not change it cannot; names tenant, worker and fence itself, gives whether it is so",
+    ),
+    (
         "mark_lost_runs(timestamp with time zone,json)",
         "fails the runs of hosts that are gone, of all tenants; gives their number",
     ),
@@ -43,6 +55,18 @@ const DEFINERS: &[(&str, &str)] = &[
     (
         "principal(bytea)",
         "asked before a tenant is known; gives one key's or session's tenant to whoever has the whole secret",
+    ),
+    (
+        "queue_depth()",
+        "how full the queue is, over all tenants, for who adds workers; gives counts",
+    ),
+    (
+        "reap_workers(uuid,integer,json)",
+        "gives up silent workers, whatever tenants' runs they had; gives numbers",
+    ),
+    (
+        "return_jobs(uuid,uuid[],bigint[],bigint[],boolean[],text[])",
+        "a worker hands back what it leased itself, of all tenants; gives their number",
     ),
     (
         "runs_with(text,text[])",
@@ -57,6 +81,10 @@ const DEFINERS: &[(&str, &str)] = &[
         "bytes of a document are with the first that had the same, which may be of a higher tier; names tenant and clearance itself",
     ),
     (
+        "sweep_queue()",
+        "forgets keys and workers of all tenants that are over; gives their number",
+    ),
+    (
         "tenants()",
         "ids and names of all tenants, for the command line on the machine itself, which acts without a key",
     ),
@@ -64,14 +92,21 @@ const DEFINERS: &[(&str, &str)] = &[
         "tenants_without(bytea[])",
         "ids of tenants that lack a component, so that a release reaches them all; whoever has the digest may ask",
     ),
+    (
+        "workers()",
+        "who works on the machine's queue, for the command line on the machine itself; gives ids of runs, no values",
+    ),
 ];
 
 /// What hosts may call beside those: nothing in them is more than what the caller may do.
 const INVOKERS: &[&str] = &[
+    "accept_runs",
+    "cancel_run",
     "commit_runs",
     "commit_runs_with_outputs",
     "current_clearance",
     "current_tenant",
+    "end_jobs",
     "keep_usage",
     "millis",
     "owners",
@@ -171,6 +206,15 @@ async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
             "select encode(docmill.source_bytes('{}'), 'escape')",
             victim.sample.documents[0].source.uuid()
         ),
+        format!("select b::text from docmill.beat('{run_id}', 'x', 'x', 1, false, '[]') b"),
+        "select j::text from docmill.claim_jobs(gen_random_uuid(), 1000) j".to_owned(),
+        format!("select docmill.keep_checkpoint('{tenant}', '{run_id}', '{run_id}', 1, 0, 'x')::text"),
+        "select d::text from docmill.queue_depth() d".to_owned(),
+        "select r::text from docmill.reap_workers(null, 5, '{\"code\": \"interrupted\"}') r".to_owned(),
+        format!("select docmill.return_jobs('{run_id}', '{{{run_id}}}', '{{1}}', '{{0}}', '{{true}}', '{{null}}')::text"),
+        format!("select docmill.cancel_run('{tenant}', '{run_id}', gen_random_uuid(), null, gen_random_uuid(), '{{}}')::text"),
+        "select docmill.sweep_queue()::text".to_owned(),
+        "select w.id::text from docmill.workers() w where false".to_owned(),
         format!("select f::text from docmill.forget_values('{mark}/text', null) f"),
         format!("select f::text from docmill.forget_values('{mark}/text', array['{mark}'::bytea]) f"),
     ];

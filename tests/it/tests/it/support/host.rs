@@ -154,6 +154,21 @@ impl Wiring {
     }
 }
 
+/// Another host of a database, as on another machine, over connections of its own.
+pub async fn another_on(store: Store, blobs: Blobs, engine: Engine) -> ApiState {
+    let wiring = Wiring {
+        store,
+        blobs,
+        engine,
+        platform_key: [7; 32],
+        runs: docmill_runs::Settings::default(),
+        api: docmill_api::Settings::default(),
+        quotas: docmill_quota::Settings::default(),
+        redis_url: None,
+    };
+    wiring.serve().await.1
+}
+
 impl Host {
     /// A host with these first-party plugins.
     pub async fn with(plugins: &[&str]) -> Self {
