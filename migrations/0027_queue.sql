@@ -44,9 +44,22 @@ begin
     if length(said) - length(replace(said, before, '')) <> length(before) then
         raise exception 'docmill.write_runs is not as 0015 left it';
     end if;
-    execute replace(said, before, 'r.status in (''queued'', ''running'')');
+    said := replace(said, before, 'r.status in (''queued'', ''running'')');
+    -- Several that are finished together share an entry of the audit log, as new ones do.
+    said := replace(said, $old$            finished_at = docmill.time_at(n.finished_ms)
+        from unnest(runs) n
+$old$, $new$            finished_at = docmill.time_at(n.finished_ms), ended_in = n.ended_in
+        from unnest(runs, ends) n(id, pipeline_id, pipeline_name, pipeline_version_id, version_number, durability, retain,
+            status, verdict, error_code, error, output, params, plugins, key_id, client_ip, request_id, created_ms,
+            started_ms, finished_ms, tier, user_id, subject, ended_in)
+$new$);
+    if position('ended_in = n.ended_in' in said) = 0 then
+        raise exception 'docmill.write_runs is not as 0015 left it';
+    end if;
+    execute said;
 end
 $$;
+grant update (ended_in) on docmill.run to docmill_app;
 
 -- What a run executes, for ever: the definition with every plugin at one version. Kept once for all runs of it.
 create table docmill.plan (
@@ -66,7 +79,8 @@ create table docmill.job (
     plan        bytea        not null,
     state       text         not null check (state in ('ready', 'delayed', 'leased')),
     priority    smallint     not null default 0,      -- within its tenant; higher first
-    ready_at    timestamptz  not null,
+    ready_at    timestamptz  not null,                -- since when it could begin: its place among others
+    not_before  timestamptz,                          -- of a delayed one
     attempt     integer      not null default 0 check (attempt >= 0),   -- claims, but for those handed back untouched
     fence       bigint       not null default 0 check (fence >= 0),
     worker_id   uuid,
@@ -75,12 +89,13 @@ create table docmill.job (
     last_error  json,                                 -- of the attempt before
     head        json         not null,                -- the run before work starts
     primary key (tenant_id, run_id),
-    check ((state = 'leased') = (worker_id is not null))
+    check ((state = 'leased') = (worker_id is not null)),
+    check ((state = 'delayed') = (not_before is not null))
 ) with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000);
 -- Tenants and pipelines with something to do are found by skipping through it, and what is next in each.
 create index job_ready on docmill.job (tenant_id, pipeline_id, priority desc, ready_at, run_id) where state = 'ready';
-create index job_delayed on docmill.job (ready_at) where state = 'delayed';
+create index job_delayed on docmill.job (not_before) where state = 'delayed';
 create index job_leased on docmill.job (worker_id) where state = 'leased';
 select docmill.protect('docmill.job', 'select, insert, delete');
 select docmill.follow_run('docmill.job');
@@ -197,9 +212,11 @@ begin
         end if;
     end if;
     if cardinality(jobs) > 0 then
-        insert into docmill.job (tenant_id, run_id, pipeline_id, plan, state, priority, ready_at, clearance, head)
+        insert into docmill.job (tenant_id, run_id, pipeline_id, plan, state, priority, ready_at, not_before, clearance, head)
         select tenant, n.run_id, n.pipeline_id, n.plan, case when n.delay_ms > 0 then 'delayed' else 'ready' end, n.priority,
-            now() + n.delay_ms * interval '1 millisecond', n.clearance::docmill.tier, n.head::json
+            now() + n.delay_ms * interval '1 millisecond',
+            case when n.delay_ms > 0 then now() + n.delay_ms * interval '1 millisecond' end,
+            n.clearance::docmill.tier, n.head::json
         from unnest(jobs) n;
     end if;
 end
@@ -285,11 +302,13 @@ $$;
 grant execute on function docmill.beat(uuid, text, text, bigint, boolean, json) to docmill_app;
 
 -- Claims up to `want` jobs for a worker: tenants in turn (start-time fair queueing over their weights), within one by priority and
--- then by age, never more at work than tenant and pipeline allow. One claim at a time, so that the order is exact; it takes a
--- millisecond or two and brings many jobs.
+-- then by age, never more at work than tenant and pipeline allow; whoever may have none more at work holds nobody up. One claim at a
+-- time, so that the order is exact; it takes a millisecond or two and brings many jobs. What it gives is small, because nobody else
+-- can claim until it was read: heads are read afterwards, by docmill.job_heads.
+--
+-- A fence is never given twice, not even if a crash forgets a claim and its worker claims again: it is the time, if that is more.
 create function docmill.claim_jobs(of_worker uuid, want integer)
-    returns table (tenant_id uuid, run_id uuid, fence bigint, attempt integer, plan bytea, clearance text, waited_ms bigint,
-        checkpoints boolean, head text)
+    returns table (tenant_id uuid, run_id uuid, fence bigint, attempt integer, plan bytea, clearance text, waited_ms bigint)
     language plpgsql security definer
     set search_path = pg_catalog, pg_temp set enable_seqscan = off set plan_cache_mode = force_generic_plan set jit = off
     as $$
@@ -303,10 +322,10 @@ begin
     if not found then
         return;
     end if;
-    update docmill.job j set state = 'ready'
+    update docmill.job j set state = 'ready', not_before = null
     from (
         select d.tenant_id, d.run_id from docmill.job d
-        where d.state = 'delayed' and d.ready_at <= now() order by d.ready_at limit 1000
+        where d.state = 'delayed' and d.not_before <= now() order by d.not_before limit 1000
     ) due
     where j.tenant_id = due.tenant_id and j.run_id = due.run_id;
     select c.turn into clock from docmill.queue_clock c where c.one;
@@ -325,31 +344,35 @@ begin
     ), at_work as (
         select j.tenant_id, j.pipeline_id, count(*) as runs from docmill.job j
         where j.state = 'leased' group by j.tenant_id, j.pipeline_id
-    ), tenants as (
-        -- Those whose turn comes first; more than there are places cannot be served.
-        select t.tenant_id, coalesce(q.weight, 1)::double precision as weight, greatest(coalesce(q.turn, 0), clock) as turn,
-            coalesce(q.most - (select sum(a.runs) from at_work a where a.tenant_id = t.tenant_id), want) as room
-        from (select distinct w.tenant_id from waiting w) t
-        left join docmill.queue q on q.tenant_id = t.tenant_id
-        where q.paused_at is null
-        order by greatest(coalesce(q.turn, 0), clock), t.tenant_id
-        limit want
     ), lanes as (
-        select w.tenant_id, w.pipeline_id,
-            least(want, t.room, coalesce(p.most - coalesce(a.runs, 0), want)) as room
+        select w.tenant_id, w.pipeline_id, coalesce(p.most - coalesce(a.runs, 0), want) as room
         from waiting w
-        join tenants t on t.tenant_id = w.tenant_id
         left join docmill.pipeline_queue p on p.tenant_id = w.tenant_id and p.pipeline_id = w.pipeline_id
         left join at_work a on a.tenant_id = w.tenant_id and a.pipeline_id = w.pipeline_id
-        where p.paused_at is null
+        where p.paused_at is null and (p.most is null or p.most > coalesce(a.runs, 0))
+    ), tenants as (
+        -- Of those that may have one more at work, those whose turn comes first; more than there are places cannot be served.
+        select t.tenant_id, coalesce(q.weight, 1)::double precision as weight, greatest(coalesce(q.turn, 0), clock) as turn,
+            r.room
+        from (select distinct l.tenant_id from lanes l) t
+        left join docmill.queue q on q.tenant_id = t.tenant_id
+        cross join lateral (
+            select coalesce(q.most - coalesce((
+                select sum(a.runs)::bigint from at_work a where a.tenant_id = t.tenant_id), 0), want) as room
+        ) r
+        where q.paused_at is null and r.room > 0
+        order by greatest(coalesce(q.turn, 0), clock), t.tenant_id
+        limit want
     ), ranked as (
         select l.tenant_id, j.run_id, j.ready_at,
             row_number() over (partition by l.tenant_id order by j.priority desc, j.ready_at, j.run_id) as place
-        from lanes l cross join lateral (
+        from lanes l
+        join tenants t on t.tenant_id = l.tenant_id
+        cross join lateral (
             select j.run_id, j.priority, j.ready_at from docmill.job j
             where j.state = 'ready' and j.tenant_id = l.tenant_id and j.pipeline_id = l.pipeline_id
             order by j.priority desc, j.ready_at, j.run_id
-            limit greatest(l.room, 0)
+            limit least(want, l.room, t.room)
         ) j
     ), chosen as (
         select r.tenant_id, r.run_id, t.turn + (r.place - 1) / t.weight as starts, t.weight
@@ -367,22 +390,33 @@ begin
         where c.one and s.last > c.turn
     ), leased as (
         update docmill.job j
-        set state = 'leased', fence = j.fence + 1, attempt = j.attempt + 1, worker_id = of_worker, leased_at = now()
+        set state = 'leased', attempt = j.attempt + 1, worker_id = of_worker, leased_at = now(),
+            fence = greatest(j.fence + 1, (extract(epoch from clock_timestamp()) * 1000000)::bigint)
         from chosen c
         -- Still ready: nobody else claims meanwhile. (The state is not asked for again, so that the primary key is used.)
         where j.tenant_id = c.tenant_id and j.run_id = c.run_id
-        returning j.tenant_id, j.run_id, j.fence, j.attempt, j.plan, j.clearance, j.ready_at, j.head, c.starts
+        returning j.tenant_id, j.run_id, j.fence, j.attempt, j.plan, j.clearance, j.ready_at, c.starts
     )
     select l.tenant_id, l.run_id, l.fence, l.attempt, l.plan, l.clearance::text,
-        greatest(0, (extract(epoch from clock_timestamp() - l.ready_at) * 1000)::bigint),
-        l.attempt > 1 and exists (
-            select from docmill.checkpoint c where c.tenant_id = l.tenant_id and c.run_id = l.run_id),
-        l.head::text
+        greatest(0, (extract(epoch from clock_timestamp() - l.ready_at) * 1000)::bigint)
     from leased l
-    order by l.starts;
+    order by l.starts, l.ready_at, l.run_id;
 end
 $$;
 grant execute on function docmill.claim_jobs(uuid, integer) to docmill_app;
+
+-- The heads of runs that a worker holds, what they demand of those who look at them now, and whether steps of them were kept.
+create function docmill.job_heads(of_worker uuid, runs uuid[])
+    returns table (run_id uuid, fence bigint, head text, tier text, checkpoints boolean)
+    language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off
+    as $$
+    select j.run_id, j.fence, j.head::text, r.tier::text, exists (
+        select from docmill.checkpoint c where c.tenant_id = j.tenant_id and c.run_id = j.run_id)
+    from docmill.job j
+    join docmill.run r on r.tenant_id = j.tenant_id and r.id = j.run_id
+    where j.worker_id = of_worker and j.state = 'leased' and j.run_id = any (runs)
+$$;
+grant execute on function docmill.job_heads(uuid, uuid[]) to docmill_app;
 
 -- Gives jobs back that are this worker's: ready at once and as if it had never had them (`spent` false: it is told to stop), or after
 -- a while. The number of those that were its own.
@@ -396,7 +430,7 @@ declare
 begin
     update docmill.job j
     set state = case when n.delay_ms > 0 then 'delayed' else 'ready' end, worker_id = null, leased_at = null,
-        ready_at = case when n.delay_ms > 0 then now() + n.delay_ms * interval '1 millisecond' else j.ready_at end,
+        not_before = case when n.delay_ms > 0 then now() + n.delay_ms * interval '1 millisecond' end,
         attempt = j.attempt - case when n.spent then 0 else 1 end,
         last_error = coalesce(n.error::json, j.last_error)
     from unnest(runs, fences, delays_ms, spent, errors) n(run, fence, delay_ms, spent, error)
@@ -407,8 +441,41 @@ end
 $$;
 grant execute on function docmill.return_jobs(uuid, uuid[], bigint[], bigint[], boolean[], text[]) to docmill_app;
 
--- Gives up workers whose lease is over, or the one that says goodbye: what they had is ready again, and what had its attempts is
--- failed for good, with `failure`. Numbers of workers, jobs and runs that failed.
+-- Ends runs for good of which nothing but a failure can be written: what a worker holds under these fences. Of them the ledger has
+-- that they were; what their calls used is nowhere. The number of those that were its own.
+create function docmill.fail_jobs(of_worker uuid, runs uuid[], fences bigint[], failure json) returns bigint
+    language sql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off
+    as $$
+    with gone as (
+        delete from docmill.job j
+        using unnest(runs, fences) n(run, fence)
+        where j.worker_id = of_worker and j.state = 'leased' and j.run_id = n.run and j.fence = n.fence
+        returning j.tenant_id, j.run_id
+    ), forgotten as (
+        delete from docmill.checkpoint c using gone g where c.tenant_id = g.tenant_id and c.run_id = g.run_id
+    ), lost as (
+        update docmill.run r
+        set status = 'failed', error_code = failure ->> 'code', error = failure, started_at = r.created_at,
+            finished_at = greatest(now(), r.created_at)
+        from gone g
+        where r.tenant_id = g.tenant_id and r.id = g.run_id and r.status = 'queued'
+        returning r.tenant_id, r.id, r.key_id, r.request_id, r.pipeline_name, r.created_at
+    ), used as (
+        insert into docmill.usage_entry (tenant_id, run_id, ordinal, key_id, at, pipeline, runs, runs_failed, input_bytes)
+        select l.tenant_id, l.id, 0, l.key_id, l.created_at, l.pipeline_name, 1, 1, (
+            select coalesce(sum(coalesce(i.size, octet_length(i.text), octet_length(i.record::text))), 0)
+            from docmill.run_input i where i.tenant_id = l.tenant_id and i.run_id = l.id)
+        from lost l
+    ), written as (
+        insert into docmill.audit_entry (tenant_id, id, at, action, subject, key_id, request_id)
+        select l.tenant_id, l.id, now(), 'run.lost', l.id::text, l.key_id, l.request_id from lost l
+    )
+    select count(*) from gone
+$$;
+grant execute on function docmill.fail_jobs(uuid, uuid[], bigint[], json) to docmill_app;
+
+-- Gives up workers whose lease is over, or the one that says goodbye: what they had is ready again (of the latter as if it had never
+-- had it), and what had its attempts is failed for good, with `failure`. Numbers of workers, jobs and runs that failed.
 create function docmill.reap_workers(leaving uuid, most_attempts integer, failure json)
     returns table (workers bigint, jobs bigint, failed bigint)
     language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off
@@ -416,37 +483,30 @@ create function docmill.reap_workers(leaving uuid, most_attempts integer, failur
 #variable_conflict use_column
 declare
     gone uuid[];
+    worker uuid;
+    freed bigint;
+    ended bigint := 0;
 begin
     perform pg_advisory_xact_lock(hashtext('docmill queue'));
-    with ended as (
+    with given_up as (
         update docmill.worker w set ended_at = now()
         where w.ended_at is null and (w.lease_until < now() or w.id = leaving)
         returning w.id
     )
-    select coalesce(array_agg(e.id), '{}') into gone from ended e;
-    return query
-    with spent as (
-        delete from docmill.job j
-        where j.state = 'leased' and j.worker_id = any (gone) and j.attempt >= most_attempts
-        returning j.tenant_id, j.run_id
-    ), lost as (
-        update docmill.run r
-        set status = 'failed', error_code = failure ->> 'code', error = failure, started_at = r.created_at,
-            finished_at = greatest(now(), r.created_at)
-        from spent s
-        where r.tenant_id = s.tenant_id and r.id = s.run_id and r.status = 'queued'
-        returning r.tenant_id, r.id, r.key_id, r.request_id
-    ), written as (
-        insert into docmill.audit_entry (tenant_id, id, at, action, subject, key_id, request_id)
-        select l.tenant_id, l.id, now(), 'run.lost', l.id::text, l.key_id, l.request_id from lost l
-    ), freed as (
-        update docmill.job j
-        set state = 'ready', worker_id = null, leased_at = null,
-            attempt = j.attempt - case when j.worker_id = leaving then 1 else 0 end
-        where j.state = 'leased' and j.worker_id = any (gone) and j.attempt < most_attempts
-        returning 1
-    )
-    select cardinality(gone)::bigint, (select count(*) from freed), (select count(*) from lost);
+    select coalesce(array_agg(g.id), '{}') into gone from given_up g;
+    foreach worker in array gone loop
+        continue when worker = leaving;
+        ended := ended + (
+            select docmill.fail_jobs(worker, coalesce(array_agg(j.run_id), '{}'), coalesce(array_agg(j.fence), '{}'), failure)
+            from docmill.job j
+            where j.worker_id = worker and j.state = 'leased' and j.attempt >= most_attempts);
+    end loop;
+    update docmill.job j
+    set state = 'ready', worker_id = null, leased_at = null,
+        attempt = j.attempt - case when j.worker_id = leaving then 1 else 0 end
+    where j.state = 'leased' and j.worker_id = any (gone);
+    get diagnostics freed = row_count;
+    return query select cardinality(gone)::bigint, freed, ended;
 end
 $$;
 grant execute on function docmill.reap_workers(uuid, integer, json) to docmill_app;
@@ -492,6 +552,12 @@ begin
     where r.tenant_id = of_tenant and r.id = run and r.status = 'queued';
     insert into docmill.audit_entry (tenant_id, id, at, action, subject, key_id, request_id, detail)
     values (of_tenant, entry, now(), 'run.cancel', run::text, key, request, who::jsonb);
+    -- It was a run; what its calls used until now is nowhere.
+    insert into docmill.usage_entry (tenant_id, run_id, ordinal, key_id, at, pipeline, runs, input_bytes)
+    select r.tenant_id, r.id, 0, r.key_id, r.created_at, r.pipeline_name, 1, (
+        select coalesce(sum(coalesce(i.size, octet_length(i.text), octet_length(i.record::text))), 0)
+        from docmill.run_input i where i.tenant_id = r.tenant_id and i.run_id = r.id)
+    from docmill.run r where r.tenant_id = of_tenant and r.id = run;
     return true;
 end
 $$;

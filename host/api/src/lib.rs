@@ -43,6 +43,7 @@ mod pipelines;
 mod plugins;
 mod presets;
 mod probes;
+mod queue;
 mod quotas;
 mod runs;
 mod secrets;

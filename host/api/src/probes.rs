@@ -314,7 +314,12 @@ fn quotas(text: &mut String, state: &ApiState) {
 fn queue(text: &mut String, state: &ApiState) {
     let (figures, depth) = (state.runs().queue_figures(), state.runs().queue_depth());
     let name = "docmill_queue_runs";
-    head(text, name, "gauge", "Queued runs of all tenants, as a worker of this host saw them last.");
+    head(
+        text,
+        name,
+        "gauge",
+        "Queued runs of all tenants, as a worker of this host saw them last.",
+    );
     line(text, name, "state=\"ready\"", depth.ready);
     line(text, name, "state=\"delayed\"", depth.delayed);
     line(text, name, "state=\"leased\"", depth.leased);
@@ -326,10 +331,26 @@ fn queue(text: &mut String, state: &ApiState) {
         std::time::Duration::from_millis(depth.oldest_ms).as_secs_f64(),
     );
     for (name, help, value) in [
-        ("docmill_queue_accepted_total", "Runs that this host queued.", figures.accepted),
-        ("docmill_queue_claimed_total", "Queued runs that its worker began with.", figures.claimed),
-        ("docmill_queue_ended_total", "Queued runs that its worker ended.", figures.ended),
-        ("docmill_queue_retried_total", "Queued runs that it handed back for a later attempt.", figures.retried),
+        (
+            "docmill_queue_accepted_total",
+            "Runs that this host queued.",
+            figures.accepted,
+        ),
+        (
+            "docmill_queue_claimed_total",
+            "Queued runs that its worker began with.",
+            figures.claimed,
+        ),
+        (
+            "docmill_queue_ended_total",
+            "Queued runs that its worker ended.",
+            figures.ended,
+        ),
+        (
+            "docmill_queue_retried_total",
+            "Queued runs that it handed back for a later attempt.",
+            figures.retried,
+        ),
         (
             "docmill_queue_lost_total",
             "Queued runs that were cancelled or taken over while its worker had them.",

@@ -16,8 +16,8 @@ use crate::observe::observe;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    audit, console, documents, grants, keys, me, models, pages, pipelines, plugins, presets, probes, quotas,
-    runs, secrets, sessions, signing, tenant, usage, users, values,
+    audit, console, documents, grants, keys, me, models, pages, pipelines, plugins, presets, probes, queue,
+    quotas, runs, secrets, sessions, signing, tenant, usage, users, values,
 };
 
 fn all() -> OpenApiRouter<ApiState> {
@@ -28,6 +28,10 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(runs::show))
         .routes(routes!(runs::artifact))
         .routes(routes!(runs::later::cancel))
+        .routes(routes!(runs::later::redrive))
+        .routes(routes!(queue::show))
+        .routes(routes!(queue::pause))
+        .routes(routes!(queue::resume))
         // What the tenant keeps.
         .routes(routes!(documents::list))
         .routes(routes!(documents::show, documents::change))
@@ -36,6 +40,8 @@ fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(pipelines::list))
         .routes(routes!(pipelines::show, pipelines::save))
         .routes(routes!(pipelines::versions))
+        .routes(routes!(queue::pause_pipeline))
+        .routes(routes!(queue::resume_pipeline))
         .routes(routes!(pipelines::validate))
         .routes(routes!(presets::list))
         .routes(routes!(presets::show, presets::save, presets::change))

@@ -141,7 +141,9 @@ pub(crate) async fn carry_out(
     };
     let answer = match asked.later {
         Some(later) => {
-            let accepted = runs.accept(admission, &snapshot, acting, uploaded.request, later).await;
+            let accepted = runs
+                .accept(admission, &snapshot, acting, uploaded.request, later)
+                .await;
             accepted.map(|accepted| Err(accepted.head.id))
         }
         None => {
@@ -239,12 +241,7 @@ pub(crate) fn filter(query: &mut Query, caller: &Caller) -> Result<RunFilter, Pr
     };
     Ok(RunFilter {
         pipeline: query.take("pipeline")?,
-        status: word(
-            query,
-            "status",
-            &Status::ALL,
-            |s| s.as_str(),
-        )?,
+        status: word(query, "status", &Status::ALL, |s| s.as_str())?,
         verdict: word(
             query,
             "verdict",
@@ -284,7 +281,10 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let id: RunId = id_of(&id)?;
-    let asked = query.take("wait")?.map(|text| asked::seconds(&text)).transpose()?;
+    let asked = query
+        .take("wait")?
+        .map(|text| asked::seconds(&text))
+        .transpose()?;
     query.finish()?;
     let wait = asked.or(asked::Preferred::of(&headers)?.wait).unwrap_or_default();
     later::wait(&state, caller.sight(), id, wait).await?;

@@ -36,7 +36,10 @@ pub const POINTS: &[&str] = &[
 /// The process comes to a point.
 #[cfg_attr(
     not(debug_assertions),
-    expect(clippy::unused_async, reason = "there is nothing to wait for in release builds")
+    expect(
+        clippy::unused_async,
+        reason = "there is nothing to wait for in release builds"
+    )
 )]
 pub async fn point(name: &'static str) {
     #[cfg(debug_assertions)]

@@ -30,8 +30,10 @@ pub struct Job {
     pub pipeline: u32,
     /// Higher first, within its tenant.
     pub priority: i16,
-    /// When it may begin.
+    /// Since when it could begin: its place among others.
     pub ready_at: Time,
+    /// Of a delayed one, when it may begin.
+    pub not_before: Time,
     /// Where it stands.
     pub state: State,
     /// How often it was begun, but for times that it was handed back untouched.
@@ -107,6 +109,7 @@ impl Queue {
             pipeline,
             priority,
             ready_at: now + delay,
+            not_before: now + delay,
             state: if delay > 0 { State::Delayed } else { State::Ready },
             attempt: 0,
             fence: 0,
@@ -129,12 +132,16 @@ impl Queue {
             return Vec::new();
         }
         for job in self.jobs.values_mut() {
-            if job.state == State::Delayed && job.ready_at <= now {
+            if job.state == State::Delayed && job.not_before <= now {
                 job.state = State::Ready;
             }
         }
         let mut chosen = self.candidates(want);
-        chosen.sort_by(|a, b| a.starts.total_cmp(&b.starts).then((a.ready_at, a.run).cmp(&(b.ready_at, b.run))));
+        chosen.sort_by(|a, b| {
+            a.starts
+                .total_cmp(&b.starts)
+                .then((a.ready_at, a.run).cmp(&(b.ready_at, b.run)))
+        });
         chosen.truncate(want);
         let mut claims = Vec::with_capacity(chosen.len());
         for next in chosen {
@@ -156,41 +163,43 @@ impl Queue {
     }
 
     fn candidates(&self, want: usize) -> Vec<Candidate> {
-        let at_work = |fits: &dyn Fn(&Job) -> bool| {
-            let leased = self.jobs.values().filter(|job| matches!(job.state, State::Leased(_)) && fits(job));
-            leased.count()
-        };
         let mut lanes: BTreeMap<u32, BTreeMap<u32, Vec<Waiting<'_>>>> = BTreeMap::new();
         for (run, job) in self.jobs.iter().filter(|(_, job)| job.state == State::Ready) {
-            lanes.entry(job.tenant).or_default().entry(job.pipeline).or_default().push((*run, job));
+            let tenant = lanes.entry(job.tenant).or_default();
+            tenant.entry(job.pipeline).or_default().push((*run, job));
         }
-        let mut tenants: Vec<(u32, Turn)> = lanes
-            .keys()
-            .map(|tenant| (*tenant, self.turns.get(tenant).copied().unwrap_or_default()))
-            .filter(|(_, turn)| !turn.paused)
-            .collect();
-        for (_, turn) in &mut tenants {
-            turn.at = turn.at.max(self.clock);
-        }
-        tenants.sort_by(|(a, one), (b, other)| one.at.total_cmp(&other.at).then(a.cmp(b)));
-        tenants.truncate(want);
-        let mut all = Vec::new();
-        for (tenant, turn) in tenants {
-            let room = turn.most.map_or(want, |most| most.saturating_sub(at_work(&|job| job.tenant == tenant)));
+        // Whoever may have none more at work holds nobody up.
+        let mut tenants: Vec<(u32, Turn, Vec<Waiting<'_>>)> = Vec::new();
+        for (tenant, lanes) in lanes {
+            let mut turn = self.turns.get(&tenant).copied().unwrap_or_default();
+            let room = self.room(want, turn.most, |job| job.tenant == tenant);
+            if turn.paused || room == 0 {
+                continue;
+            }
             let mut next: Vec<Waiting<'_>> = Vec::new();
-            for (pipeline, mut jobs) in lanes.remove(&tenant).unwrap_or_default() {
+            for (pipeline, mut jobs) in lanes {
                 let lane = self.lanes.get(&(tenant, pipeline)).copied().unwrap_or_default();
                 if lane.paused {
                     continue;
                 }
-                let busy = || at_work(&|job| job.tenant == tenant && job.pipeline == pipeline);
-                let room = lane.most.map_or(want, |most| most.saturating_sub(busy())).min(room);
-                jobs.sort_by_key(|(run, job)| (std::cmp::Reverse(job.priority), job.ready_at, *run));
-                next.extend(jobs.into_iter().take(room));
+                let own = self.room(want, lane.most, |job| {
+                    job.tenant == tenant && job.pipeline == pipeline
+                });
+                jobs.sort_by_key(order);
+                next.extend(jobs.into_iter().take(own.min(room)));
             }
-            next.sort_by_key(|(run, job)| (std::cmp::Reverse(job.priority), job.ready_at, *run));
-            let placed = next.into_iter().take(room).enumerate();
-            all.extend(placed.map(|(place, (run, job))| Candidate {
+            next.sort_by_key(order);
+            next.truncate(room);
+            if !next.is_empty() {
+                turn.at = turn.at.max(self.clock);
+                tenants.push((tenant, turn, next));
+            }
+        }
+        tenants.sort_by(|(a, one, _), (b, other, _)| one.at.total_cmp(&other.at).then(a.cmp(b)));
+        tenants.truncate(want);
+        let mut all = Vec::new();
+        for (tenant, turn, next) in tenants {
+            all.extend(next.into_iter().enumerate().map(|(place, (run, job))| Candidate {
                 run,
                 tenant,
                 ready_at: job.ready_at,
@@ -198,6 +207,15 @@ impl Queue {
             }));
         }
         all
+    }
+
+    /// How many more may be at work.
+    fn room(&self, want: usize, most: Option<usize>, fits: impl Fn(&Job) -> bool) -> usize {
+        let leased = |job: &&Job| matches!(job.state, State::Leased(_)) && fits(job);
+        most.map_or(want, |most| {
+            most.saturating_sub(self.jobs.values().filter(leased).count())
+                .min(want)
+        })
     }
 
     /// Ends a run, if it is this worker's under this fence; whether it was.
@@ -216,14 +234,22 @@ impl Queue {
     }
 
     /// Hands a job back; whether it was this worker's.
-    pub fn give_back(&mut self, now: Time, worker: u32, run: u64, fence: u64, delay: Time, spent: bool) -> bool {
+    pub fn give_back(
+        &mut self,
+        now: Time,
+        worker: u32,
+        run: u64,
+        fence: u64,
+        delay: Time,
+        spent: bool,
+    ) -> bool {
         if !self.holds(worker, run, fence) {
             return false;
         }
         if let Some(job) = self.jobs.get_mut(&run) {
             if delay > 0 {
                 job.state = State::Delayed;
-                job.ready_at = now + delay;
+                job.not_before = now + delay;
             } else {
                 job.state = State::Ready;
             }
@@ -234,7 +260,12 @@ impl Queue {
 
     /// Gives up workers that were not heard of in time; runs that failed for good, because they were begun `most` times.
     pub fn reap(&mut self, now: Time, most: u32) -> Vec<u64> {
-        let gone: Vec<u32> = self.workers.iter().filter(|(_, until)| **until < now).map(|(worker, _)| *worker).collect();
+        let gone: Vec<u32> = self
+            .workers
+            .iter()
+            .filter(|(_, until)| **until < now)
+            .map(|(worker, _)| *worker)
+            .collect();
         let mut failed = Vec::new();
         self.workers.retain(|worker, _| !gone.contains(worker));
         self.jobs.retain(|run, job| {
@@ -258,6 +289,11 @@ impl Queue {
     pub fn cancel(&mut self, run: u64) -> bool {
         self.jobs.remove(&run).is_some()
     }
+}
+
+/// Higher priorities first, then older ones.
+fn order((run, job): &Waiting<'_>) -> (std::cmp::Reverse<i16>, Time, u64) {
+    (std::cmp::Reverse(job.priority), job.ready_at, *run)
 }
 
 /// A run and its job.

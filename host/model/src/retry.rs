@@ -43,12 +43,22 @@ mod tests {
     fn what_passes_is_tried_again_ever_later_and_not_for_ever() {
         for (attempt, seconds) in [(1, 1.0), (2, 2.0), (3, 4.0), (4, 8.0)] {
             for _ in 0..50 {
-                let waits = waits(Code::PluginUnavailable, attempt).unwrap_or_else(|| panic!("attempt {attempt}"));
-                assert!((0.8 * seconds..=1.2 * seconds).contains(&waits), "{attempt}: {waits}");
+                let waits =
+                    waits(Code::PluginUnavailable, attempt).unwrap_or_else(|| panic!("attempt {attempt}"));
+                assert!(
+                    (0.8 * seconds..=1.2 * seconds).contains(&waits),
+                    "{attempt}: {waits}"
+                );
             }
         }
         assert_eq!(waits(Code::PluginUnavailable, 5), None);
-        for code in [Code::InvalidInput, Code::Trap, Code::CpuLimit, Code::UnknownPlugin, Code::Internal] {
+        for code in [
+            Code::InvalidInput,
+            Code::Trap,
+            Code::CpuLimit,
+            Code::UnknownPlugin,
+            Code::Internal,
+        ] {
             assert_eq!(waits(code, 1), None, "{code}");
         }
     }
@@ -66,7 +76,9 @@ mod tests {
     #[test]
     fn runs_that_failed_together_do_not_come_back_together() {
         let failure = Failure::new(Code::StoreUnavailable, "x");
-        let mut waits: Vec<_> = (0..100).map(|_| next_attempt(&failure, 3, 5, RunId::new())).collect();
+        let mut waits: Vec<_> = (0..100)
+            .map(|_| next_attempt(&failure, 3, 5, RunId::new()))
+            .collect();
         waits.sort();
         waits.dedup();
         assert!(waits.len() > 50, "{}", waits.len());

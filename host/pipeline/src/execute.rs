@@ -228,7 +228,14 @@ impl Parts {
                 let _place = place;
                 work(&stop)
             };
-            tokio::task::spawn_blocking(work).await.map_err(|_| {
+            tokio::task::spawn_blocking(work).await.map_err(|error| {
+                if error.is_panic() {
+                    tracing::error!(%error, "evaluating an expression panicked");
+                    return Failure::new(
+                        Code::Internal,
+                        "an expression could not be evaluated; the log tells more",
+                    );
+                }
                 Failure::new(
                     Code::Interrupted,
                     "the host stopped before an expression was evaluated",
@@ -409,7 +416,11 @@ pub async fn execute_from(
 /// Runs the steps; stops at the first failure that ends the run.
 async fn steps(run: &Run) -> (Vec<Option<Arc<Done>>>, Option<Failure>) {
     let mut done: Vec<Option<Arc<Done>>> = vec![None; run.plan.steps.len()];
-    for kept in saved::before(run).await {
+    let before_this = match saved::before(run).await {
+        Ok(kept) => kept,
+        Err(failure) => return (done, Some(failure)),
+    };
+    for kept in before_this {
         if let Some(place) = done.get_mut(kept.number) {
             *place = Some(Arc::new(kept));
         }
@@ -435,7 +446,11 @@ async fn steps(run: &Run) -> (Vec<Option<Arc<Done>>>, Option<Failure>) {
             }
             waits
         });
-        if let Some(Err(failure)) = ready.iter().map(|number| saved::begin(run, *number)).find(Result::is_err) {
+        if let Some(Err(failure)) = ready
+            .iter()
+            .map(|number| saved::begin(run, *number))
+            .find(Result::is_err)
+        {
             return (done, Some(failure));
         }
         let next = match (running.is_empty(), ready.as_slice()) {

@@ -300,7 +300,9 @@ impl Run {
             let sources = timeout_at(deadline, wait_for(std::mem::take(&mut uploads))).await;
             sources.unwrap_or_else(|_| Err(blobs_too_slow()))?;
             let rows = documents::rows(&self.new, None, parts.settings.inline).await;
-            let accepting = parts.store.accept_run(self.tenant, &self.head, &rows, self.key.as_ref());
+            let accepting = parts
+                .store
+                .accept_run(self.tenant, &self.head, &rows, self.key.as_ref());
             let committed = accepting.await.map_err(|e| self.said(&e))?;
             client.accepted = Some((self.head.clone(), committed));
         }

@@ -121,7 +121,10 @@ async fn thaw(
     let kept = store.kept_plan(tenant, digest).await.map_err(|e| e.failure())?;
     let frozen: Frozen = serde_json::from_str(&kept).map_err(|error| {
         tracing::error!(%error, plan = %digest, "a kept plan cannot be read");
-        Failure::new(Code::Internal, "the run's plan cannot be read; the log tells more")
+        Failure::new(
+            Code::Internal,
+            "the run's plan cannot be read; the log tells more",
+        )
     })?;
     let catalog = Catalog::of_saved(store, tenant, &frozen.definition)
         .await
@@ -133,11 +136,17 @@ async fn thaw(
     });
     let (frozen, planned) = planned.await.map_err(|error| {
         tracing::error!(%error, plan = %digest, "planning panicked");
-        Failure::new(Code::Internal, "the run's plan could not be made; the log tells more")
+        Failure::new(
+            Code::Internal,
+            "the run's plan could not be made; the log tells more",
+        )
     })?;
     let plan = planned.map_err(|problems| {
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        let message = format!("what the run was to execute can be executed no more: {}", said.join("; "));
+        let message = format!(
+            "what the run was to execute can be executed no more: {}",
+            said.join("; ")
+        );
         Failure::new(code_of(&problems), message)
     })?;
     if let Some(other) = frozen.stranger(&plan) {

@@ -311,7 +311,7 @@ pub enum Runs {
         /// Only of this pipeline.
         #[arg(long)]
         pipeline: Option<String>,
-        /// running, succeeded or failed.
+        /// queued, running, succeeded, failed or cancelled.
         #[arg(long)]
         status: Option<String>,
         /// pass, fail or undecided.
@@ -339,8 +339,21 @@ pub enum Runs {
     Show {
         /// `run_…`
         id: String,
+        /// Wait so many seconds for its end, 60 at most.
+        #[arg(long, default_value_t = 0)]
+        wait: u32,
         #[arg(long)]
         json: bool,
+    },
+    /// End a queued run at once, whether it waits or is at work.
+    Cancel {
+        /// `run_…`
+        id: String,
+    },
+    /// Queue another run over what one was given that is over.
+    Redrive {
+        /// `run_…`
+        id: String,
     },
 }
 

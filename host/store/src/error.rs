@@ -29,6 +29,9 @@ pub enum StoreError {
         /// What exists, for a person.
         what: String,
     },
+    /// A queued run is not this worker's any more: it was taken over, cancelled or finished.
+    #[error("the run is not this worker's any more")]
+    NotOurs,
     /// An idempotency key was used for another run.
     #[error("the key was used for another run")]
     KeyUsed,
@@ -61,7 +64,7 @@ impl StoreError {
             Self::Unavailable { .. } | Self::Unanswered { .. } | Self::NotMigrated { .. } => {
                 Code::StoreUnavailable
             }
-            Self::Conflict { .. } | Self::KeyUsed => Code::Conflict,
+            Self::Conflict { .. } | Self::NotOurs | Self::KeyUsed => Code::Conflict,
             Self::LastOwner => Code::LastOwner,
             Self::NotFound { .. } => Code::NotFound,
             Self::Invalid { .. } => Code::MalformedRequest,
@@ -77,7 +80,7 @@ impl StoreError {
             }
             Self::Internal(_) => "a fault of docmill; the log tells more under the request's id".to_owned(),
             Self::Conflict { what } | Self::Invalid { what } => what.clone(),
-            Self::KeyUsed => format!("{self}"),
+            Self::NotOurs | Self::KeyUsed => self.to_string(),
             Self::LastOwner => format!("{self}; make another one first"),
             Self::NotFound { what } => format!("{what} does not exist"),
         };
@@ -127,7 +130,10 @@ impl From<sqlx::Error> for StoreError {
             E::Database(ref cause) => match cause.code().as_deref().unwrap_or_default() {
                 // connection exceptions; insufficient resources (disk full, too many connections); operator
                 // intervention (shutdown, starting up, statement timeout); read-only transaction (a standby)
-                code if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) || code == "25006" => {
+                // and who lost a deadlock, a serialisation or a wait for a lock
+                code if ["08", "53", "57"].iter().any(|class| code.starts_with(class))
+                    || matches!(code, "25006" | "40P01" | "40001" | "55P03") =>
+                {
                     Self::Unavailable {
                         reason: cause.message().to_owned(),
                     }

@@ -3,6 +3,7 @@
 //! Every change that a worker makes names itself and the fence of its claim, and changes nothing when the job is not its own any
 //! more.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use docmill_faults::point;
@@ -22,6 +23,8 @@ use crate::error::StoreError;
 use crate::tenant::Sight;
 
 mod pause;
+
+pub use pause::{PipelineQueue, TenantQueue};
 
 /// What a queued run needs beside its head.
 #[derive(Debug, Clone)]
@@ -80,10 +83,53 @@ pub struct Claimed {
     pub clearance: Clearance,
     /// How long it could have begun before.
     pub waited: Duration,
+    /// What the run demands now of those who look at it: it may have been raised since it was accepted.
+    pub tier: Clearance,
     /// Whether steps of it were kept.
     pub checkpoints: bool,
     /// The run.
     pub head: RunHead,
+}
+
+/// What a claim brought.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// In their order.
+    pub jobs: Vec<Claimed>,
+    /// Jobs whose heads this release cannot read: another one wrote them, or somebody by hand.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Claims {
+    /// Jobs that were claimed.
+    pub fn len(&self) -> usize {
+        self.jobs.len() + self.unreadable.len()
+    }
+
+    /// Whether there were none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A job that was claimed and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Which run.
+    pub run: RunId,
+    /// Of the claim.
+    pub fence: i64,
+    /// How often somebody began with it.
+    pub attempt: u32,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// What is read of a claimed job after the claim.
+struct Head {
+    head: Result<RunHead, String>,
+    tier: String,
+    checkpoints: bool,
 }
 
 /// What a worker says of itself.
@@ -280,38 +326,102 @@ impl Store {
     /// # Errors
     /// When the database does not answer: then jobs may have been claimed for a worker that does not know of it. It finds them
     /// with its next [`Self::beat`], and hands them back.
-    pub async fn claim_jobs(&self, worker: WorkerId, want: u32) -> Result<Vec<Claimed>, StoreError> {
+    pub async fn claim_jobs(&self, worker: WorkerId, want: u32) -> Result<Claims, StoreError> {
         point("claim.before").await;
         let rows = sqlx::query!(
             r#"select tenant_id as "tenant_id!", run_id as "run_id!", fence as "fence!", attempt as "attempt!",
-                      plan as "plan!", clearance as "clearance!", waited_ms as "waited_ms!",
-                      checkpoints as "checkpoints!", head as "head!"
+                      plan as "plan!", clearance as "clearance!", waited_ms as "waited_ms!"
                from docmill.claim_jobs($1, $2)"#,
             worker.uuid(),
             i32::try_from(want).unwrap_or(i32::MAX),
         )
         .fetch_all(&mut self.line().await?)
         .await?;
-        if !rows.is_empty() {
-            point("claim.after").await;
+        if rows.is_empty() {
+            return Ok(Claims::default());
         }
-        rows.into_iter()
-            .map(|row| {
-                Ok(Claimed {
-                    tenant: row.tenant_id.into(),
-                    lease: Lease {
-                        worker,
-                        fence: row.fence,
-                    },
-                    attempt: count_in(row.attempt),
-                    plan: digest(&row.plan)?,
-                    clearance: tag(&row.clearance)?,
-                    waited: Duration::from_millis(size_in(row.waited_ms)),
-                    checkpoints: row.checkpoints,
-                    head: serde_json::from_str(&row.head).map_err(foreign)?,
-                })
-            })
-            .collect()
+        point("claim.after").await;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.run_id).collect();
+        let mut heads = self.job_heads(worker, &ids).await?;
+        let mut claims = Claims::default();
+        for row in rows {
+            let (run, fence, attempt) = (row.run_id.into(), row.fence, count_in(row.attempt));
+            // None: it was cancelled meanwhile.
+            let Some(found) = heads.remove(&(row.run_id, fence)) else {
+                continue;
+            };
+            let head = match found.head {
+                Ok(head) => head,
+                Err(why) => {
+                    claims.unreadable.push(Unreadable {
+                        run,
+                        fence,
+                        attempt,
+                        why,
+                    });
+                    continue;
+                }
+            };
+            claims.jobs.push(Claimed {
+                tenant: row.tenant_id.into(),
+                lease: Lease { worker, fence },
+                attempt,
+                plan: digest(&row.plan)?,
+                clearance: tag(&row.clearance)?,
+                waited: Duration::from_millis(size_in(row.waited_ms)),
+                tier: tag(&found.tier)?,
+                checkpoints: found.checkpoints,
+                head,
+            });
+        }
+        Ok(claims)
+    }
+
+    async fn job_heads(
+        &self,
+        worker: WorkerId,
+        runs: &[Uuid],
+    ) -> Result<HashMap<(Uuid, i64), Head>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select run_id as "run_id!", fence as "fence!", head as "head!", tier as "tier!",
+                      checkpoints as "checkpoints!"
+               from docmill.job_heads($1, $2)"#,
+            worker.uuid(),
+            runs,
+        )
+        .fetch_all(&mut self.line().await?)
+        .await?;
+        let heads = rows.into_iter().map(|row| {
+            let head = Head {
+                head: serde_json::from_str(&row.head).map_err(|error| error.to_string()),
+                tier: row.tier,
+                checkpoints: row.checkpoints,
+            };
+            ((row.run_id, row.fence), head)
+        });
+        Ok(heads.collect())
+    }
+
+    /// Ends runs for good of which nothing but a failure can be written, if they are this worker's; the number of those that were.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn fail_jobs(
+        &self,
+        worker: WorkerId,
+        runs: &[(RunId, i64)],
+        failure: &Failure,
+    ) -> Result<u64, StoreError> {
+        let failed = sqlx::query_scalar!(
+            r#"select docmill.fail_jobs($1, $2, $3, $4::text::json) as "failed!""#,
+            worker.uuid(),
+            &runs.iter().map(|(run, _)| run.uuid()).collect::<Vec<Uuid>>(),
+            &runs.iter().map(|(_, fence)| *fence).collect::<Vec<i64>>(),
+            json_text(failure)?,
+        )
+        .fetch_one(&mut self.line().await?)
+        .await?;
+        Ok(size_in(failed))
     }
 
     /// Hands jobs back; the number of those that were still this worker's.
@@ -319,8 +429,10 @@ impl Store {
     /// # Errors
     /// When the database does not answer: they are taken over when the lease is over.
     pub async fn return_jobs(&self, worker: WorkerId, jobs: &[Returned]) -> Result<u64, StoreError> {
-        let errors: Result<Vec<Option<String>>, StoreError> =
-            jobs.iter().map(|job| job.error.as_ref().map(json_text).transpose()).collect();
+        let errors: Result<Vec<Option<String>>, StoreError> = jobs
+            .iter()
+            .map(|job| job.error.as_ref().map(json_text).transpose())
+            .collect();
         point("return.before").await;
         let returned = sqlx::query_scalar!(
             r#"select docmill.return_jobs($1, $2, $3, $4, $5, $6) as "returned!""#,
@@ -379,7 +491,10 @@ impl Store {
         .fetch_all(tx.connection())
         .await?;
         tx.end().await?;
-        Ok(rows.into_iter().map(|row| (count_in(row.step), row.body)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| (count_in(row.step), row.body))
+            .collect())
     }
 
     /// Gives up workers that were not heard of within their lease, and `leaving`, which says goodbye. What they held is ready
@@ -390,7 +505,9 @@ impl Store {
     pub async fn reap_workers(&self, leaving: Option<WorkerId>, most: u32) -> Result<Reaped, StoreError> {
         let failure = Failure::new(
             Code::Interrupted,
-            format!("{most} workers that had the run went away before it was done; its input may be what ends them"),
+            format!(
+                "{most} workers that had the run went away before it was done; its input may be what ends them"
+            ),
         );
         point("reap.before").await;
         let row = sqlx::query!(

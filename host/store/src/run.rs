@@ -5,7 +5,9 @@ use std::sync::Arc;
 use docmill_faults::point;
 use docmill_model::access::Clearance;
 use docmill_model::failure::{Code, Failure};
-use docmill_model::id::{ArtifactId, DocumentId, KeyId, ReadingId, RunId, SourceId, TenantId, UserId, WorkerId};
+use docmill_model::id::{
+    ArtifactId, DocumentId, KeyId, ReadingId, RunId, SourceId, TenantId, UserId, WorkerId,
+};
 use docmill_model::run::{ArtifactRecord, Lookup, Millis, RunHead, RunOutcome, Status};
 use docmill_model::value::Verdict;
 use serde::Serialize;
@@ -204,7 +206,9 @@ impl Store {
         tenant: TenantId,
         commit: &RunCommit<'_>,
     ) -> Result<Committed, StoreError> {
-        self.committer.commit(tenant, Way::Whole, build::whole(commit)?).await
+        self.committer
+            .commit(tenant, Way::Whole, build::whole(commit)?)
+            .await
     }
 
     /// Writes a run before work starts (`durability: accepted`), under a key if its client gave one.
@@ -246,7 +250,7 @@ impl Store {
     /// Finishes a queued run, if it is still this worker's.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when it is not: it was taken over, cancelled or finished. When the database does not answer, the
+    /// [`StoreError::NotOurs`] when it is not: it was taken over, cancelled or finished. When the database does not answer, the
     /// same call again is safe.
     pub async fn end_job(
         &self,

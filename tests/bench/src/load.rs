@@ -11,7 +11,7 @@ use crate::document;
 
 /// `__load ADDRESS METHOD PATH KEY CONNECTIONS SECONDS RATE`: prints latencies of good answers, of refusals (429), and the number
 /// of other answers as JSON. With a RATE above 0, so many requests a second of all connections together, as far as they are
-/// answered in time.
+/// answered in time. The method ASYNC is a POST whose sender does not wait for what it comes to.
 pub fn generate(arguments: &[&str]) -> Result<()> {
     let [address, method, path, key, connections, seconds, rate] = arguments else {
         bail!("__load takes seven arguments")
@@ -70,13 +70,17 @@ struct Request {
 
 impl Request {
     fn new(method: &str, path: &str, key: &str, connection: usize) -> Self {
+        let (method, prefer) = match method {
+            "ASYNC" => ("POST", "prefer: respond-async\r\n"),
+            method => (method, ""),
+        };
         let mut body = if method == "POST" { document() } else { Vec::new() };
         let digits = body.len();
         if method == "POST" {
             body.extend_from_slice(b"00000000");
         }
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\ncontent-type: text/plain\r\n{prefer}content-length: {}\r\n\r\n",
             body.len()
         );
         Self {
@@ -126,7 +130,7 @@ async fn connection(
         let status = answer(&mut socket, &mut buffer).await?;
         let took = started.elapsed().as_secs_f64() * 1e6;
         match status {
-            200 => results.latencies.push(took),
+            200 | 202 => results.latencies.push(took),
             429 => results.refused.push(took),
             _ => results.others += 1,
         }

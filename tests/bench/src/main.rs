@@ -15,6 +15,7 @@ mod invoke;
 mod load;
 mod machine;
 mod pdf;
+mod queue;
 mod reference;
 mod report;
 mod server;
@@ -79,6 +80,10 @@ const BENCHES: &[Bench] = &[
         about: "runs over HTTP beside an earlier docmill, the program that DOCMILL_EARLIER names",
     },
     Bench {
+        name: "queue",
+        about: "queued runs of three steps beside a plain SKIP LOCKED loop with as many durable commits",
+    },
+    Bench {
         name: "pdf",
         about: "the PDF parser in the sandbox beside the same code compiled natively",
     },
@@ -121,6 +126,7 @@ fn dispatch() -> Result<()> {
             "idle" => idle::measure(),
             "hidden" => hidden::measure(),
             "earlier" => earlier::measure(),
+            "queue" => queue::measure(),
             _ => pdf::measure(),
         };
         match figures {

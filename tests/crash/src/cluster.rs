@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use docmill_store::embedded::PrivateServer;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -59,7 +59,8 @@ impl Cluster {
         let blobs = directory.path().join("blobs");
         fs::create_dir_all(&faults)?;
         fs::create_dir_all(&blobs)?;
-        let server = PrivateServer::start(&directory.path().join("postgres"), |what| println!("{what}")).await?;
+        let server =
+            PrivateServer::start(&directory.path().join("postgres"), |what| println!("{what}")).await?;
         let url = server.url().to_owned();
         let environment = |faults: &Path| {
             vec![
@@ -89,7 +90,8 @@ impl Cluster {
         let mut api = host("api", "api")?;
         api.start()?;
         let address = api.address().await?;
-        let key = fs::read_to_string(directory.path().join("api").join("api.key")).context("the first key")?;
+        let key =
+            fs::read_to_string(directory.path().join("api").join("api.key")).context("the first key")?;
         let mut cluster = Self {
             faults,
             server: Some(server),
@@ -106,7 +108,13 @@ impl Cluster {
                 let data = cluster.directory.path().join(format!("worker-{number}"));
                 fs::create_dir_all(&data)?;
                 std::os::unix::fs::symlink(cluster.directory.path().join("blobs"), data.join("blobs"))?;
-                Host::new(docmill, data, &format!("worker-{number}"), "worker", environment(&cluster.faults))
+                Host::new(
+                    docmill,
+                    data,
+                    &format!("worker-{number}"),
+                    "worker",
+                    environment(&cluster.faults),
+                )
             };
             worker.start()?;
             cluster.workers.push(worker);
@@ -146,7 +154,10 @@ impl Cluster {
 
     /// Where runs are accepted; changes with every start.
     pub fn address(&self) -> String {
-        self.address.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub fn shared_address(&self) -> Arc<Mutex<String>> {
@@ -156,7 +167,11 @@ impl Cluster {
     /// Orders a fault and waits until it happened; whether it did in time.
     pub async fn inject(&mut self, fault: &Fault, within: Duration) -> Result<bool> {
         let of_api = fault.point.starts_with("accept.");
-        let victim = if of_api { None } else { Some(fault.victim % self.workers.len()) };
+        let victim = if of_api {
+            None
+        } else {
+            Some(fault.victim % self.workers.len())
+        };
         let Some(pid) = self.host(victim).and_then(|host| host.pid()) else {
             return Ok(false);
         };
@@ -165,7 +180,7 @@ impl Cluster {
         let order = match fault.kind {
             Kind::Kill => "kill",
             Kind::Stop => "stop",
-            Kind::Restart | Kind::Cut => "wait",
+            Kind::Drain | Kind::Crash | Kind::Restart | Kind::Cut => "wait",
             Kind::Nothing => return Ok(false),
         };
         fs::write(&armed, format!("{} {order}", fault.point))?;
@@ -188,6 +203,26 @@ impl Cluster {
                 if let Some(host) = self.host(victim) {
                     host.signal(Signal::CONT);
                 }
+            }
+            Kind::Drain => {
+                if let Some(host) = self.host(victim) {
+                    host.signal(Signal::TERM);
+                }
+                fs::write(&go, "")?;
+                self.gone(victim).await;
+                self.start_again(victim).await?;
+            }
+            Kind::Crash => {
+                let server = self.server.as_ref().and_then(PrivateServer::pid);
+                let pid = server
+                    .and_then(|pid| i32::try_from(pid).ok())
+                    .and_then(Pid::from_raw);
+                if let Some(pid) = pid {
+                    // The immediate shutdown: nothing is written any more, and what was not flushed is lost.
+                    kill_process(pid, Signal::QUIT).ok();
+                }
+                self.server_again().await?;
+                fs::write(&go, "")?;
             }
             Kind::Restart => {
                 self.restart_postgres().await?;
@@ -247,6 +282,25 @@ impl Cluster {
         Ok(())
     }
 
+    /// Waits until it has ended by itself.
+    async fn gone(&mut self, victim: Option<usize>) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until && self.host(victim).is_some_and(|host| !host.has_ended()) {
+            sleep(LOOK).await;
+        }
+    }
+
+    /// PostgreSQL was killed: waits until it is gone, and starts it.
+    async fn server_again(&mut self) -> Result<()> {
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until && self.server.as_ref().is_some_and(|server| !server.has_ended()) {
+            sleep(LOOK).await;
+        }
+        drop(self.server.take());
+        self.server = Some(PrivateServer::start(&self.directory.path().join("postgres"), |_| {}).await?);
+        Ok(())
+    }
+
     async fn restart_postgres(&mut self) -> Result<()> {
         if let Some(server) = self.server.take() {
             server.stop().await?;
@@ -257,16 +311,20 @@ impl Cluster {
 
     async fn cut(&self) -> Result<()> {
         let mut owner = PgConnection::connect(&self.url).await?;
-        sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'docmill'")
-            .execute(&mut owner)
-            .await?;
+        sqlx::query(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'docmill'",
+        )
+        .execute(&mut owner)
+        .await?;
         owner.close().await?;
         Ok(())
     }
 
     pub fn logs(&self) -> String {
         let hosts = self.workers.iter().chain([&self.api]);
-        hosts.map(|host| format!("--- {}\n{}\n", host.name, host.log())).collect()
+        hosts
+            .map(|host| format!("--- {}\n{}\n", host.name, host.log()))
+            .collect()
     }
 
     pub async fn stop(mut self) {

@@ -26,6 +26,8 @@ pub struct Verdict {
     pub failed: i64,
     /// Sums of the ledger that are not the sums of the steps.
     pub usage_differs: i64,
+    /// Steps that are still kept of runs that are over, and runs whose end is not in the audit log.
+    pub left_over: i64,
 }
 
 impl Verdict {
@@ -35,6 +37,7 @@ impl Verdict {
             && self.reexecuted_steps == 0
             && self.failed == 0
             && self.usage_differs == 0
+            && self.left_over == 0
     }
 }
 
@@ -70,7 +73,9 @@ pub async fn settled(url: &str, within: Duration) -> bool {
     let until = Instant::now() + within;
     loop {
         if let Ok(mut owner) = PgConnection::connect(url).await {
-            let open = sqlx::query_scalar::<_, i64>("select count(*) from docmill.run where status in ('queued', 'running')");
+            let open = sqlx::query_scalar::<_, i64>(
+                "select count(*) from docmill.run where status in ('queued', 'running')",
+            );
             if let Ok(0) = open.fetch_one(&mut owner).await {
                 return true;
             }
@@ -86,7 +91,10 @@ pub async fn settled(url: &str, within: Duration) -> bool {
 pub async fn judge(cluster: &Cluster, load: &Load) -> Result<Verdict> {
     let mut owner = PgConnection::connect(&cluster.url()).await?;
     let mut count = async |sql: &'static str| -> Result<i64> {
-        sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut owner).await.with_context(|| sql.to_owned())
+        sqlx::query_scalar::<_, i64>(sql)
+            .fetch_one(&mut owner)
+            .await
+            .with_context(|| sql.to_owned())
     };
     let runs = count("select count(*) from docmill.run").await?;
     let over = count(
@@ -116,6 +124,13 @@ pub async fn judge(cluster: &Cluster, load: &Load) -> Result<Verdict> {
                   and (select count(*) from docmill.step s where s.tenant_id = r.tenant_id and s.run_id = r.id) <> 5)",
     )
     .await?;
+    let left_over = count(
+        "select (select count(*) from docmill.checkpoint)
+              + (select count(*) from docmill.run r where r.status = 'succeeded' and not exists (
+                  select from docmill.audit_entry a
+                  where a.tenant_id = r.tenant_id and a.id = coalesce(r.ended_in, r.id)))",
+    )
+    .await?;
     let kept: Vec<(Uuid, i32, i64)> = sqlx::query_as(
         "select run, step, (extract(epoch from at) * 1000000)::bigint from crash.seen where what = 'kept'",
     )
@@ -129,6 +144,7 @@ pub async fn judge(cluster: &Cluster, load: &Load) -> Result<Verdict> {
         reexecuted_steps: reexecuted(cluster, &kept)?,
         failed,
         usage_differs,
+        left_over,
     })
 }
 
@@ -150,7 +166,8 @@ fn reexecuted(cluster: &Cluster, kept: &[(Uuid, i32, i64)]) -> Result<usize> {
             let [at, "begins", run, step] = words.as_slice() else {
                 continue;
             };
-            let (Ok(at), Ok(run), Ok(step)) = (at.parse::<i64>(), run.parse::<Uuid>(), step.parse::<i32>()) else {
+            let (Ok(at), Ok(run), Ok(step)) = (at.parse::<i64>(), run.parse::<Uuid>(), step.parse::<i32>())
+            else {
                 continue;
             };
             if first.get(&(run, step)).is_some_and(|kept| at > *kept) {

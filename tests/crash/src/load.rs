@@ -107,9 +107,15 @@ async fn send(shared: Arc<Shared>) {
 
 /// Whether the run is known to be accepted.
 async fn sent(client: &reqwest::Client, shared: &Shared, order: usize) -> bool {
-    let address = shared.address.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let address = shared
+        .address
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let request = client
-        .post(format!("{address}/v1/pipelines/letters/runs?param.order=order-{order}"))
+        .post(format!(
+            "{address}/v1/pipelines/letters/runs?param.order=order-{order}"
+        ))
         .bearer_auth(&shared.key)
         .header("prefer", "respond-async")
         .header("idempotency-key", format!("order {order}"))
@@ -127,12 +133,16 @@ async fn count(url: String, shared: Arc<Shared>) {
         if let Ok(mut owner) = PgConnection::connect(&url).await {
             while let Ok(Ok(over)) = timeout(
                 Duration::from_secs(5),
-                sqlx::query_scalar::<_, i64>("select count(*) from docmill.run where status not in ('queued', 'running')")
-                    .fetch_one(&mut owner),
+                sqlx::query_scalar::<_, i64>(
+                    "select count(*) from docmill.run where status not in ('queued', 'running')",
+                )
+                .fetch_one(&mut owner),
             )
             .await
             {
-                shared.over.store(usize::try_from(over).unwrap_or(0), Ordering::Relaxed);
+                shared
+                    .over
+                    .store(usize::try_from(over).unwrap_or(0), Ordering::Relaxed);
                 sleep(Duration::from_millis(100)).await;
             }
         }

@@ -63,14 +63,18 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<bool> {
     let seed = arguments.seed.unwrap_or_else(|| {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        since.map_or(1, |since| u64::try_from(since.as_nanos() & 0xffff_ffff).unwrap_or(1))
+        since.map_or(1, |since| {
+            u64::try_from(since.as_nanos() & 0xffff_ffff).unwrap_or(1)
+        })
     });
     println!(
         "seed {seed}: {} runs, {} faults; again with `cargo xtask crash --seed {seed} --faults {} --runs {}`",
         arguments.runs, arguments.faults, arguments.faults, arguments.runs
     );
     let mut cluster = Cluster::start(&arguments.docmill).await?;
-    judge::watch(&cluster.url()).await.context("the database is not watched")?;
+    judge::watch(&cluster.url())
+        .await
+        .context("the database is not watched")?;
     let load = load::Load::start(&cluster, arguments.runs);
     let mut plan = Plan::new(seed);
     let begun = Instant::now();
@@ -118,6 +122,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         "kinds": plan.kinds(),
         "failed_runs": verdict.failed,
         "usage_differs": verdict.usage_differs,
+        "left_over": verdict.left_over,
         "settled": settled,
         "settled_after_s": took.as_secs_f64(),
         "good": good,

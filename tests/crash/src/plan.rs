@@ -11,6 +11,10 @@ pub enum Kind {
     Kill,
     /// SIGSTOP for longer than its lease.
     Stop,
+    /// SIGTERM: it hands back what it has, and is started again.
+    Drain,
+    /// PostgreSQL is killed, as by a power failure, and started while the task waits at the point.
+    Crash,
     /// PostgreSQL is stopped and started while the task waits at the point.
     Restart,
     /// All connections are cut while the task waits.
@@ -24,6 +28,8 @@ impl Kind {
         match self {
             Self::Kill => "kill",
             Self::Stop => "stop",
+            Self::Drain => "drain",
+            Self::Crash => "crash",
             Self::Restart => "restart",
             Self::Cut => "cut",
             Self::Nothing => "nothing",
@@ -88,10 +94,12 @@ impl Plan {
                 victim: 0,
             };
         };
-        let kind = match self.below(10) {
+        let kind = match self.below(12) {
             0..=4 => Kind::Kill,
             5..=6 => Kind::Stop,
-            7 => Kind::Restart,
+            7 => Kind::Drain,
+            8 => Kind::Crash,
+            9 => Kind::Restart,
             _ => Kind::Cut,
         };
         let victim = self.below(1000);
@@ -112,6 +120,10 @@ impl Plan {
     }
 
     pub fn missed(&self) -> Vec<&'static str> {
-        self.hits.iter().filter(|(_, hits)| **hits == 0).map(|(point, _)| *point).collect()
+        self.hits
+            .iter()
+            .filter(|(_, hits)| **hits == 0)
+            .map(|(point, _)| *point)
+            .collect()
     }
 }

@@ -51,12 +51,24 @@ impl Host {
         let log = fs::File::create(&self.log)?;
         let mut command = Command::new(&self.docmill);
         command
-            .args(["--data-dir", &self.directory.to_string_lossy(), "serve", "--role", self.role, "--listen", "127.0.0.1:0"])
+            .args([
+                "--data-dir",
+                &self.directory.to_string_lossy(),
+                "serve",
+                "--role",
+                self.role,
+                "--listen",
+                "127.0.0.1:0",
+            ])
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        self.child = Some(command.spawn().with_context(|| format!("cannot start {}", self.docmill.display()))?);
+        self.child = Some(
+            command
+                .spawn()
+                .with_context(|| format!("cannot start {}", self.docmill.display()))?,
+        );
         Ok(())
     }
 
@@ -80,11 +92,16 @@ impl Host {
     }
 
     pub fn has_ended(&mut self) -> bool {
-        self.child.as_mut().is_none_or(|child| matches!(child.try_wait(), Ok(Some(_)) | Err(_)))
+        self.child
+            .as_mut()
+            .is_none_or(|child| matches!(child.try_wait(), Ok(Some(_)) | Err(_)))
     }
 
     pub fn signal(&self, signal: Signal) {
-        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        let pid = self
+            .pid()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .and_then(Pid::from_raw);
         if let Some(pid) = pid {
             kill_process(pid, signal).ok();
         }

@@ -139,7 +139,9 @@ fn later(headers: &HeaderMap) -> Result<Later, Problem> {
     });
     let delay = delay.transpose()?.unwrap_or_default();
     if delay > LONGEST_DELAY {
-        return Err(Problem::malformed("the header Docmill-Delay puts a start off by 366 days at most"));
+        return Err(Problem::malformed(
+            "the header Docmill-Delay puts a start off by 366 days at most",
+        ));
     }
     Ok(Later {
         priority: priority.transpose()?.unwrap_or_default(),
@@ -221,17 +223,32 @@ mod tests {
 
     #[test]
     fn preferences_are_read_as_the_rfc_says() {
-        let prefer = |text: &'static [u8]| asked(&[(&PREFER, text)]).map(|asked| (asked.later, asked.wait.as_secs()));
+        let prefer =
+            |text: &'static [u8]| asked(&[(&PREFER, text)]).map(|asked| (asked.later, asked.wait.as_secs()));
         let now = Later::default();
         assert_eq!(prefer(b"respond-async"), Some((Some(now), 0)));
         assert_eq!(prefer(b"Respond-Async, wait=10"), Some((Some(now), 10)));
         assert_eq!(prefer(b"wait = \"5\"; x=y, return=minimal"), Some((None, 5)));
-        assert_eq!(prefer(b"wait=999999999"), Some((None, 60)), "no longer than an answer waits");
-        for bad in [b"wait".as_slice(), b"wait=", b"wait=-1", b"wait=1.5", b"wait=99999999999", b"\xff"] {
+        assert_eq!(
+            prefer(b"wait=999999999"),
+            Some((None, 60)),
+            "no longer than an answer waits"
+        );
+        for bad in [
+            b"wait".as_slice(),
+            b"wait=",
+            b"wait=-1",
+            b"wait=1.5",
+            b"wait=99999999999",
+            b"\xff",
+        ] {
             assert_eq!(asked(&[(&PREFER, bad)]), None, "{bad:?}");
         }
         let both = [(&PREFER, b"respond-async".as_slice()), (&PREFER, b"wait=3")];
-        assert_eq!(asked(&both).map(|a| (a.later, a.wait.as_secs())), Some((Some(now), 3)));
+        assert_eq!(
+            asked(&both).map(|a| (a.later, a.wait.as_secs())),
+            Some((Some(now), 3))
+        );
     }
 
     #[test]
@@ -241,12 +258,23 @@ mod tests {
             asked(&[(&PREFER, b"respond-async".as_slice()), (name, text)]).and_then(|asked| asked.later)
         };
         assert_eq!(queued(&priority, b"-100").map(|later| later.priority), Some(-100));
-        assert_eq!(queued(&delay, b"90s").map(|later| later.delay.as_secs()), Some(90));
+        assert_eq!(
+            queued(&delay, b"90s").map(|later| later.delay.as_secs()),
+            Some(90)
+        );
         for bad in [b"101".as_slice(), b"1.5", b"high", b""] {
-            assert_eq!(asked(&[(&PREFER, b"respond-async"), (&PRIORITY, bad)]), None, "{bad:?}");
+            assert_eq!(
+                asked(&[(&PREFER, b"respond-async"), (&PRIORITY, bad)]),
+                None,
+                "{bad:?}"
+            );
         }
         for bad in [b"5".as_slice(), b"-1s", b"9999999h", b"367000h"] {
-            assert_eq!(asked(&[(&PREFER, b"respond-async"), (&DELAY, bad)]), None, "{bad:?}");
+            assert_eq!(
+                asked(&[(&PREFER, b"respond-async"), (&DELAY, bad)]),
+                None,
+                "{bad:?}"
+            );
         }
         assert_eq!(asked(&[(&PRIORITY, b"1")]), None, "nobody waits");
     }
@@ -254,7 +282,10 @@ mod tests {
     #[test]
     fn keys_are_printable() {
         let key = |text: &[u8]| asked(&[(&KEY, text)]).and_then(|asked| asked.key);
-        assert_eq!(key(b"8e03978e-40d5-43dd-bc93-6894a57f9324").map(|k| k.len()), Some(36));
+        assert_eq!(
+            key(b"8e03978e-40d5-43dd-bc93-6894a57f9324").map(|k| k.len()),
+            Some(36)
+        );
         let long = [b'x'; 256];
         for bad in [b"".as_slice(), &long, b"a\tb", b"\xd0\xb0"] {
             assert_eq!(asked(&[(&KEY, bad)]), None, "{bad:?}");

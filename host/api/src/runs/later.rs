@@ -5,11 +5,13 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use docmill_model::access::Scope;
 use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
 use docmill_model::id::RunId;
 use docmill_model::run::Status;
 use docmill_runs::Request as RunRequest;
+use docmill_runs::queue::Later;
 use docmill_store::Sight;
 use docmill_store::queue::{Canceller, KeyUse};
 use docmill_store::run::StoredRun;
@@ -37,7 +39,12 @@ pub(super) fn key(name: &str, asked: &Asked, request: &RunRequest) -> Option<Key
     let key = asked.key.clone()?;
     let files = request.files.iter().map(|file| {
         let source = &file.source;
-        json!([file.role, source.name, source.media_type, source.digest.to_string()])
+        json!([
+            file.role,
+            source.name,
+            source.media_type,
+            source.digest.to_string()
+        ])
     });
     let said = json!({
         "pipeline": name,
@@ -75,9 +82,17 @@ pub(super) async fn wait(state: &ApiState, sight: Sight, run: RunId, span: Durat
     let until = Instant::now() + span;
     let mut pause = LOOK;
     while Instant::now() < until {
-        let status = state.store().run_status(sight, run).await;
-        if status.map_err(|e| e.failure())?.is_none_or(Status::is_over) {
-            return Ok(());
+        match state
+            .store()
+            .run_status(sight, run)
+            .await
+            .map_err(|e| e.failure())
+        {
+            Ok(status) if status.is_none_or(Status::is_over) => return Ok(()),
+            // It may be back within the time.
+            Ok(_) => {}
+            Err(failure) if failure.code == Code::StoreUnavailable => {}
+            Err(failure) => return Err(failure.into()),
         }
         sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
         pause = (pause * 3 / 2).min(LOOK_LATER);
@@ -95,7 +110,18 @@ pub(super) async fn answered(
 ) -> Result<Response, Problem> {
     let whole = Sight::whole(caller.tenant());
     wait(state, whole, run, span).await?;
-    let found = state.store().get_run(whole, run).await.map_err(|e| e.failure())?;
+    let found = match state.store().get_run(whole, run).await {
+        Ok(found) => found,
+        // The run is kept; that it cannot be read at this moment is no reason to have it sent again.
+        Err(error) if !replayed && error.failure().code == Code::StoreUnavailable => {
+            let mut response = accepted(run)?;
+            if let Ok(location) = HeaderValue::try_from(format!("/v1/runs/{run}")) {
+                response.headers_mut().insert(header::LOCATION, location);
+            }
+            return Ok(response);
+        }
+        Err(error) => return Err(error.failure().into()),
+    };
     let stored = found.ok_or_else(|| {
         Problem::new(
             Code::NotFound,
@@ -108,8 +134,7 @@ pub(super) async fn answered(
     let mut response = if own || sees {
         whole_answer(&stored)?
     } else {
-        let body = json!({ "id": run, "status": Status::Queued });
-        json_with(StatusCode::ACCEPTED, &body)?
+        accepted(run)?
     };
     let headers = response.headers_mut();
     if sees && let Ok(location) = HeaderValue::try_from(format!("/v1/runs/{run}")) {
@@ -121,6 +146,14 @@ pub(super) async fn answered(
         headers.insert(APPLIED, HeaderValue::from_static("respond-async"));
     }
     Ok(response)
+}
+
+/// That it is kept, and nothing else.
+fn accepted(run: RunId) -> Result<Response, Problem> {
+    json_with(
+        StatusCode::ACCEPTED,
+        &json!({ "id": run, "status": Status::Queued }),
+    )
 }
 
 fn whole_answer(stored: &StoredRun) -> Result<Response, Problem> {
@@ -170,14 +203,71 @@ pub async fn cancel(
     let store = state.store();
     let cancelled = store.cancel_run(caller.sight(), run, by, &who.into()).await;
     let cancelled = cancelled.map_err(|e| e.failure())?;
-    let found = store.get_run(caller.sight(), run).await.map_err(|e| e.failure())?;
+    let found = store
+        .get_run(caller.sight(), run)
+        .await
+        .map_err(|e| e.failure())?;
     let stored = found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no run {run}")))?;
     if !cancelled && stored.status != Status::Cancelled {
         let said = match stored.status {
-            Status::Running | Status::Queued => "somebody waits for the run's answer: it ends when they hang up".to_owned(),
+            Status::Running | Status::Queued => {
+                "somebody waits for the run's answer: it ends when they hang up".to_owned()
+            }
             over => format!("the run is over: it {}", over.as_str()),
         };
         return Err(Problem::new(Code::NotQueued, said).of_run(Some(run)));
     }
-    body_of(&RunBody::of_stored(&stored))
+    if caller.may(Scope::RunsRead) {
+        return body_of(&RunBody::of_stored(&stored));
+    }
+    body_of(&json!({ "id": run, "status": stored.status }))
+}
+
+/// Run again what a run was given.
+///
+/// The run has to be over. Another one is queued over the same inputs and params, with what its pipeline is now; the first one stays as
+/// it is.
+#[utoipa::path(
+    post, path = "/v1/runs/{id}/redrive", tag = "runs", security(("key" = ["runs:invoke"])),
+    params(("id" = String, Path, description = "run_…")),
+    responses(
+        (status = 202, description = "The new run", body = RunBody),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub async fn redrive(
+    State(state): State<ApiState>,
+    caller: May<InvokeRuns>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let run: RunId = id_of(&id)?;
+    // What is kept is read.
+    caller.must(Scope::RunsRead)?;
+    caller.must(Scope::DocumentsRead)?;
+    let found = state
+        .store()
+        .get_run(caller.sight(), run)
+        .await
+        .map_err(|e| e.failure())?;
+    let stored = found.ok_or_else(|| Problem::new(Code::NotFound, format!("there is no run {run}")))?;
+    if !stored.status.is_over() {
+        let said = "the run is not over: cancel it first, or wait for its end";
+        return Err(Problem::new(Code::Conflict, said).of_run(Some(run)));
+    }
+    let runs = state.runs();
+    let admission = runs.admit(caller.quota())?;
+    let snapshot = runs.snapshot(caller.tenant(), &stored.head.pipeline_name).await?;
+    let accepted = runs
+        .redrive(
+            admission,
+            &snapshot,
+            caller.acting(),
+            &stored.head,
+            Later::default(),
+        )
+        .await
+        .map_err(|refused| Problem::from(refused.failure))?;
+    let detail = json!({ "run": accepted.head.id });
+    caller.note(&state, "run.redrive", &run.to_string(), detail).await;
+    answered(&state, &caller, accepted.head.id, Duration::ZERO, false).await
 }

@@ -21,7 +21,10 @@ impl Random {
 }
 
 fn seeds() -> u64 {
-    std::env::var("DOCMILL_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(1_000)
+    std::env::var("DOCMILL_SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok())
+        .unwrap_or(1_000)
 }
 
 const LEASE: Time = 100;
@@ -75,7 +78,10 @@ impl World {
         for claim in &claims {
             let last = self.fences.insert(claim.run, claim.fence);
             assert!(last.is_none_or(|last| last < claim.fence), "a fence only rises");
-            assert!(self.runs[&claim.run] == Known::default(), "what is over is not claimed");
+            assert!(
+                self.runs[&claim.run] == Known::default(),
+                "what is over is not claimed"
+            );
         }
         self.believed.entry(worker).or_default().extend(claims);
     }
@@ -83,12 +89,21 @@ impl World {
     fn step(&mut self, random: &mut Random) {
         self.now += random.below(20);
         let workers: Vec<u32> = self.workers.keys().copied().collect();
-        let worker = workers.get(random.below(workers.len().max(1) as u64) as usize).copied();
+        let worker = workers
+            .get(random.below(workers.len().max(1) as u64) as usize)
+            .copied();
         match (random.below(12), worker) {
             (0..=2, _) => {
                 let (tenant, pipeline) = (random.below(4) as u32, random.below(2) as u32);
                 let delay = if random.below(4) == 0 { random.below(80) } else { 0 };
-                self.queue.accept(self.now, self.next_run, tenant, pipeline, random.below(3) as i16, delay);
+                self.queue.accept(
+                    self.now,
+                    self.next_run,
+                    tenant,
+                    pipeline,
+                    random.below(3) as i16,
+                    delay,
+                );
                 self.runs.insert(self.next_run, Known::default());
                 self.next_run += 1;
             }
@@ -109,7 +124,14 @@ impl World {
             (10, Some(worker)) => {
                 if let Some(claim) = self.believed.entry(worker).or_default().pop() {
                     let held = self.queue.holds(worker, claim.run, claim.fence);
-                    let given = self.queue.give_back(self.now, worker, claim.run, claim.fence, random.below(2) * 30, random.below(2) == 0);
+                    let given = self.queue.give_back(
+                        self.now,
+                        worker,
+                        claim.run,
+                        claim.fence,
+                        random.below(2) * 30,
+                        random.below(2) == 0,
+                    );
                     assert_eq!(held, given);
                 }
             }
@@ -138,7 +160,10 @@ impl World {
         let claim = believed.swap_remove(random.below(believed.len() as u64) as usize);
         if self.queue.end(worker, claim.run, claim.fence) {
             self.runs.entry(claim.run).or_default().ended += 1;
-            assert_eq!(self.fences[&claim.run], claim.fence, "only the last claim ends a run");
+            assert_eq!(
+                self.fences[&claim.run], claim.fence,
+                "only the last claim ends a run"
+            );
         }
     }
 
@@ -146,12 +171,19 @@ impl World {
         for (run, known) in &self.runs {
             let over = known.ended + known.failed + known.cancelled;
             let there = u32::from(self.queue.jobs.contains_key(run));
-            assert_eq!(over + there, 1, "run {run} is in the queue or over, and once: {known:?}");
+            assert_eq!(
+                over + there,
+                1,
+                "run {run} is in the queue or over, and once: {known:?}"
+            );
         }
         // Nobody believes rightly to hold what another one holds.
         let mut held = BTreeSet::new();
         for (worker, claims) in &self.believed {
-            for claim in claims.iter().filter(|claim| self.queue.holds(*worker, claim.run, claim.fence)) {
+            for claim in claims
+                .iter()
+                .filter(|claim| self.queue.holds(*worker, claim.run, claim.fence))
+            {
                 assert!(held.insert(claim.run), "run {} is held twice", claim.run);
             }
         }
@@ -196,10 +228,18 @@ fn tenants_that_wait_get_their_share() {
     for seed in 0..seeds() / 4 {
         let mut random = Random::new(seed);
         let mut queue = Queue::default();
-        let weights: Vec<f64> = (0..2 + random.below(4)).map(|_| [0.5, 1.0, 2.0, 4.0][random.below(4) as usize]).collect();
+        let weights: Vec<f64> = (0..2 + random.below(4))
+            .map(|_| [0.5, 1.0, 2.0, 4.0][random.below(4) as usize])
+            .collect();
         let mut run = 0;
         for (tenant, weight) in (0_u32..).zip(&weights) {
-            queue.turns.insert(tenant, Turn { weight: *weight, ..Turn::default() });
+            queue.turns.insert(
+                tenant,
+                Turn {
+                    weight: *weight,
+                    ..Turn::default()
+                },
+            );
             for _ in 0..400 {
                 queue.accept(0, run, tenant, 0, 0, 0);
                 run += 1;
@@ -217,7 +257,10 @@ fn tenants_that_wait_get_their_share() {
             for (a, one) in weights.iter().enumerate() {
                 for (b, other) in weights.iter().enumerate().take(a) {
                     let gap = (f64::from(served[a]) / one - f64::from(served[b]) / other).abs();
-                    assert!(gap <= 1.0 / one + 1.0 / other + 1e-6, "seed {seed}: {served:?} by {weights:?}");
+                    assert!(
+                        gap <= 1.0 / one + 1.0 / other + 1e-6,
+                        "seed {seed}: {served:?} by {weights:?}"
+                    );
                 }
             }
         }
@@ -237,7 +280,11 @@ fn who_comes_late_neither_has_saved_up_nor_waits() {
     for run in 2000..2010 {
         queue.accept(3, run, 2, 0, 0, 0);
     }
-    let next: Vec<u32> = queue.claim(4, 0, 8).iter().map(|claim| queue.jobs[&claim.run].tenant).collect();
+    let next: Vec<u32> = queue
+        .claim(4, 0, 8)
+        .iter()
+        .map(|claim| queue.jobs[&claim.run].tenant)
+        .collect();
     let of_two = next.iter().filter(|tenant| **tenant == 2).count();
     assert_eq!(of_two, 4, "{next:?}: half of them at once, and not all");
 }
@@ -248,11 +295,34 @@ fn limits_and_pauses_hold() {
     for run in 0..40 {
         queue.accept(0, run, (run % 2) as u32, (run % 4 / 2) as u32, 0, 0);
     }
-    queue.turns.insert(0, Turn { most: Some(3), ..Turn::default() });
-    queue.lanes.insert((1, 0), Lane { most: Some(2), paused: false });
-    queue.lanes.insert((1, 1), Lane { most: None, paused: true });
+    queue.turns.insert(
+        0,
+        Turn {
+            most: Some(3),
+            ..Turn::default()
+        },
+    );
+    queue.lanes.insert(
+        (1, 0),
+        Lane {
+            most: Some(2),
+            paused: false,
+        },
+    );
+    queue.lanes.insert(
+        (1, 1),
+        Lane {
+            most: None,
+            paused: true,
+        },
+    );
     queue.beat(1, 0, 1_000_000, false);
-    let of = |queue: &Queue, claims: &[Claim], tenant: u32| claims.iter().filter(|claim| queue.jobs[&claim.run].tenant == tenant).count();
+    let of = |queue: &Queue, claims: &[Claim], tenant: u32| {
+        claims
+            .iter()
+            .filter(|claim| queue.jobs[&claim.run].tenant == tenant)
+            .count()
+    };
     let first = queue.claim(2, 0, 100);
     assert_eq!((of(&queue, &first, 0), of(&queue, &first, 1)), (3, 2));
     assert_eq!(queue.claim(2, 0, 100), [], "all places are taken");
@@ -260,4 +330,38 @@ fn limits_and_pauses_hold() {
     assert_eq!(queue.claim(2, 0, 100).len(), 1);
     queue.lanes.insert((1, 1), Lane::default());
     assert!(queue.claim(2, 0, 100).len() >= 9);
+}
+
+#[test]
+fn who_may_have_none_more_at_work_holds_nobody_up() {
+    let mut queue = Queue::default();
+    for run in 0..10 {
+        queue.accept(0, run, 1, 0, 0, 0);
+        queue.accept(0, 100 + run, 2, 0, 0, 0);
+        queue.accept(0, 200 + run, 3, 0, 0, 0);
+    }
+    queue.lanes.insert(
+        (1, 0),
+        Lane {
+            most: None,
+            paused: true,
+        },
+    );
+    queue.turns.insert(
+        2,
+        Turn {
+            most: Some(1),
+            ..Turn::default()
+        },
+    );
+    queue.beat(1, 0, 1_000_000, false);
+    let mut of_three = 0;
+    for _ in 0..11 {
+        let [claim] = queue.claim(2, 0, 1)[..] else {
+            panic!("somebody could be served");
+        };
+        of_three += usize::from(queue.jobs[&claim.run].tenant == 3);
+    }
+    assert_eq!(of_three, 10);
+    assert_eq!(queue.claim(2, 0, 1), []);
 }

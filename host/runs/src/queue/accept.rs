@@ -3,17 +3,21 @@
 use std::time::Duration;
 
 use docmill_model::definition::Retain;
+use docmill_model::digest::Digest;
 use docmill_model::failure::{Code, Failure};
+use docmill_model::id::{RunId, TenantId};
 use docmill_model::plan::Frozen;
 use docmill_model::run::RunHead;
+use docmill_store::StoreError;
 use docmill_store::queue::JobSpec;
 use docmill_store::run::Committed;
 use tokio::time::{Instant, timeout_at};
 
 use super::add;
+use super::work::inputs;
 use crate::documents;
-use crate::invoke::{Acting, Refused, Request, blobs_too_slow, keeps_nothing, wait_for};
-use crate::{Admission, Runs, Snapshot};
+use crate::invoke::{Acting, Refused, Request, allowed, blobs_too_slow, keeps_nothing, wait_for};
+use crate::{Admission, Runs, Snapshot, now};
 
 /// Priorities that a client may give, from the last to the first.
 pub const PRIORITIES: std::ops::RangeInclusive<i16> = -100..=100;
@@ -63,13 +67,18 @@ impl Runs {
         let clearance = acting.sight.clearance;
         let until = admission.since + self.0.settings.timeout.0;
         let ready = self.prepare(&admission, snapshot, acting, request).await?;
-        let plan = self.frozen(&ready.run, snapshot).await?;
-        let accepting = keep(ready.run, until, JobSpec {
-            plan,
-            priority: later.priority,
-            delay: later.delay,
-            clearance,
-        });
+        let kept = self.frozen(ready.run.tenant, snapshot).await;
+        let plan = kept.map_err(|error| ready.run.said(&error))?;
+        let accepting = keep(
+            ready.run,
+            until,
+            JobSpec {
+                plan,
+                priority: later.priority,
+                delay: later.delay,
+                clearance,
+            },
+        );
         // Whoever hangs up now has the run all the same; it is found by its key, or in the list.
         let kept = tokio::spawn(accepting).await.map_err(|error| {
             tracing::error!(%error, "keeping a queued run panicked");
@@ -79,18 +88,70 @@ impl Runs {
         kept
     }
 
-    /// What the run executes, kept.
-    async fn frozen(
+    /// Queues a run over the inputs of one that is over, with what its pipeline is now. The first stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::accept`]; what does not fit the pipeline any more.
+    pub async fn redrive(
         &self,
-        run: &crate::invoke::Run,
+        admission: Admission,
         snapshot: &Snapshot,
-    ) -> Result<docmill_model::digest::Digest, Refused> {
+        acting: Acting,
+        before: &RunHead,
+        later: Later,
+    ) -> Result<Accepted, Refused> {
+        let parts = &self.0;
+        let definition = snapshot.definition();
+        if definition.retain == Retain::None {
+            return Err(keeps_nothing("a second attempt", "can be fetched").into());
+        }
+        allowed(&snapshot.plugins, &admission.tenant.allowance())?;
+        let (tenant, clearance) = (acting.sight.tenant, acting.sight.clearance);
+        let (inputs, loaded) = inputs(parts, tenant, before).await?;
+        let (executor, plan) = (&parts.executor, &snapshot.plan);
+        executor.check_inputs(plan, &inputs).await?;
+        let head = RunHead {
+            id: RunId::new(),
+            pipeline: snapshot.pipeline,
+            pipeline_name: definition.name.clone(),
+            pipeline_version: snapshot.version_id,
+            version_number: snapshot.number,
+            durability: definition.durability,
+            retain: definition.retain,
+            created_at: now(),
+            tier: definition.tier.raised_to(before.tier),
+            key: acting.key,
+            user: acting.user,
+            subject: before.subject.clone(),
+            client_ip: acting.client_ip,
+            request: acting.request,
+            params: executor.params(plan, &inputs.params).await?,
+            lookups: executor.lookups(plan, &inputs).await?,
+            inputs: before.inputs.clone(),
+            plugins: snapshot.plugins.clone(),
+        };
+        drop(loaded);
+        let plan = self.frozen(tenant, snapshot).await.map_err(|e| e.failure())?;
+        let job = JobSpec {
+            plan,
+            priority: later.priority,
+            delay: later.delay,
+            clearance,
+        };
+        let queued = parts.store.queue_run(tenant, &head, &[], &job, None).await;
+        let committed = queued.map_err(|e| e.failure())?;
+        add(&parts.queue.counts.accepted, 1);
+        parts.queue.wake.notify_one();
+        Ok(Accepted { head, committed })
+    }
+
+    /// What the run executes, kept.
+    async fn frozen(&self, tenant: TenantId, snapshot: &Snapshot) -> Result<Digest, StoreError> {
         let keep = || async {
             let frozen = Frozen::of(&snapshot.plan);
-            self.0.store.keep_plan(run.tenant, &frozen).await
+            self.0.store.keep_plan(tenant, &frozen).await
         };
-        let kept = snapshot.frozen.get_or_try_init(keep).await;
-        kept.copied().map_err(|error| run.said(&error))
+        snapshot.frozen.get_or_try_init(keep).await.copied()
     }
 }
 
@@ -103,7 +164,9 @@ async fn keep(mut run: crate::invoke::Run, until: Instant, job: JobSpec) -> Resu
     for file in &run.new {
         parts.queue.recent.keep(file.source, file.bytes.clone());
     }
-    let queued = parts.store.queue_run(run.tenant, &run.head, &rows, &job, run.key.as_ref());
+    let queued = parts
+        .store
+        .queue_run(run.tenant, &run.head, &rows, &job, run.key.as_ref());
     let committed = match queued.await {
         Ok(committed) => committed,
         Err(error) => {

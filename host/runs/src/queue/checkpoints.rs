@@ -60,14 +60,21 @@ impl Checkpoints {
         let store = &self.parts.store;
         let until = Instant::now() + PATIENCE;
         loop {
-            let kept = store.keep_checkpoint(claimed.tenant, claimed.lease, claimed.head.id, step, &body).await;
+            let kept = store
+                .keep_checkpoint(claimed.tenant, claimed.lease, claimed.head.id, step, &body)
+                .await;
             match kept {
                 Ok(true) => return Ok(()),
                 Ok(false) => {
                     self.lost.store(true, Ordering::Relaxed);
-                    return Err(Failure::new(Code::Interrupted, "another worker has taken the run over"));
+                    return Err(Failure::new(
+                        Code::Interrupted,
+                        "another worker has taken the run over",
+                    ));
                 }
-                Err(StoreError::Unavailable { .. } | StoreError::Unanswered { .. }) if Instant::now() < until => {
+                Err(StoreError::Unavailable { .. } | StoreError::Unanswered { .. })
+                    if Instant::now() < until =>
+                {
                     tokio::time::sleep(AGAIN).await;
                 }
                 Err(error) => return Err(error.failure()),

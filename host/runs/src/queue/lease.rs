@@ -26,7 +26,8 @@ impl LeaseClock {
     /// A word of the worker that was sent at `sent` was heard. The database counts from when it came, which is later.
     pub(crate) fn heard(&self, sent: Instant, lease: Duration) {
         let until = (sent + lease).saturating_duration_since(self.since).as_millis();
-        self.until.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Release);
+        self.until
+            .store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Release);
     }
 
     /// It was given up.

@@ -7,15 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use docmill_faults::point;
 use docmill_model::failure::{Code, Failure};
-use docmill_model::id::RunId;
+use docmill_model::id::TenantId;
 use docmill_model::reading::Source;
 use docmill_model::retry::next_attempt;
-use docmill_model::run::{ArtifactRecord, InputContent, RunOutcome};
+use docmill_model::run::{ArtifactRecord, InputContent, RunHead, RunOutcome, Status};
 use docmill_model::size::ByteSize;
 use docmill_pipeline::{FileInput, RunContext, RunInputs, execute_from};
-use docmill_store::StoreError;
 use docmill_store::queue::{Claimed, Returned};
 use docmill_store::run::RunCommit;
+use docmill_store::{Sight, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep};
 
@@ -60,7 +60,7 @@ pub(crate) async fn work(parts: Arc<Parts>, claimed: Arc<Claimed>, attempts: u32
         return End::Lost;
     }
     match worked {
-        Ok((outcome, artifacts)) => keep(&parts, &claimed, outcome, artifacts).await,
+        Ok((outcome, artifacts)) => keep(&parts, &claimed, attempts, outcome, artifacts).await,
         Err(back) => give_back(&parts, &claimed, back).await,
     }
 }
@@ -130,14 +130,29 @@ async fn begin(parts: &Arc<Parts>, claimed: &Arc<Claimed>) -> Result<Begun, NotB
         _ => NotBegun::Failed(failure),
     };
     let tenant = parts.quotas.tenant(claimed.tenant).await.map_err(no_room)?;
-    let thawed = parts.plans.thaw(claimed.tenant, claimed.plan).await.map_err(no_room)?;
+    let thawed = parts
+        .plans
+        .thaw(claimed.tenant, claimed.plan)
+        .await
+        .map_err(no_room)?;
     let allowance = tenant.allowance();
     allowed(&claimed.head.plugins, &allowance).map_err(NotBegun::Failed)?;
-    let (inputs, loaded) = inputs(parts, claimed).await.map_err(no_room)?;
+    let (inputs, loaded) = inputs(parts, claimed.tenant, &claimed.head)
+        .await
+        .map_err(no_room)?;
     let progress = Checkpoints::of(parts, claimed).await.map_err(no_room)?;
-    let stated = thawed.plan.definition.limits.timeout.unwrap_or(parts.settings.timeout);
+    let stated = thawed
+        .plan
+        .definition
+        .limits
+        .timeout
+        .unwrap_or(parts.settings.timeout);
     let span = stated.min(parts.settings.longest).0;
-    let turn = parts.gate.turn(&tenant, Instant::now() + span).await.map_err(no_room)?;
+    let turn = parts
+        .gate
+        .turn(&tenant, Instant::now() + span)
+        .await
+        .map_err(no_room)?;
     Ok(Begun {
         thawed,
         inputs,
@@ -160,7 +175,8 @@ async fn execute(
         started_at: now(),
         deadline: Some(begun.deadline),
         memory: begun.memory,
-        reuse: Some(head.tier).filter(|tier| claimed.clearance.sees(*tier)),
+        // As it is now: it may have been raised since it was accepted.
+        reuse: Some(claimed.tier).filter(|tier| claimed.clearance.sees(*tier)),
     };
     let mut turn = begun.turn;
     turn.begin();
@@ -177,12 +193,15 @@ async fn execute(
     point("executed").await;
     parts.gate.ended(&outcome);
     drop(begun.loaded);
-    let interrupted = outcome.error.as_ref().filter(|failure| failure.code == Code::Interrupted);
+    let interrupted = outcome
+        .error
+        .as_ref()
+        .filter(|failure| failure.code == Code::Interrupted);
     match interrupted {
         // The host stops, or the run was taken over: neither is the run's fault.
         Some(failure) => Err(Back {
             failure: failure.clone(),
-            delay: Duration::ZERO,
+            delay: ELSEWHERE,
             spent: false,
         }),
         None => Ok((outcome, artifacts)),
@@ -190,17 +209,18 @@ async fn execute(
 }
 
 /// The inputs of a run as its plan takes them.
-async fn inputs(
+pub(super) async fn inputs(
     parts: &Parts,
-    claimed: &Claimed,
+    tenant: TenantId,
+    head: &RunHead,
 ) -> Result<(RunInputs, Option<OwnedSemaphorePermit>), Failure> {
     let mut inputs = RunInputs {
-        params: claimed.head.params.clone(),
+        params: head.params.clone(),
         ..RunInputs::default()
     };
     let mut loaded = None;
     let mut files: BTreeMap<String, Vec<FileInput>> = BTreeMap::new();
-    for input in &claimed.head.inputs {
+    for input in &head.inputs {
         let role = input.role.clone();
         match &input.content {
             InputContent::File {
@@ -215,14 +235,10 @@ async fn inputs(
                 let bytes = match parts.queue.recent.take(*source) {
                     Some(recent) => recent,
                     None => {
-                        let kept = parts.store.source_bytes(claimed.tenant, *source).await;
+                        let kept = parts.store.source_bytes(tenant, *source).await;
                         let bytes = match kept.map_err(|e| e.failure())? {
                             Some(inline) => inline,
-                            None => parts
-                                .blobs
-                                .get(claimed.tenant, *digest)
-                                .await
-                                .map_err(|e| e.failure())?,
+                            None => parts.blobs.get(tenant, *digest).await.map_err(|e| e.failure())?,
                         };
                         Arc::new(Source {
                             media_type: media_type.clone(),
@@ -239,10 +255,18 @@ async fn inputs(
                 });
             }
             InputContent::Text { text } => {
-                inputs.texts.entry(role).or_default().push(Arc::from(text.as_str()));
+                inputs
+                    .texts
+                    .entry(role)
+                    .or_default()
+                    .push(Arc::from(text.as_str()));
             }
             InputContent::Record { record } => {
-                inputs.records.entry(role).or_default().push(Arc::new(record.clone()));
+                inputs
+                    .records
+                    .entry(role)
+                    .or_default()
+                    .push(Arc::new(record.clone()));
             }
         }
     }
@@ -254,20 +278,28 @@ async fn inputs(
 async fn keep(
     parts: &Arc<Parts>,
     claimed: &Claimed,
-    outcome: RunOutcome,
+    attempts: u32,
+    mut outcome: RunOutcome,
     artifacts: Vec<(ArtifactRecord, Bytes)>,
 ) -> End {
     for (record, bytes) in artifacts {
-        if let Err(error) = parts.blobs.put(claimed.tenant, record.digest, bytes).await {
-            let back = Back {
-                failure: error.failure(),
-                delay: AGAIN_LATER,
-                spent: true,
-            };
-            return give_back(parts, claimed, back).await;
+        let Err(error) = parts.blobs.put(claimed.tenant, record.digest, bytes).await else {
+            continue;
+        };
+        let failure = error.failure();
+        match next_attempt(&failure, claimed.attempt, attempts, claimed.head.id) {
+            Some(delay) => {
+                let back = Back {
+                    failure,
+                    delay,
+                    spent: true,
+                };
+                return give_back(parts, claimed, back).await;
+            }
+            None => outcome = failed(failure),
         }
+        break;
     }
-    let mut outcome = outcome;
     let mut wait = AGAIN;
     loop {
         let commit = RunCommit {
@@ -276,37 +308,51 @@ async fn keep(
             documents: &[],
         };
         match parts.store.end_job(claimed.tenant, claimed.lease, &commit).await {
-            Ok(_) => {
-                add(&parts.queue.counts.ended, 1);
-                return End::Ended;
-            }
-            Err(StoreError::Conflict { .. }) => return lost(parts, claimed.head.id),
+            Ok(_) => return ended(parts),
+            Err(StoreError::NotOurs) => return not_ours(parts, claimed).await,
             Err(error @ (StoreError::Unavailable { .. } | StoreError::Unanswered { .. })) => {
                 tracing::debug!(run.id = %claimed.head.id, %error, "what a run came to waits for the database");
-                sleep(wait).await;
-                wait = (wait * 2).min(AGAIN_LATER);
             }
             Err(error) if outcome.steps.is_empty() => {
-                // Not even that it failed can be written: somebody has to look.
-                tracing::error!(run.id = %claimed.head.id, %error, "a queued run cannot be ended");
-                let back = Back {
-                    failure: error.failure(),
-                    delay: AGAIN_LATER,
-                    spent: true,
-                };
-                return give_back(parts, claimed, back).await;
+                tracing::error!(run.id = %claimed.head.id, %error, "not even the failure of a queued run can be written as it is");
+                let said = outcome.error.clone();
+                let said = said
+                    .unwrap_or_else(|| Failure::new(Code::Internal, "what the run came to cannot be kept"));
+                let lease = (claimed.head.id, claimed.lease.fence);
+                match parts.store.fail_jobs(claimed.lease.worker, &[lease], &said).await {
+                    Ok(0) => return not_ours(parts, claimed).await,
+                    Ok(_) => return ended(parts),
+                    Err(error) => {
+                        tracing::error!(run.id = %claimed.head.id, %error, "a queued run cannot be ended")
+                    }
+                }
             }
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(run.id = %claimed.head.id, %error, cause, "what a run came to cannot be kept");
                 let said = "what the run came to cannot be kept; the log tells more";
                 outcome = failed(Failure::new(Code::Internal, said));
+                continue;
             }
         }
+        sleep(wait).await;
+        wait = (wait * 2).min(AGAIN_LATER);
     }
 }
 
-fn lost(parts: &Parts, run: RunId) -> End {
+fn ended(parts: &Parts) -> End {
+    add(&parts.queue.counts.ended, 1);
+    End::Ended
+}
+
+/// Somebody else's; or this worker ended it itself, and the answer was lost.
+async fn not_ours(parts: &Parts, claimed: &Claimed) -> End {
+    let run = claimed.head.id;
+    let status = parts.store.run_status(Sight::whole(claimed.tenant), run).await;
+    if let Ok(Some(Status::Succeeded | Status::Failed)) = status {
+        tracing::debug!(run.id = %run, "a run is over, by this worker or another one");
+        return ended(parts);
+    }
     tracing::info!(run.id = %run, "a run was cancelled or taken over before this worker ended it");
     add(&parts.queue.counts.lost, 1);
     End::Lost
@@ -322,8 +368,12 @@ async fn give_back(parts: &Parts, claimed: &Claimed, back: Back) -> End {
     };
     let mut wait = AGAIN;
     loop {
-        match parts.store.return_jobs(claimed.lease.worker, std::slice::from_ref(&returned)).await {
-            Ok(0) => return lost(parts, claimed.head.id),
+        match parts
+            .store
+            .return_jobs(claimed.lease.worker, std::slice::from_ref(&returned))
+            .await
+        {
+            Ok(0) => return not_ours(parts, claimed).await,
             Ok(_) => {
                 if returned.spent {
                     add(&parts.queue.counts.retried, 1);

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use docmill_model::failure::{Code, Failure};
 use docmill_model::id::{PipelineId, RunId, TenantId, WorkerId};
 use docmill_store::StoreError;
-use docmill_store::queue::{Beat, Depth, Returned};
+use docmill_store::queue::{Beat, Claimed, Depth, Returned};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
@@ -51,8 +52,14 @@ impl Default for WorkerSettings {
 
 /// Most jobs of one claim.
 const MOST: usize = 64;
-/// Longest wait for the answer to a claim or a beat; what a late one brings is found by the next beat.
+/// Longest wait for the answer to a claim or a beat; what a late one brings is found by the next beat. No longer than an eighth of the
+/// lease, if that is not shorter than half a second: what is asked in between must not make the worker late.
 const PATIENCE: Duration = Duration::from_secs(3);
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+/// Longest wait for the last words of a worker.
+const GOODBYE: Duration = Duration::from_secs(3);
+/// How long a run waits on which this host panicked, or that it cannot read.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
 /// After an error of the database.
 const AFTER_ERROR: Duration = Duration::from_millis(250);
 
@@ -66,7 +73,7 @@ impl Worker {
     /// Takes nothing new, lets what is at work end within this time, hands the rest back, and says goodbye.
     pub async fn drain(self, within: Duration) {
         self.drain.send(Some(within)).ok();
-        let most = within + PATIENCE + PATIENCE;
+        let most = within + GOODBYE + GOODBYE + GOODBYE;
         if timeout(most, self.task).await.is_err() {
             tracing::warn!("the worker did not end in time; its runs are taken over when its lease is over");
         }
@@ -114,6 +121,37 @@ impl Phase {
         self.0
             .compare_exchange(AT_WORK, DROPPED, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
+    }
+}
+
+/// A run that this host cannot work on, through no fault of what it was given.
+struct Broken {
+    run: RunId,
+    fence: i64,
+    attempt: u32,
+}
+
+impl Broken {
+    /// For another attempt, perhaps of another host; after the last one it has failed.
+    async fn give_back(self, parts: Arc<Parts>, worker: WorkerId, attempts: u32, failure: Failure) {
+        let done = if self.attempt >= attempts {
+            parts
+                .store
+                .fail_jobs(worker, &[(self.run, self.fence)], &failure)
+                .await
+        } else {
+            let back = Returned {
+                run: self.run,
+                fence: self.fence,
+                delay: AFTER_PANIC,
+                spent: true,
+                error: Some(failure),
+            };
+            parts.store.return_jobs(worker, &[back]).await
+        };
+        if let Err(error) = done {
+            tracing::warn!(run.id = %self.run, %error, "a run that cannot be worked on could not be handed back");
+        }
     }
 }
 
@@ -172,15 +210,19 @@ impl Control {
             if self.told.borrow().is_some() {
                 return self.leave().await;
             }
+            // One thing at a time, and the most urgent first: whoever waited for one may be late with another.
             let now = Instant::now();
             if now >= self.beat_at {
                 self.beat(false).await;
-            }
-            if now >= self.reap_at {
-                self.reap().await;
+                continue;
             }
             if now >= self.claim_at && self.heard.is_some() && self.has_room() {
                 self.claim().await;
+                continue;
+            }
+            if now >= self.reap_at {
+                self.reap().await;
+                continue;
             }
             let mut at = self.beat_at.min(self.reap_at);
             if self.heard.is_some() && self.has_room() {
@@ -190,12 +232,21 @@ impl Control {
                 ended = self.ended.recv() => self.forget(ended),
                 () = wake.notified() => self.claim_at = Instant::now(),
                 () = sleep_until(at) => {}
-                _ = self.told.changed() => {}
+                told = self.told.changed() => {
+                    if told.is_err() {
+                        // Nobody holds the worker any more.
+                        return self.leave().await;
+                    }
+                }
             }
             while let Ok(ended) = self.ended.try_recv() {
                 self.forget(Some(ended));
             }
         }
+    }
+
+    fn patience(&self) -> Duration {
+        (self.settings.lease / 8).clamp(LEAST_PATIENCE, PATIENCE)
     }
 
     /// Places are filled several at a time, if there is more to do: each claim costs the database as much as several runs.
@@ -242,10 +293,13 @@ impl Control {
             doing: &doing,
         };
         let begun = Instant::now();
-        let said = timeout(PATIENCE, self.parts.store.beat(&beat)).await;
+        let said = timeout(self.patience(), self.parts.store.beat(&beat)).await;
         match said {
             Ok(Ok(Some(held))) => {
-                if self.heard.is_none_or(|last| begun - last > self.settings.lease / 2) {
+                if self
+                    .heard
+                    .is_none_or(|last| begun - last > self.settings.lease / 2)
+                {
                     self.heard_since = begun;
                 }
                 self.heard = Some(begun);
@@ -262,7 +316,10 @@ impl Control {
     fn unheard(&mut self, why: &str) {
         tracing::debug!(worker.id = %self.id, why, "the database does not hear this worker");
         self.beat_at = Instant::now() + AFTER_ERROR;
-        if self.heard.is_some_and(|last| last.elapsed() > self.settings.lease) {
+        if self
+            .heard
+            .is_some_and(|last| last.elapsed() > self.settings.lease)
+        {
             tracing::warn!(worker.id = %self.id, why, "the worker's lease is over: what it has not done yet is left to others");
             self.heard = None;
             self.drop_flights(|_, _| true);
@@ -309,10 +366,15 @@ impl Control {
             .collect();
         if !unknown.is_empty() {
             // A run that ended just now is among them, and is none of this worker's any more: nothing happens to it.
-            match self.parts.store.return_jobs(self.id, &unknown).await {
-                Ok(0) => {}
-                Ok(returned) => tracing::info!(returned, "runs of a claim without an answer were handed back"),
-                Err(error) => tracing::debug!(%error, "runs of a claim without an answer wait to be handed back"),
+            match timeout(self.patience(), self.parts.store.return_jobs(self.id, &unknown)).await {
+                Ok(Ok(0)) => {}
+                Ok(Ok(returned)) => {
+                    tracing::info!(returned, "runs of a claim without an answer were handed back")
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "runs of a claim without an answer wait to be handed back")
+                }
+                Err(_) => tracing::debug!("runs of a claim without an answer wait to be handed back"),
             }
         }
     }
@@ -320,7 +382,7 @@ impl Control {
     async fn claim(&mut self) {
         let free = self.settings.places.saturating_sub(self.flights.len()).min(MOST);
         let want = u32::try_from(free).unwrap_or(u32::MAX);
-        let claimed = timeout(PATIENCE, self.parts.store.claim_jobs(self.id, want)).await;
+        let claimed = timeout(self.patience(), self.parts.store.claim_jobs(self.id, want)).await;
         let claimed = claimed.unwrap_or_else(|_| {
             Err(StoreError::Unavailable {
                 reason: "a claim was not answered".to_owned(),
@@ -335,50 +397,85 @@ impl Control {
             }
         };
         self.more = claimed.len() >= free;
-        self.claim_at = Instant::now() + if self.more { Duration::ZERO } else { self.settings.poll };
-        add(&self.parts.queue.counts.claimed, claimed.len() as u64);
-        for job in claimed {
-            let (run, fence, phase) = (job.head.id, job.lease.fence, Phase::default());
-            let (tenant, pipeline) = (job.tenant, job.head.pipeline);
-            let task = tokio::spawn({
-                let (parts, phase, ends) = (self.parts.clone(), phase.clone(), self.ends.clone());
-                let attempts = self.settings.attempts;
-                async move {
-                    work(parts, Arc::new(job), attempts, phase).await;
-                    ends.send((run, fence)).ok();
-                }
-            });
-            let flight = Flight {
-                fence,
-                tenant,
-                pipeline,
-                since: Instant::now(),
-                phase,
-                task: task.abort_handle(),
+        self.claim_at = Instant::now()
+            + if self.more {
+                Duration::ZERO
+            } else {
+                self.settings.poll
             };
-            self.flights.insert(run, flight);
-            // A panic sends no end.
-            let (ends, watched) = (self.ends.clone(), task);
-            tokio::spawn(async move {
-                if watched.await.is_err_and(|error| error.is_panic()) {
-                    tracing::error!(run.id = %run, "working on a queued run panicked");
-                    ends.send((run, fence)).ok();
-                }
-            });
+        add(&self.parts.queue.counts.claimed, claimed.len() as u64);
+        for job in claimed.unreadable {
+            tracing::error!(run.id = %job.run, why = job.why, "this release cannot read a queued run");
+            let failure = Failure::new(
+                Code::Internal,
+                "the queued run was written by another release of docmill, and this one cannot read it",
+            );
+            let broken = Broken {
+                run: job.run,
+                fence: job.fence,
+                attempt: job.attempt,
+            };
+            tokio::spawn(broken.give_back(self.parts.clone(), self.id, self.settings.attempts, failure));
         }
+        for job in claimed.jobs {
+            self.begin(job);
+        }
+    }
+
+    fn begin(&mut self, job: Claimed) {
+        let (run, fence, phase) = (job.head.id, job.lease.fence, Phase::default());
+        let broken = Broken {
+            run,
+            fence,
+            attempt: job.attempt,
+        };
+        let (tenant, pipeline) = (job.tenant, job.head.pipeline);
+        let attempts = self.settings.attempts;
+        let task = tokio::spawn(work(self.parts.clone(), Arc::new(job), attempts, phase.clone()));
+        let flight = Flight {
+            fence,
+            tenant,
+            pipeline,
+            since: Instant::now(),
+            phase,
+            task: task.abort_handle(),
+        };
+        // A claim that a crash of the database forgot may come again while its run is still at work here.
+        if let Some(before) = self.flights.insert(run, flight)
+            && before.phase.dropped()
+        {
+            before.task.abort();
+        }
+        let (ends, parts, worker) = (self.ends.clone(), self.parts.clone(), self.id);
+        tokio::spawn(async move {
+            if task.await.is_err_and(|error| error.is_panic()) {
+                tracing::error!(run.id = %run, "working on a queued run panicked");
+                let said = "a fault of docmill ended the work on the run; the log tells more";
+                broken
+                    .give_back(parts, worker, attempts, Failure::new(Code::Internal, said))
+                    .await;
+            }
+            ends.send((run, fence)).ok();
+        });
     }
 
     /// Gives up silent workers. Not before it was itself heard for a whole lease: after an outage of the database nobody was.
     async fn reap(&mut self) {
         self.reap_at = Instant::now() + self.settings.lease / 4;
-        if let Ok(Ok(depth)) = timeout(PATIENCE, self.parts.store.queue_depth()).await {
+        if let Ok(Ok(depth)) = timeout(self.patience(), self.parts.store.queue_depth()).await {
             self.parts.queue.see(depth);
         }
-        let heard = self.heard.is_some_and(|last| last.elapsed() < self.settings.lease / 2);
+        let heard = self
+            .heard
+            .is_some_and(|last| last.elapsed() < self.settings.lease / 2);
         if !heard || self.heard_since.elapsed() < self.settings.lease {
             return;
         }
-        let reaped = timeout(PATIENCE, self.parts.store.reap_workers(None, self.settings.attempts)).await;
+        let reaped = timeout(
+            self.patience(),
+            self.parts.store.reap_workers(None, self.settings.attempts),
+        )
+        .await;
         if let Ok(Ok(reaped)) = reaped
             && reaped.workers > 0
         {
@@ -407,7 +504,7 @@ impl Control {
             }
         }
         self.drop_flights(|_, _| true);
-        let keeping = Instant::now() + PATIENCE;
+        let keeping = Instant::now() + GOODBYE;
         while !self.flights.is_empty() && Instant::now() < keeping {
             tokio::select! {
                 ended = self.ended.recv() => self.forget(ended),
@@ -415,9 +512,14 @@ impl Control {
             }
         }
         // Goodbye: what is left is ready for others at once.
-        let goodbye = self.parts.store.reap_workers(Some(self.id), self.settings.attempts);
-        match timeout(PATIENCE, goodbye).await {
-            Ok(Ok(reaped)) => tracing::info!(worker.id = %self.id, returned = reaped.jobs, "the worker ended"),
+        let goodbye = self
+            .parts
+            .store
+            .reap_workers(Some(self.id), self.settings.attempts);
+        match timeout(GOODBYE, goodbye).await {
+            Ok(Ok(reaped)) => {
+                tracing::info!(worker.id = %self.id, returned = reaped.jobs, "the worker ended")
+            }
             Ok(Err(error)) => tracing::warn!(%error, "the worker could not say goodbye"),
             Err(_) => tracing::warn!("the worker could not say goodbye in time"),
         }

@@ -1,6 +1,7 @@
-//! `docmill runs list | show`
+//! `docmill runs list | show | cancel | redrive`
 
 use anyhow::{Context as _, Result};
+use serde_json::Value as Json;
 
 use crate::cli::{Arguments, Runs as Command};
 use crate::client::{Client, segment};
@@ -18,8 +19,22 @@ pub async fn runs(arguments: &Arguments, command: &Command) -> Result<u8> {
 
 async fn answer(client: &Client, command: &Command) -> Result<String> {
     match command {
-        Command::Show { id, json } => {
-            let run = client.get(&format!("/v1/runs/{}", segment(id))).await?;
+        Command::Cancel { id } => {
+            let run = client
+                .post(&format!("/v1/runs/{}/cancel", segment(id)), &Json::Null)
+                .await?;
+            Ok(format!("{} {}\n", text(&run, "id"), text(&run, "status")))
+        }
+        Command::Redrive { id } => {
+            let run = client
+                .post(&format!("/v1/runs/{}/redrive", segment(id)), &Json::Null)
+                .await?;
+            Ok(format!("{} {}\n", text(&run, "id"), text(&run, "status")))
+        }
+        Command::Show { id, wait, json } => {
+            let run = client
+                .get(&format!("/v1/runs/{}?wait={wait}", segment(id)))
+                .await?;
             Ok(if *json {
                 serde_json::to_string_pretty(&run)? + "\n"
             } else {

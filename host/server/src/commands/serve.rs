@@ -9,7 +9,13 @@ use crate::{commands, exit};
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn serve(arguments: &Arguments, options: &Serve) -> Result<u8> {
-    let config = commands::load_config(arguments, &[("listen", options.listen.clone()), ("roles", options.roles.clone())])?;
+    let config = commands::load_config(
+        arguments,
+        &[
+            ("listen", options.listen.clone()),
+            ("roles", options.roles.clone()),
+        ],
+    )?;
     let platform = Platform::start(
         config,
         Start {

@@ -22,7 +22,10 @@ pub async fn workers(arguments: &Arguments, as_json: bool) -> Result<u8> {
     platform.stop().await;
     let (workers, depth) = told?;
     if as_json {
-        say!("{}", serde_json::to_string_pretty(&json!({ "workers": workers, "queue": depth }))?);
+        say!(
+            "{}",
+            serde_json::to_string_pretty(&json!({ "workers": workers, "queue": depth }))?
+        );
     } else {
         say!("{}", shown(&workers, depth).trim_end());
     }
@@ -47,12 +50,19 @@ fn shown(workers: &[WorkerRow], depth: Depth) -> String {
                 worker.release.clone(),
                 state(worker).to_owned(),
                 worker.leased.to_string(),
-                longest.map_or_else(String::new, |ms| format!("{:.1} s", std::time::Duration::from_millis(ms).as_secs_f64())),
+                longest.map_or_else(String::new, |ms| {
+                    format!("{:.1} s", std::time::Duration::from_millis(ms).as_secs_f64())
+                }),
             ]
         })
         .collect();
     let mut out = String::new();
-    table(&mut out, ["worker", "host", "release", "state", "runs", "longest"], &rows, Style::stdout());
+    table(
+        &mut out,
+        ["worker", "host", "release", "state", "runs", "longest"],
+        &rows,
+        Style::stdout(),
+    );
     out.push_str(&format!(
         "\nqueue: {} ready, {} later, {} at work; the oldest waits for {:.1} s\n",
         depth.ready,

@@ -78,5 +78,6 @@ fn hostname() -> String {
     let said = std::env::var("HOSTNAME").ok();
     let known = said.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
     let name = known.map(|name| name.trim().to_owned());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
 }

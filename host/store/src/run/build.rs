@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::RunCommit;
 use super::rows::{
-    NewArtifact, NewAttempt, NewCheck, NewChunks, NewCitation, NewField, NewInput, NewJob, NewKey, NewLlmCall,
-    NewLookup, NewOutput, NewPage, NewReading, NewRun, NewSource, NewStep, Rows,
+    NewArtifact, NewAttempt, NewCheck, NewChunks, NewCitation, NewField, NewInput, NewJob, NewKey,
+    NewLlmCall, NewLookup, NewOutput, NewPage, NewReading, NewRun, NewSource, NewStep, Rows,
 };
 use crate::clean::{json_text, text, texts};
 use crate::convert::{count_out, size_out};
@@ -29,11 +29,7 @@ pub(crate) fn accepted(head: &RunHead, documents: &[NewDocument]) -> Result<Rows
 }
 
 /// The same of a run that is to be worked on later.
-pub(crate) fn queued(
-    head: &RunHead,
-    documents: &[NewDocument],
-    job: &JobSpec,
-) -> Result<Rows, StoreError> {
+pub(crate) fn queued(head: &RunHead, documents: &[NewDocument], job: &JobSpec) -> Result<Rows, StoreError> {
     let mut rows = accepted(head, documents)?;
     for run in &mut rows.runs {
         Status::Queued.as_str().clone_into(&mut run.status);

@@ -153,10 +153,23 @@ impl Committer {
                 // One of them is wrong, or was there already: it must not take its neighbours along.
                 Err(_) if group.len() > 1 => {
                     let sent_before = sent.into_inner().saturating_sub(1);
-                    for waiting in group {
+                    let mut group = group.into_iter();
+                    while let Some(waiting) = group.next() {
                         let (rows, sent) = ([&waiting.rows], AtomicU32::new(sent_before));
                         let result = write(&self.lines, tenant, way, &rows, &sent).await;
+                        let away_now = match &result {
+                            Err(StoreError::Unavailable { reason } | StoreError::Unanswered { reason }) => {
+                                Some(reason.clone())
+                            }
+                            _ => None,
+                        };
                         waiting.answer.send(result).ok();
+                        // Each of the others would only find out the same, one time-out later.
+                        if let Some(reason) = away_now {
+                            answer_all(group.collect(), || away(&reason));
+                            self.give_up(alike, &reason);
+                            break;
+                        }
                     }
                 }
                 Err(error) => {
@@ -257,7 +270,8 @@ async fn write(
 }
 
 // Not checked macros: those take slices and would have every group copied into one.
-const RUNS: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20";
+const RUNS: &str =
+    "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20";
 
 /// The statement, and the number of its next parameter.
 fn statement(way: Way, function: &str, further: usize) -> String {
@@ -376,7 +390,8 @@ fn refused(error: sqlx::Error) -> StoreError {
     };
     match cause.code().as_deref() {
         Some(KEY_USED) => StoreError::KeyUsed,
-        Some(NOT_RUNNING | NOT_OURS) => StoreError::Conflict {
+        Some(NOT_OURS) => StoreError::NotOurs,
+        Some(NOT_RUNNING) => StoreError::Conflict {
             what: cause.message().to_owned(),
         },
         Some("23505") => StoreError::Conflict {

@@ -105,9 +105,9 @@ fn statement(
                              and j.state = 'leased')";
     match filter.status {
         Some(Status::Queued) => query.push(format!(" and r.status = 'queued' and not {is_leased}")),
-        Some(Status::Running) => {
-            query.push(format!(" and (r.status = 'running' or (r.status = 'queued' and {is_leased}))"))
-        }
+        Some(Status::Running) => query.push(format!(
+            " and (r.status = 'running' or (r.status = 'queued' and {is_leased}))"
+        )),
         Some(Status::Succeeded) => query.push(" and r.status = 'succeeded'"),
         Some(Status::Failed) => query.push(" and r.status = 'failed'"),
         Some(Status::Cancelled) => query.push(" and r.status = 'cancelled'"),

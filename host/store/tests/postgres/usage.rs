@@ -110,7 +110,9 @@ async fn keep(db: &Database, samples: &[Sample]) {
                 return store.commit_run(tenant, &sample.commit()).await.unwrap();
             }
             sample.head.durability = Durability::Accepted;
-            let accepted = store.accept_run(tenant, &sample.head, &sample.documents, None).await;
+            let accepted = store
+                .accept_run(tenant, &sample.head, &sample.documents, None)
+                .await;
             accepted.unwrap();
             store.finish_accepted_run(tenant, &sample.commit()).await.unwrap()
         })

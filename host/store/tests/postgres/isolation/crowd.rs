@@ -131,7 +131,9 @@ impl Client {
                 let mut sample = self.sample();
                 sample.head.durability = Durability::Accepted;
                 let id = sample.head.id;
-                let accepted = store.accept_run(tenant, &sample.head, &sample.documents, None).await;
+                let accepted = store
+                    .accept_run(tenant, &sample.head, &sample.documents, None)
+                    .await;
                 let told = self.heard(accepted).is_some();
                 self.wrote_run(id, told);
                 let first = store.finish_accepted_run(tenant, &sample.commit()).await;

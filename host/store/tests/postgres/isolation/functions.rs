@@ -37,8 +37,16 @@ const DEFINERS: &[(&str, &str)] = &[
         "makes a tenant with its first key, for the command line on the machine itself; with a name that is there it does nothing",
     ),
     (
+        "fail_jobs(uuid,uuid[],bigint[],json)",
+        "a worker ends runs of all tenants that it leased itself, with a failure; gives their number",
+    ),
+    (
         "forget_values(text,bytea[])",
         "deletes what a plugin keeps, which nobody may from the table, because who may delete may lock; names the tenant itself",
+    ),
+    (
+        "job_heads(uuid,uuid[])",
+        "a worker reads what it leased itself, of all tenants",
     ),
     (
         "keep_checkpoint(uuid,uuid,uuid,bigint,integer,bytea)",
@@ -209,10 +217,18 @@ async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
         format!("select b::text from docmill.beat('{run_id}', 'x', 'x', 1, false, '[]') b"),
         "select j::text from docmill.claim_jobs(gen_random_uuid(), 1000) j".to_owned(),
         format!("select docmill.keep_checkpoint('{tenant}', '{run_id}', '{run_id}', 1, 0, 'x')::text"),
+        format!("select h::text from docmill.job_heads('{run_id}', '{{{run_id}}}') h"),
+        format!(
+            "select docmill.fail_jobs('{run_id}', '{{{run_id}}}', '{{1}}', '{{\"code\": \"interrupted\"}}')::text"
+        ),
         "select d::text from docmill.queue_depth() d".to_owned(),
         "select r::text from docmill.reap_workers(null, 5, '{\"code\": \"interrupted\"}') r".to_owned(),
-        format!("select docmill.return_jobs('{run_id}', '{{{run_id}}}', '{{1}}', '{{0}}', '{{true}}', '{{null}}')::text"),
-        format!("select docmill.cancel_run('{tenant}', '{run_id}', gen_random_uuid(), null, gen_random_uuid(), '{{}}')::text"),
+        format!(
+            "select docmill.return_jobs('{run_id}', '{{{run_id}}}', '{{1}}', '{{0}}', '{{true}}', '{{null}}')::text"
+        ),
+        format!(
+            "select docmill.cancel_run('{tenant}', '{run_id}', gen_random_uuid(), null, gen_random_uuid(), '{{}}')::text"
+        ),
         "select docmill.sweep_queue()::text".to_owned(),
         "select w.id::text from docmill.workers() w where false".to_owned(),
         format!("select f::text from docmill.forget_values('{mark}/text', null) f"),
