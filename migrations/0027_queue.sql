@@ -97,7 +97,7 @@ create table docmill.job (
 create index job_ready on docmill.job (tenant_id, pipeline_id, priority desc, ready_at, run_id) where state = 'ready';
 create index job_delayed on docmill.job (not_before) where state = 'delayed';
 create index job_leased on docmill.job (worker_id) where state = 'leased';
-select docmill.protect('docmill.job', 'select, insert, delete');
+select docmill.protect('docmill.job', 'select, insert');
 select docmill.follow_run('docmill.job');
 create policy owner on docmill.job to docmill_owner using (true) with check (true);
 
@@ -155,7 +155,7 @@ create table docmill.checkpoint (
     body      bytea   not null,
     primary key (tenant_id, run_id, step)
 );
-select docmill.protect('docmill.checkpoint', 'select, insert, delete');
+select docmill.protect('docmill.checkpoint', 'select');
 select docmill.follow_run('docmill.checkpoint');
 create policy owner on docmill.checkpoint to docmill_owner using (true) with check (true);
 
@@ -231,12 +231,12 @@ grant execute on function docmill.accept_runs(uuid, boolean, docmill.new_run_2[]
 -- Takes the jobs of runs that are being finished out of the queue, in the transaction that finishes them. Raises DM002 unless every
 -- one of them is this worker's, under this fence. Gives true, for docmill.write_runs to depend on.
 create function docmill.end_jobs(tenant uuid, of_worker uuid, runs uuid[], fences bigint[]) returns boolean
-    language plpgsql set enable_seqscan = off set plan_cache_mode = force_generic_plan
+    language plpgsql security definer
+    set search_path = pg_catalog, pg_temp set enable_seqscan = off set plan_cache_mode = force_generic_plan
     as $$
 declare
     ended bigint;
 begin
-    perform set_config('app.tenant_id', tenant::text, true), set_config('app.clearance', 'S', true);
     delete from docmill.job j
     using unnest(runs, fences) n(run, fence)
     where j.tenant_id = tenant and j.run_id = n.run and j.fence = n.fence and j.worker_id = of_worker
@@ -538,11 +538,18 @@ create function docmill.queue_depth()
 $$;
 grant execute on function docmill.queue_depth() to docmill_app;
 
--- Ends a run that waits or is worked on, at once: whatever its worker still does changes nothing any more. Whether it was there.
+-- Ends a run that waits or is worked on, at once: whatever its worker still does changes nothing any more. Whether it was there, and
+-- may be seen by whoever asks. As the owner, because who may delete jobs could lock them.
 create function docmill.cancel_run(of_tenant uuid, run uuid, entry uuid, key uuid, request uuid, who json) returns boolean
-    language plpgsql
+    language plpgsql security definer set search_path = pg_catalog, pg_temp
     as $$
 begin
+    perform from docmill.run r
+    where r.tenant_id = of_tenant and r.id = run and r.tenant_id = docmill.current_tenant()
+        and r.tier <= docmill.current_clearance();
+    if not found then
+        return false;
+    end if;
     delete from docmill.job j where j.tenant_id = of_tenant and j.run_id = run;
     if not found then
         return false;

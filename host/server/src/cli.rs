@@ -133,11 +133,16 @@ pub struct Demo {
     /// All sample documents instead of four.
     #[arg(long)]
     pub all: bool,
+    /// Of `demo crash`: how many.
+    #[arg(long, default_value_t = 2000)]
+    pub documents: usize,
 }
 
 /// What `docmill demo` can show beside documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Subject {
+    /// Workers are killed while they work on documents; in the end every document was worked on once.
+    Crash,
     /// A stranger uploads plugins that attack, while your runs go on and are timed.
     Hostile,
     /// A plugin's life, in Rust and in JavaScript: written, built, admitted, run, edited, and refused when it breaks a promise.

@@ -181,6 +181,31 @@ impl Client {
         self.send(self.http.post(self.full(&path)).multipart(form)).await
     }
 
+    /// POST of a document to be worked on later, as often as it takes until it is accepted; the key has it carried out once.
+    pub async fn queue(&self, path: &str, key: &str, media_type: &str, body: Vec<u8>) -> Result<Json> {
+        let begun = std::time::Instant::now();
+        loop {
+            let request = self
+                .http
+                .post(self.full(path))
+                .header("prefer", "respond-async")
+                .header("idempotency-key", key)
+                .header("content-type", media_type);
+            match self.send(request.body(body.clone())).await {
+                Ok(run) => return Ok(run),
+                Err(error) => {
+                    let passes = error
+                        .downcast_ref::<Failure>()
+                        .is_some_and(|failure| failure.code.transient());
+                    if !passes || begun.elapsed() > Duration::from_secs(60) {
+                        return Err(error);
+                    }
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// Ends the platform inside this process, if there is one, in order.
     pub async fn close(self) {
         if let Some(platform) = self.platform {

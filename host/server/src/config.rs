@@ -57,6 +57,7 @@ pub struct Config {
     /// Most runs written by one commit.
     pub commit_runs_max: usize,
     pub blobs: BlobConfig,
+    pub blob_dir: Option<PathBuf>,
     pub redis_url: Option<String>,
     pub oidc_issuer: Option<String>,
     pub oidc_audience: String,
@@ -202,6 +203,7 @@ impl Config {
             database_pool: get.count_u32("database_pool")?,
             commit_runs_max: get.count("commit_runs_max", None)?,
             blobs,
+            blob_dir: get.optional("blob_dir").map(PathBuf::from),
             redis_url: get.optional("redis_url"),
             oidc_issuer: get.optional("oidc_issuer"),
             oidc_audience: get.text("oidc_audience"),

@@ -85,6 +85,8 @@ pub struct Platform {
     address: SocketAddr,
     key: Option<String>,
     key_file: PathBuf,
+    blob_dir: PathBuf,
+    platform_key: [u8; 32],
     drain: Duration,
     database: Database,
     stop: Option<oneshot::Sender<()>>,
@@ -156,7 +158,9 @@ impl Platform {
         let store = database.store(&config).await?;
 
         let blobs = match &config.blobs {
-            BlobConfig::Directory => Blobs::directory(data.path("blobs")),
+            BlobConfig::Directory => {
+                Blobs::directory(config.blob_dir.clone().unwrap_or_else(|| data.path("blobs")))
+            }
             BlobConfig::S3(s3) => Blobs::s3(s3.clone()),
         }
         .context("cannot open the blob store")?;
@@ -206,6 +210,8 @@ impl Platform {
             address,
             key,
             key_file: data.path(files::API_KEY),
+            blob_dir: config.blob_dir.clone().unwrap_or_else(|| data.path("blobs")),
+            platform_key,
             drain: config.drain_timeout,
             database,
             stop: Some(stop),
@@ -390,6 +396,18 @@ impl Platform {
             self.runs.changed(tenant);
         }
         Ok(Ok((definition.name, saved.number, saved.created)))
+    }
+
+    /// What another process needs to be a host of this database.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("DOCMILL_DATABASE_URL", self.database.url.clone()),
+            (
+                "DOCMILL_PLATFORM_KEY",
+                Digest::from_bytes(self.platform_key).to_string(),
+            ),
+            ("DOCMILL_BLOB_DIR", self.blob_dir.to_string_lossy().into_owned()),
+        ]
     }
 
     /// `http://…`

@@ -65,6 +65,11 @@ impl Cluster {
         let environment = |faults: &Path| {
             vec![
                 ("DOCMILL_DATABASE_URL".to_owned(), url.clone()),
+                // One store of blobs for all hosts, as S3 would be.
+                (
+                    "DOCMILL_BLOB_DIR".to_owned(),
+                    blobs.to_string_lossy().into_owned(),
+                ),
                 ("DOCMILL_PLATFORM_KEY".to_owned(), "5a".repeat(32)),
                 ("DOCMILL_WORKER_LEASE".to_owned(), format!("{}s", LEASE.as_secs())),
                 ("DOCMILL_RUN_ATTEMPTS".to_owned(), "1000".to_owned()),
@@ -82,8 +87,6 @@ impl Cluster {
         let host = |name: &str, role| {
             let data = directory.path().join(name);
             fs::create_dir_all(&data)?;
-            // One store of blobs for all hosts, as S3 would be.
-            std::os::unix::fs::symlink(&blobs, data.join("blobs"))?;
             anyhow::Ok(Host::new(docmill, data, name, role, environment(&faults)))
         };
         println!("starting a host that accepts, and {WORKERS} workers");
@@ -107,7 +110,6 @@ impl Cluster {
             let mut worker = {
                 let data = cluster.directory.path().join(format!("worker-{number}"));
                 fs::create_dir_all(&data)?;
-                std::os::unix::fs::symlink(cluster.directory.path().join("blobs"), data.join("blobs"))?;
                 Host::new(
                     docmill,
                     data,

@@ -96,6 +96,8 @@ async fn run(arguments: &Arguments) -> Result<bool> {
                 arguments.runs,
                 done
             );
+        } else {
+            plan.missed_now(&fault);
         }
         cluster.revive().await?;
     }

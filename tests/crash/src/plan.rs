@@ -106,6 +106,11 @@ impl Plan {
         Fault { point, kind, victim }
     }
 
+    /// Nobody came to the point in time: it is tried again before the next round, with whatever victim comes next.
+    pub fn missed_now(&mut self, fault: &Fault) {
+        self.round.insert(0, fault.point);
+    }
+
     pub fn hit(&mut self, fault: &Fault) {
         *self.hits.entry(fault.point).or_default() += 1;
         *self.kinds.entry(fault.kind.name()).or_default() += 1;

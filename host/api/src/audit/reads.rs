@@ -51,6 +51,7 @@ const UNSEEN: &[&str] = &[
     "/v1/me",
     "/v1/tenant",
     "/v1/quotas",
+    "/v1/queue",
     "/v1/pipelines",
     "/v1/pipelines/{name}",
     "/v1/pipelines/{name}/versions",
@@ -86,8 +87,8 @@ const UNSEEN: &[&str] = &[
     "/console/{*rest}",
 ];
 
-/// Query parameters that say which page, not what was looked for.
-const PAGING: [&str; 2] = ["limit", "cursor"];
+/// Query parameters that say which page, or how long to wait, not what was looked for.
+const PAGING: [&str; 3] = ["limit", "cursor", "wait"];
 /// Most filters that are named, and the longest name: names of look-ups are the caller's.
 const MAX_NAMES: usize = 32;
 const MAX_NAME_CHARS: usize = 60;

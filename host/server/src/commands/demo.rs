@@ -1,5 +1,6 @@
 //! `docmill demo`: sample documents posted over HTTP, results compared with the truth.
 
+mod crash;
 mod hostile;
 mod neighbour;
 mod plugin;
@@ -21,6 +22,7 @@ use crate::{commands, exit};
 /// Runs the samples; the exit code is a failure if one result differs from the truth.
 pub async fn demo(arguments: &Arguments, options: &Demo) -> Result<u8> {
     match options.subject {
+        Some(Subject::Crash) => return crash::demo(arguments, options.documents).await,
         Some(Subject::Hostile) => return hostile::demo(arguments).await,
         Some(Subject::Plugin) => return plugin::demo(arguments, options.json).await,
         None => {}

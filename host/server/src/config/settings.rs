@@ -44,7 +44,9 @@ settings! {
     "commit_runs_max", ["DOCMILL_COMMIT_RUNS_MAX"], "64", false,
         "runs of one tenant that one commit may write when they end together; 1: each by itself";
     "blobs", ["DOCMILL_BLOBS"], "directory", false,
-        "`directory` (in data_dir) or `s3`";
+        "`directory` or `s3`";
+    "blob_dir", ["DOCMILL_BLOB_DIR"], "", false,
+        "directory of blobs, one for all hosts of a database; empty: in data_dir, for one host";
     "s3_bucket", ["DOCMILL_S3_BUCKET"], "", false,
         "name of an existing bucket";
     "s3_prefix", ["DOCMILL_S3_PREFIX"], "", false,

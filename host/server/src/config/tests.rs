@@ -153,6 +153,7 @@ const OF_THE_PLATFORM: &[&str] = &[
     "database_pool",
     "commit_runs_max",
     "blobs",
+    "blob_dir",
     "s3_bucket",
     "s3_prefix",
     "s3_endpoint",
@@ -324,6 +325,10 @@ fn every_setting_that_the_open_api_document_names_exists() {
         "cached_input",
         "max_output_tokens",
         "media_type",
+        // Members of queues and queued runs.
+        "oldest_ms",
+        "ready_at",
+        "last_error",
         // Members of plugins and their versions.
         "config_schema",
         "calls_30d",

@@ -60,9 +60,16 @@ fn actual() -> BTreeMap<String, BTreeSet<String>> {
     packages
         .iter()
         .filter(|p| {
-            !p["name"]
-                .as_str()
-                .is_some_and(|n| ["docmill-it", "docmill-bench", "docmill-harness", "xtask"].contains(&n))
+            !p["name"].as_str().is_some_and(|n| {
+                [
+                    "docmill-it",
+                    "docmill-bench",
+                    "docmill-crash",
+                    "docmill-harness",
+                    "xtask",
+                ]
+                .contains(&n)
+            })
         })
         .map(|package| {
             let name = package["name"]

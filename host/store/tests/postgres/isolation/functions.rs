@@ -25,6 +25,10 @@ const DEFINERS: &[(&str, &str)] = &[
         "makes the first tenant; with any tenant there it does nothing and says so, whatever it is given",
     ),
     (
+        "cancel_run(uuid,uuid,uuid,uuid,uuid,json)",
+        "deletes a job, which nobody may from the table, because who may delete may lock; names tenant and clearance itself",
+    ),
+    (
         "claim_jobs(uuid,integer)",
         "a worker serves all tenants: whose turn it is can be told only over all of them; gives runs to a worker that is there",
     ),
@@ -35,6 +39,10 @@ const DEFINERS: &[(&str, &str)] = &[
     (
         "create_tenant(uuid,text,uuid,text,text,bytea,uuid)",
         "makes a tenant with its first key, for the command line on the machine itself; with a name that is there it does nothing",
+    ),
+    (
+        "end_jobs(uuid,uuid,uuid[],bigint[])",
+        "deletes jobs that a worker leased itself, likewise; names tenant, worker and fences itself, gives true or raises",
     ),
     (
         "fail_jobs(uuid,uuid[],bigint[],json)",
@@ -109,12 +117,10 @@ const DEFINERS: &[(&str, &str)] = &[
 /// What hosts may call beside those: nothing in them is more than what the caller may do.
 const INVOKERS: &[&str] = &[
     "accept_runs",
-    "cancel_run",
     "commit_runs",
     "commit_runs_with_outputs",
     "current_clearance",
     "current_tenant",
-    "end_jobs",
     "keep_usage",
     "millis",
     "owners",

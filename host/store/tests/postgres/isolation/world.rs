@@ -8,12 +8,13 @@ use docmill_model::attachment::{Attachment, AttachmentKind};
 use docmill_model::definition::{Definition, Retain};
 use docmill_model::digest::Digest;
 use docmill_model::grant::{Bounds, Capability};
-use docmill_model::id::{KeyId, RunId, TenantId};
+use docmill_model::id::{KeyId, RunId, TenantId, WorkerId};
 use docmill_model::plugin::{Kind, Manifest};
 use docmill_model::preset::Preset;
 use docmill_model::registry::VersionState;
 use docmill_model::signature::{PublicKey, Signer};
 use docmill_store::plugin::{Judged, NewVersion};
+use docmill_store::queue::{Beat, JobSpec, KeyUse};
 use docmill_store::secret::SealedSecret;
 use docmill_store::signing::NewIdentity;
 use docmill_store::value::{Quota, Written};
@@ -110,7 +111,8 @@ impl World {
         names(
             &mut self.owner().await,
             "select relname::text from pg_class where relnamespace = 'docmill'::regnamespace
-             and relkind not in ('i', 'I', 'S', 't', 'c') and not relispartition and relname <> '_sqlx_migrations'
+             and relkind not in ('i', 'I', 'S', 't', 'c') and not relispartition
+             and relname not in ('_sqlx_migrations', 'queue_clock', 'worker')
              order by relname",
         )
         .await
@@ -190,6 +192,53 @@ pub fn refusal<T: std::fmt::Debug>(result: Result<T, sqlx::Error>) -> (String, S
 }
 
 /// Gives a tenant rows in every table and partition, through the store alone.
+/// A run in the queue, that a worker has, with a step that was kept.
+async fn queued(db: &Database, tenant: TenantId, mark: &'static str) -> anyhow::Result<()> {
+    let plan = db
+        .store
+        .keep_plan(tenant, &serde_json::json!({ "of": mark }))
+        .await?;
+    let run = sample::run(&format!("{mark} queued"));
+    let job = JobSpec {
+        plan,
+        priority: 0,
+        delay: Duration::ZERO,
+        clearance: Clearance::S,
+    };
+    let key = KeyUse {
+        key: mark.to_owned(),
+        request: Digest::of(mark.as_bytes()),
+        lasts: Duration::from_secs(3_600),
+    };
+    db.store
+        .queue_run(tenant, &run.head, &run.documents, &job, Some(&key))
+        .await?;
+    db.store
+        .pause_queue(tenant, Some(run.head.pipeline), true)
+        .await?;
+    db.store
+        .pause_queue(tenant, Some(run.head.pipeline), false)
+        .await?;
+    let worker = WorkerId::new();
+    let beat = Beat {
+        worker,
+        host: mark,
+        release: "1",
+        lease: Duration::from_secs(3_600),
+        draining: false,
+        doing: &serde_json::json!([]),
+    };
+    db.store.beat(&beat).await?;
+    let claims = db.store.claim_jobs(worker, 1).await?;
+    let job = claims.jobs.first().unwrap();
+    assert!(
+        db.store
+            .keep_checkpoint(tenant, job.lease, run.head.id, 0, mark.as_bytes())
+            .await?
+    );
+    Ok(())
+}
+
 async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static str) -> anyhow::Result<Tenant> {
     let key = db.store.authenticate(secret.expose()).await?.valid().unwrap();
     let key = key.key.unwrap();
@@ -306,6 +355,8 @@ async fn fill(db: &Database, tenant: TenantId, secret: Secret, mark: &'static st
         detail: serde_json::json!({ "of": mark }),
     };
     db.store.audit(tenant, &entry).await?;
+
+    queued(db, tenant, mark).await?;
 
     // With `debug`, a run has rows in every table. One for this month, one for every other month that has partitions, and one
     // for the default partitions.

@@ -154,22 +154,3 @@ async fn debugging_keeps_what_steps_gave_and_logged() {
         }
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_for_repeating_is_refused_while_nobody_keeps_it() {
-    let host = Host::with(&["text", "patterns"]).await;
-    host.save(NOTE).await;
-    let reply = host
-        .run("note")
-        .header("Idempotency-Key", "8e03978e-40d5-43dd-bc93-6894a57f9324")
-        .body("text/plain", TEXT)
-        .send()
-        .await;
-    let problem = reply.problem(400, "malformed-request");
-    let said = problem["detail"].as_str().unwrap();
-    assert!(
-        said.contains("Idempotency-Key") && said.contains("not supported yet"),
-        "{said}"
-    );
-    assert_eq!(host.get("/v1/runs").send().await.ok(200)["items"], json!([]));
-}

@@ -221,7 +221,13 @@ impl Objects {
             "PATCH /v1/documents/{id}" => call.body("application/json", r#"{"tier": "D"}"#),
             "PATCH /v1/me" => call.body("application/json", r#"{"name": "Me"}"#),
             "POST /v1/keys/{id}/rotate" => call.body("application/json", "{}"),
-            "POST /v1/sessions" => call,
+            "POST /v1/sessions"
+            | "POST /v1/runs/{id}/cancel"
+            | "POST /v1/runs/{id}/redrive"
+            | "POST /v1/queue/pause"
+            | "POST /v1/queue/resume"
+            | "POST /v1/pipelines/{name}/pause"
+            | "POST /v1/pipelines/{name}/resume" => call,
             _ if method == "GET" || method == "DELETE" => call,
             _ => panic!("{operation} is new: say here what body its owner sends"),
         }
