@@ -137,3 +137,23 @@ fn a_plugin_is_written_admitted_reloaded_and_held_to_its_promises() {
         assert!(shown.out.contains(piece), "{piece} in {}", shown.out);
     }
 }
+
+/// Workers are killed under the documents; each document is worked on once, and the command says so by its exit code.
+#[test]
+fn killed_workers_lose_nothing() {
+    let home = home();
+    let shown = home.run(&["demo", "crash", "--documents", "150"]).ended(0);
+    for part in [
+        "150 documents for 3 workers",
+        "150 of 150 documents were worked on, 0 twice; 0 failed, 0 are still queued",
+        "✓ nothing was lost, and nothing was committed twice",
+    ] {
+        assert!(shown.out.contains(part), "{part}: {}", shown.out);
+    }
+    let workers = home.run(&["workers"]).ended(0);
+    assert!(
+        workers.out.contains("queue: 0 ready, 0 later, 0 at work"),
+        "{}",
+        workers.out
+    );
+}
