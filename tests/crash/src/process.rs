@@ -10,7 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// What its first line of log says where it listens.
 const LISTENS: &str = "docmill listens on ";
-const STARTS_WITHIN: Duration = Duration::from_secs(90);
+/// The first start compiles the plugins of the release.
+const STARTS_WITHIN: Duration = Duration::from_secs(300);
 
 /// A host that can be killed and started again.
 pub struct Host {
