@@ -141,7 +141,7 @@ create table docmill.worker (
     beat_at     timestamptz not null default now(),
     lease_until timestamptz not null,
     draining    boolean     not null default false,
-    doing       json        not null,                 -- runs at work: ids, pipelines, steps; no values
+    doing       json        not null,                 -- runs at work: ids, pipelines, since when; no values
     ended_at    timestamptz                           -- said goodbye, or was given up
 );
 alter table docmill.worker enable row level security, force row level security;
@@ -405,18 +405,26 @@ end
 $$;
 grant execute on function docmill.claim_jobs(uuid, integer) to docmill_app;
 
--- The heads of runs that a worker holds, what they demand of those who look at them now, and whether steps of them were kept.
-create function docmill.job_heads(of_worker uuid, runs uuid[])
+-- The heads of runs that a worker holds, what they demand of those who look at them now, and whether steps of them were kept. A head
+-- holds the texts and records that a client sent: of `most_bytes` together, in the order of `runs`; of those beyond it, null. The
+-- first is always given.
+create function docmill.job_heads(of_worker uuid, runs uuid[], most_bytes bigint)
     returns table (run_id uuid, fence bigint, head text, tier text, checkpoints boolean)
     language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off
     as $$
-    select j.run_id, j.fence, j.head::text, r.tier::text, exists (
-        select from docmill.checkpoint c where c.tenant_id = j.tenant_id and c.run_id = j.run_id)
-    from docmill.job j
-    join docmill.run r on r.tenant_id = j.tenant_id and r.id = j.run_id
-    where j.worker_id = of_worker and j.state = 'leased' and j.run_id = any (runs)
+    select h.run_id, h.fence, case when h.place = 1 or h.bytes <= most_bytes then h.head end, h.tier, h.checkpoints
+    from (
+        select j.run_id, j.fence, j.head::text as head, r.tier::text as tier, row_number() over (order by n.place) as place,
+            sum(octet_length(j.head::text)) over (order by n.place) as bytes,
+            exists (
+                select from docmill.checkpoint c where c.tenant_id = j.tenant_id and c.run_id = j.run_id) as checkpoints
+        from unnest(runs) with ordinality n(run, place)
+        join docmill.job j on j.run_id = n.run
+        join docmill.run r on r.tenant_id = j.tenant_id and r.id = j.run_id
+        where j.worker_id = of_worker and j.state = 'leased'
+    ) h
 $$;
-grant execute on function docmill.job_heads(uuid, uuid[]) to docmill_app;
+grant execute on function docmill.job_heads(uuid, uuid[], bigint) to docmill_app;
 
 -- Gives jobs back that are this worker's: ready at once and as if it had never had them (`spent` false: it is told to stop), or after
 -- a while. The number of those that were its own.
@@ -441,6 +449,14 @@ end
 $$;
 grant execute on function docmill.return_jobs(uuid, uuid[], bigint[], bigint[], boolean[], text[]) to docmill_app;
 
+-- What the inputs of a run hold together, for its entry in the ledger.
+create function docmill.input_bytes(of_tenant uuid, run uuid) returns bigint
+    language sql stable
+    as $$
+    select coalesce(sum(coalesce(i.size, octet_length(i.text), octet_length(i.record::text))), 0)::bigint
+    from docmill.run_input i where i.tenant_id = of_tenant and i.run_id = run
+$$;
+
 -- Ends runs for good of which nothing but a failure can be written: what a worker holds under these fences. Of them the ledger has
 -- that they were; what their calls used is nowhere. The number of those that were its own.
 create function docmill.fail_jobs(of_worker uuid, runs uuid[], fences bigint[], failure json) returns bigint
@@ -462,9 +478,8 @@ create function docmill.fail_jobs(of_worker uuid, runs uuid[], fences bigint[], 
         returning r.tenant_id, r.id, r.key_id, r.request_id, r.pipeline_name, r.created_at
     ), used as (
         insert into docmill.usage_entry (tenant_id, run_id, ordinal, key_id, at, pipeline, runs, runs_failed, input_bytes)
-        select l.tenant_id, l.id, 0, l.key_id, l.created_at, l.pipeline_name, 1, 1, (
-            select coalesce(sum(coalesce(i.size, octet_length(i.text), octet_length(i.record::text))), 0)
-            from docmill.run_input i where i.tenant_id = l.tenant_id and i.run_id = l.id)
+        select l.tenant_id, l.id, 0, l.key_id, l.created_at, l.pipeline_name, 1, 1,
+            docmill.input_bytes(l.tenant_id, l.id)
         from lost l
     ), written as (
         insert into docmill.audit_entry (tenant_id, id, at, action, subject, key_id, request_id)
@@ -561,9 +576,8 @@ begin
     values (of_tenant, entry, now(), 'run.cancel', run::text, key, request, who::jsonb);
     -- It was a run; what its calls used until now is nowhere.
     insert into docmill.usage_entry (tenant_id, run_id, ordinal, key_id, at, pipeline, runs, input_bytes)
-    select r.tenant_id, r.id, 0, r.key_id, r.created_at, r.pipeline_name, 1, (
-        select coalesce(sum(coalesce(i.size, octet_length(i.text), octet_length(i.record::text))), 0)
-        from docmill.run_input i where i.tenant_id = r.tenant_id and i.run_id = r.id)
+    select r.tenant_id, r.id, 0, r.key_id, r.created_at, r.pipeline_name, 1,
+        docmill.input_bytes(r.tenant_id, r.id)
     from docmill.run r where r.tenant_id = of_tenant and r.id = run;
     return true;
 end

@@ -26,6 +26,8 @@ use crate::metrics::Metrics;
 
 /// Questions at once that look at much: sums over the ledger, the whole audit log.
 const HEAVY: usize = 3;
+/// Answers that wait for a run at once: each asks the database twice a second. More are answered without waiting.
+const WAITS: usize = 256;
 /// How long one waits for its turn.
 const HEAVY_QUEUE: Duration = Duration::from_secs(5);
 
@@ -110,6 +112,7 @@ struct Parts {
     settings: Settings,
     callers: Remembered<Digest, Seen>,
     heavy: Semaphore,
+    waits: Semaphore,
     body_memory: Memory,
     metrics: Metrics,
     readiness: Readiness,
@@ -127,6 +130,7 @@ impl ApiState {
             callers: Remembered::new(settings.caller_age, settings.caller_grace, runs.health().clone()),
             runs,
             heavy: Semaphore::new(HEAVY),
+            waits: Semaphore::new(WAITS),
             body_memory: Memory::new(settings.body_memory),
             settings,
             metrics: Metrics::default(),
@@ -195,6 +199,11 @@ impl ApiState {
         let mut failure = Failure::new(Code::Overloaded, said);
         failure.retry_after_ms = Some(2_000);
         Err(failure)
+    }
+
+    /// A place for an answer that waits for a run; none: too many do, and it is given as it is now.
+    pub(crate) fn wait_place(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.waits.try_acquire().ok()
     }
 
     pub(crate) fn body_memory(&self) -> &Memory {

@@ -49,3 +49,4 @@ pub use preset::{judge_preset, write_out};
 pub use schema::check_schema;
 pub use trust::{Distrusted, MAX_BUNDLE, Trust, check_key, check_root};
 pub use vault::Vault;
+pub use weight::json as weigh_json;

@@ -11,7 +11,7 @@ const TEXTS: usize = 3;
 /// What every value costs beside its text.
 const VALUE: usize = 32;
 
-pub(crate) fn json(json: &Json) -> usize {
+pub fn json(json: &Json) -> usize {
     VALUE
         + match json {
             Json::String(text) => text.len(),

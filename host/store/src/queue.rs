@@ -98,12 +98,14 @@ pub struct Claims {
     pub jobs: Vec<Claimed>,
     /// Jobs whose heads this release cannot read: another one wrote them, or somebody by hand.
     pub unreadable: Vec<Unreadable>,
+    /// Jobs that were claimed and not read, because those before them are as large as one claim may be: to be handed back.
+    pub beyond: Vec<(RunId, i64)>,
 }
 
 impl Claims {
     /// Jobs that were claimed.
     pub fn len(&self) -> usize {
-        self.jobs.len() + self.unreadable.len()
+        self.jobs.len() + self.unreadable.len() + self.beyond.len()
     }
 
     /// Whether there were none.
@@ -125,9 +127,13 @@ pub struct Unreadable {
     pub why: String,
 }
 
+/// What the heads of one claim may hold together: texts and records that clients sent are in them.
+const HEAD_BYTES: i64 = 64 << 20;
+
 /// What is read of a claimed job after the claim.
 struct Head {
-    head: Result<RunHead, String>,
+    /// None: it was one too many.
+    head: Option<Result<RunHead, String>>,
     tier: String,
     checkpoints: bool,
 }
@@ -351,8 +357,12 @@ impl Store {
                 continue;
             };
             let head = match found.head {
-                Ok(head) => head,
-                Err(why) => {
+                Some(Ok(head)) => head,
+                None => {
+                    claims.beyond.push((run, fence));
+                    continue;
+                }
+                Some(Err(why)) => {
                     claims.unreadable.push(Unreadable {
                         run,
                         fence,
@@ -383,17 +393,20 @@ impl Store {
         runs: &[Uuid],
     ) -> Result<HashMap<(Uuid, i64), Head>, StoreError> {
         let rows = sqlx::query!(
-            r#"select run_id as "run_id!", fence as "fence!", head as "head!", tier as "tier!",
+            r#"select run_id as "run_id!", fence as "fence!", head, tier as "tier!",
                       checkpoints as "checkpoints!"
-               from docmill.job_heads($1, $2)"#,
+               from docmill.job_heads($1, $2, $3)"#,
             worker.uuid(),
             runs,
+            HEAD_BYTES,
         )
         .fetch_all(&mut self.line().await?)
         .await?;
         let heads = rows.into_iter().map(|row| {
             let head = Head {
-                head: serde_json::from_str(&row.head).map_err(|error| error.to_string()),
+                head: row
+                    .head
+                    .map(|head| serde_json::from_str(&head).map_err(|error| error.to_string())),
                 tier: row.tier,
                 checkpoints: row.checkpoints,
             };

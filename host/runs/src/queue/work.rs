@@ -12,7 +12,7 @@ use docmill_model::reading::Source;
 use docmill_model::retry::next_attempt;
 use docmill_model::run::{ArtifactRecord, InputContent, RunHead, RunOutcome, Status};
 use docmill_model::size::ByteSize;
-use docmill_pipeline::{FileInput, RunContext, RunInputs, execute_from};
+use docmill_pipeline::{FileInput, RunContext, RunInputs, execute_from, weigh_json};
 use docmill_store::queue::{Claimed, Returned};
 use docmill_store::run::RunCommit;
 use docmill_store::{Sight, StoreError};
@@ -255,6 +255,7 @@ pub(super) async fn inputs(
                 });
             }
             InputContent::Text { text } => {
+                parts.gate.load(text.len() as u64, &mut loaded)?;
                 inputs
                     .texts
                     .entry(role)
@@ -262,6 +263,7 @@ pub(super) async fn inputs(
                     .push(Arc::from(text.as_str()));
             }
             InputContent::Record { record } => {
+                parts.gate.load(weigh_json(record) as u64, &mut loaded)?;
                 inputs
                     .records
                     .entry(role)

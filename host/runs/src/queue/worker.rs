@@ -124,6 +124,17 @@ impl Phase {
     }
 }
 
+/// As if it had never been claimed.
+fn untouched(run: RunId, fence: i64) -> Returned {
+    Returned {
+        run,
+        fence,
+        delay: Duration::ZERO,
+        spent: false,
+        error: None,
+    }
+}
+
 /// A run that this host cannot work on, through no fault of what it was given.
 struct Broken {
     run: RunId,
@@ -356,13 +367,7 @@ impl Control {
         let unknown: Vec<Returned> = held
             .iter()
             .filter(|(run, _)| !self.flights.contains_key(run))
-            .map(|(run, fence)| Returned {
-                run: *run,
-                fence: *fence,
-                delay: Duration::ZERO,
-                spent: false,
-                error: None,
-            })
+            .map(|(run, fence)| untouched(*run, *fence))
             .collect();
         if !unknown.is_empty() {
             // A run that ended just now is among them, and is none of this worker's any more: nothing happens to it.
@@ -404,6 +409,17 @@ impl Control {
                 self.settings.poll
             };
         add(&self.parts.queue.counts.claimed, claimed.len() as u64);
+        let beyond: Vec<Returned> = claimed
+            .beyond
+            .iter()
+            .map(|(run, fence)| untouched(*run, *fence))
+            .collect();
+        if !beyond.is_empty() {
+            // If it is not answered, the next beat finds them.
+            timeout(self.patience(), self.parts.store.return_jobs(self.id, &beyond))
+                .await
+                .ok();
+        }
         for job in claimed.unreadable {
             tracing::error!(run.id = %job.run, why = job.why, "this release cannot read a queued run");
             let failure = Failure::new(

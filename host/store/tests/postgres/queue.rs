@@ -577,3 +577,38 @@ async fn goodbye_gives_everything_back_untouched_and_keeps_what_steps_came_to() 
     assert_eq!(used, 1);
     Ok(())
 }
+
+/// Texts that clients send stand in the head: what one claim brings is bounded, however many places its worker has.
+#[tokio::test]
+async fn one_claim_brings_no_more_than_a_host_may_hold() -> anyhow::Result<()> {
+    let db = docmill_harness::database().await?;
+    let (pipeline, now) = (PipelineId::new(), spec(0, Duration::ZERO));
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        let mut run = sample::run("large");
+        run.head.pipeline = pipeline;
+        run.head.params = json!({ "text": "x".repeat(30 << 20) });
+        db.store
+            .queue_run(db.tenant, &run.head, &run.documents, &now, None)
+            .await?;
+        runs.push(run.head.id);
+    }
+    let worker = WorkerId::new();
+    beat(&db, worker, Duration::from_secs(60)).await;
+    let claims = db.store.claim_jobs(worker, 8).await?;
+    assert_eq!(ids(&claims), runs[..2]);
+    let [(beyond, fence)] = claims.beyond[..] else {
+        panic!("{:?}", claims.beyond)
+    };
+    assert_eq!(beyond, runs[2]);
+    let back = Returned {
+        run: beyond,
+        fence,
+        delay: Duration::ZERO,
+        spent: false,
+        error: None,
+    };
+    assert_eq!(db.store.return_jobs(worker, &[back]).await?, 1);
+    assert_eq!(ids(&db.store.claim_jobs(worker, 8).await?), [runs[2]]);
+    Ok(())
+}

@@ -53,7 +53,7 @@ const DEFINERS: &[(&str, &str)] = &[
         "deletes what a plugin keeps, which nobody may from the table, because who may delete may lock; names the tenant itself",
     ),
     (
-        "job_heads(uuid,uuid[])",
+        "job_heads(uuid,uuid[],bigint)",
         "a worker reads what it leased itself, of all tenants",
     ),
     (
@@ -223,7 +223,7 @@ async fn no_function_gives_another_tenants_rows() -> anyhow::Result<()> {
         format!("select b::text from docmill.beat('{run_id}', 'x', 'x', 1, false, '[]') b"),
         "select j::text from docmill.claim_jobs(gen_random_uuid(), 1000) j".to_owned(),
         format!("select docmill.keep_checkpoint('{tenant}', '{run_id}', '{run_id}', 1, 0, 'x')::text"),
-        format!("select h::text from docmill.job_heads('{run_id}', '{{{run_id}}}') h"),
+        format!("select h::text from docmill.job_heads('{run_id}', '{{{run_id}}}', 1000) h"),
         format!(
             "select docmill.fail_jobs('{run_id}', '{{{run_id}}}', '{{1}}', '{{\"code\": \"interrupted\"}}')::text"
         ),
